@@ -1,0 +1,102 @@
+//! `clientele customer create|show`
+
+use chrono::NaiveDate;
+use clap::{Args, Subcommand};
+
+use super::{Failure, connect, print};
+use crate::body::Refusal;
+use crate::customers::{self, CustomerId, Email, Name, NewCustomer};
+use crate::db::{Constraint, DbError};
+use crate::settings::Settings;
+
+#[derive(Subcommand)]
+pub(super) enum Customer {
+    /// Create a customer and print the id, and nothing else
+    Create(Box<Create>),
+    /// Print a customer as JSON
+    Show {
+        /// The customer's id
+        #[arg(value_parser = parse_id)]
+        id: CustomerId,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Create {
+    /// Must not be another customer's
+    #[arg(long, value_parser = parse_email)]
+    email: Email,
+    /// 1 to 150 characters
+    #[arg(long, value_parser = parse_first_name)]
+    first_name: Name,
+    /// 0 to 150 characters
+    #[arg(long, value_parser = parse_last_name)]
+    last_name: Name,
+    /// The id to use (default: a new one)
+    #[arg(long, value_parser = parse_id)]
+    id: Option<CustomerId>,
+    /// YYYY-MM-DD
+    #[arg(long, value_parser = parse_date)]
+    date_of_birth: Option<NaiveDate>,
+}
+
+pub(super) fn parse_id(text: &str) -> Result<CustomerId, String> {
+    CustomerId::parse(text).ok_or_else(|| "an id is a positive integer below 2^53".into())
+}
+
+fn told<T>(parsed: Result<T, Refusal>) -> Result<T, String> {
+    parsed.map_err(|refusal| refusal.detail().to_owned())
+}
+
+fn parse_email(text: &str) -> Result<Email, String> {
+    told(Email::parse(text))
+}
+
+fn parse_first_name(text: &str) -> Result<Name, String> {
+    told(Name::first(text))
+}
+
+fn parse_last_name(text: &str) -> Result<Name, String> {
+    told(Name::last(text))
+}
+
+fn parse_date(text: &str) -> Result<NaiveDate, String> {
+    told(customers::date_of_birth(text))
+}
+
+impl Customer {
+    pub(super) fn run(self, settings: &Settings) -> Result<(), Failure> {
+        match self {
+            Self::Create(create) => create.run(settings),
+            Self::Show { id } => {
+                let found = customers::find_by_id(&mut connect(settings)?, id)?;
+                let found = found.ok_or_else(|| Failure::Failed(format!("there is no customer {id}")))?;
+                let json = serde_json::to_string_pretty(&found.customer);
+                print(json.map_err(|error| Failure::Failed(error.to_string()))?)
+            }
+        }
+    }
+}
+
+impl Create {
+    fn run(self, settings: &Settings) -> Result<(), Failure> {
+        let mut connection = connect(settings)?;
+        let new = NewCustomer {
+            email: self.email,
+            first_name: self.first_name,
+            last_name: self.last_name,
+            date_of_birth: self.date_of_birth,
+            address: None,
+        };
+        let outcome = match self.id {
+            Some(id) => customers::insert_at(&mut connection, id, &new),
+            None => customers::insert(&mut connection, &new),
+        };
+        match outcome {
+            Ok(id) => print(id),
+            Err(DbError::Unique(Constraint::Email)) => Err(Failure::Failed("another customer has this email".into())),
+            Err(DbError::Unique(Constraint::CustomerId)) => Err(Failure::Failed("another customer has this id".into())),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

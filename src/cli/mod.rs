@@ -1,0 +1,147 @@
+//! The command line: one file a subcommand.
+//!
+//! Exit codes: 0 done, 1 failed, 2 usage or configuration.
+
+mod config;
+mod customer;
+mod migrate;
+mod seed;
+mod serve;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::db::{DbConnection, DbError};
+use crate::operations::logging;
+use crate::server::StartError;
+use crate::settings::Settings;
+
+/// How long one statement of an operator's command may take, in seconds.
+const STATEMENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// A self-hosted customer-accounts service.
+///
+/// Without a subcommand it serves. Every setting has a default; `clientele config show` prints them all.
+#[derive(Parser)]
+#[command(name = "clientele", version, after_help = "Examples:
+  clientele                                      serve on 127.0.0.1:8080 with SQLite in data/
+  clientele customer create --email john@example.com --first-name John --last-name Doe
+  clientele token issue --customer 123           print an access token for customer 123
+  DATABASE_URL=postgres://… clientele migrate run")]
+struct Arguments {
+    /// A TOML file that overlays the defaults
+    #[arg(long, global = true, env = "CLIENTELE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve HTTP until SIGTERM (the default)
+    Serve,
+    /// Apply, revert or list migrations
+    #[command(subcommand)]
+    Migrate(migrate::Migrate),
+    /// Create or show customers
+    #[command(subcommand)]
+    Customer(customer::Customer),
+    /// Issue access tokens
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Make customers 1 to N, each with an address, for trials and load tests
+    Seed(seed::Seed),
+    /// Show or check the effective settings
+    #[command(subcommand)]
+    Config(config::Config),
+}
+
+/// Why a command ended without success.
+enum Failure {
+    /// Exit code 2.
+    Usage(String),
+    /// Exit code 1.
+    Failed(String),
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Configuration(_) => Self::Usage(error.to_string()),
+            StartError::Failed(text) => Self::Failed(text),
+        }
+    }
+}
+
+impl From<DbError> for Failure {
+    fn from(error: DbError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Parses the arguments, runs the command, reports a failure in one line.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(text)) => report(&text, 2),
+        Err(Failure::Failed(text)) => report(&text, 1),
+    }
+}
+
+fn report(text: &str, code: u8) -> ExitCode {
+    use std::io::Write;
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "clientele: {text}");
+    ExitCode::from(code)
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let settings = Settings::load(arguments.config.as_deref(), std::env::vars_os().filter_map(|(name, value)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    }))
+    .map_err(StartError::from)?;
+    logging::install(&settings.log);
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(&settings),
+        Command::Migrate(command) => command.run(&settings),
+        Command::Customer(command) => command.run(&settings),
+        Command::Token(command) => command.run(&settings),
+        Command::Seed(command) => command.run(&settings),
+        Command::Config(command) => command.run(&settings),
+    }
+}
+
+/// One line of output; a reader that went away ends the command quietly with its error.
+fn print(text: impl std::fmt::Display) -> Result<(), Failure> {
+    use std::io::Write;
+    Ok(writeln!(std::io::stdout(), "{text}")?)
+}
+
+/// A connection for a command, to a database whose migrations are complete.
+fn connect(settings: &Settings) -> Result<DbConnection, Failure> {
+    let mut connection = connect_unmigrated(settings)?;
+    if settings.database.migrate_at_start {
+        crate::db::migrate(&mut connection)?;
+    }
+    match crate::db::pending_migrations(&mut connection)?.first() {
+        None => Ok(connection),
+        Some(first) => Err(Failure::Failed(format!("migration {first} is pending: run `clientele migrate run`"))),
+    }
+}
+
+fn connect_unmigrated(settings: &Settings) -> Result<DbConnection, Failure> {
+    let target = settings.target().map_err(StartError::from)?;
+    target.connect(settings.database.connect_timeout(), STATEMENT_TIMEOUT).map_err(|error| {
+        Failure::Failed(format!("{}: {}", target.system(), error.to_string().trim().replace('\n', " ")))
+    })
+}

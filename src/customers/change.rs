@@ -1,0 +1,213 @@
+//! What a body asks to change, checked.
+
+use chrono::{Duration, NaiveDate, Utc};
+
+use super::email::Email;
+use super::postal_code::PostalCode;
+use super::{country, slug, text};
+use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal, pointer};
+
+/// Members that a reply shows or might show and that nobody can set.
+const READ_ONLY: [&str; 5] = ["slug", "id", "last_purchase_date", "created_at", "updated_at"];
+
+/// A name with its ASCII form.
+#[derive(Clone)]
+pub struct Name {
+    /// Normalised.
+    pub text: String,
+    /// See [`slug`].
+    pub slug: String,
+}
+
+impl Name {
+    /// 1 to 150 characters.
+    pub(crate) fn first(given: &str) -> Result<Self, Refusal> {
+        text::normalise(given, 1..=150).map(Self::from)
+    }
+
+    /// 0 to 150 characters: one-name people exist.
+    pub(crate) fn last(given: &str) -> Result<Self, Refusal> {
+        text::normalise(given, 0..=150).map(Self::from)
+    }
+}
+
+impl From<String> for Name {
+    fn from(text: String) -> Self {
+        Self { slug: slug::part(&text), text }
+    }
+}
+
+/// What becomes of a customer; `None` leaves a member as it is.
+#[derive(Clone, Default)]
+pub struct Change {
+    /// A new address to be reached at.
+    pub email: Option<Email>,
+    /// A new first name.
+    pub first_name: Option<Name>,
+    /// A new last name.
+    pub last_name: Option<Name>,
+    /// A new date, or `Some(None)` to clear it.
+    pub date_of_birth: Option<Option<NaiveDate>>,
+    /// What becomes of the address.
+    pub address: AddressChange,
+}
+
+/// What becomes of an address.
+#[derive(Clone, Default)]
+pub enum AddressChange {
+    /// It stays, or stays away.
+    #[default]
+    Keep,
+    /// It goes.
+    Remove,
+    /// Its members are set; those that are `None` stay.
+    Set(AddressMembers),
+}
+
+/// Members of an address; `None` leaves one as it is.
+#[derive(Clone, Default)]
+pub struct AddressMembers {
+    /// Street and number.
+    pub street_address: Option<String>,
+    /// `Some(None)` clears it.
+    pub postal_code: Option<Option<PostalCode>>,
+    /// City or town.
+    pub city: Option<String>,
+    /// `Some(None)` clears it.
+    pub state: Option<Option<String>>,
+    /// A full English name.
+    pub country: Option<String>,
+}
+
+/// The body of PUT: an address is one value, replaced as a whole.
+pub struct Replacement(pub Change);
+
+impl Body for Replacement {
+    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, NotMembers> {
+        change(members, errors, whole_address).map(|change| Some(Self(change)))
+    }
+}
+
+type ReadAddress = fn(&Members<'_>, &mut FieldErrors) -> AddressMembers;
+
+fn change(members: &Members<'_>, errors: &mut FieldErrors, read: ReadAddress) -> Result<Change, NotMembers> {
+    let mut change = Change::default();
+    for (name, value) in members.iter() {
+        member(&mut change, name, &value, errors, read)?;
+    }
+    Ok(change)
+}
+
+/// Reads one member that describes a customer into `change`.
+fn member(
+    change: &mut Change,
+    name: &str,
+    value: &Json<'_>,
+    errors: &mut FieldErrors,
+    read: ReadAddress,
+) -> Result<(), NotMembers> {
+    match name {
+        "email" => change.email = errors.keep("#/email", value.text().and_then(Email::parse)),
+        "first_name" => change.first_name = errors.keep("#/first_name", value.text().and_then(Name::first)),
+        "last_name" => change.last_name = errors.keep("#/last_name", value.text().and_then(Name::last)),
+        "date_of_birth" => {
+            change.date_of_birth = errors.keep("#/date_of_birth", nullable(value, |value| date_of_birth(value.text()?)));
+        }
+        "address" => match value {
+            Json::Null => change.address = AddressChange::Remove,
+            Json::Object(raw) => change.address = AddressChange::Set(read(&Members::parse(raw)?, errors)),
+            _ => errors.add("#/address", Refusal::wrong_type("an object or null")),
+        },
+        other if READ_ONLY.contains(&other) => {}
+        other => errors.add(pointer("#", other), unknown()),
+    }
+    Ok(())
+}
+
+fn unknown() -> Refusal {
+    Refusal::new(FieldCode::UnknownField, "There is no such member.")
+}
+
+fn nullable<'a, T>(
+    value: &Json<'a>,
+    read: impl FnOnce(&Json<'a>) -> Result<T, Refusal>,
+) -> Result<Option<T>, Refusal> {
+    match value {
+        Json::Null => Ok(None),
+        value => read(value).map(Some),
+    }
+}
+
+/// `YYYY-MM-DD`, a real day, from 1900-01-01 to the day it is now where the day begins first (UTC+14).
+pub fn date_of_birth(text: &str) -> Result<NaiveDate, Refusal> {
+    let form = || Refusal::new(FieldCode::Format, "Use a real day in the form YYYY-MM-DD.");
+    let digits = |range: std::ops::Range<usize>| {
+        let digits = text.get(range).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        digits.and_then(|digits| digits.parse::<u32>().ok()).ok_or_else(form)
+    };
+    if text.len() != 10 || text.as_bytes()[4] != b'-' || text.as_bytes()[7] != b'-' {
+        return Err(form());
+    }
+    let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
+    let date = i32::try_from(year).ok().and_then(|year| NaiveDate::from_ymd_opt(year, month, day)).ok_or_else(form)?;
+    let today = (Utc::now() + Duration::hours(14)).date_naive();
+    if year < 1900 || date > today {
+        return Err(Refusal::new(FieldCode::OutOfRange, "The date must lie between 1900-01-01 and today."));
+    }
+    Ok(date)
+}
+
+fn address_members(members: &Members<'_>, errors: &mut FieldErrors) -> (AddressMembers, Vec<String>) {
+    let mut address = AddressMembers::default();
+    let mut seen = Vec::with_capacity(5);
+    for (name, value) in members.iter() {
+        seen.push(name.to_owned());
+        let text = |most| value.text().and_then(|text| text::normalise(text, 1..=most));
+        match name {
+            "street_address" => address.street_address = errors.keep("#/address/street_address", text(255)),
+            "city" => address.city = errors.keep("#/address/city", text(100)),
+            "country" => address.country = errors.keep("#/address/country", value.text().and_then(country::parse)),
+            "state" => {
+                let state = nullable(&value, |value| text::normalise(value.text()?, 0..=100));
+                address.state = errors.keep("#/address/state", state);
+            }
+            "postal_code" => {
+                address.postal_code = errors.keep("#/address/postal_code", nullable(&value, PostalCode::parse));
+            }
+            other => errors.add(pointer("#/address", other), unknown()),
+        }
+    }
+    (address, seen)
+}
+
+/// Optional members that are absent become `null`, the others are required.
+fn whole_address(members: &Members<'_>, errors: &mut FieldErrors) -> AddressMembers {
+    let (mut address, seen) = address_members(members, errors);
+    for name in ["street_address", "city", "country"] {
+        if !seen.iter().any(|seen| seen == name) {
+            errors.add(pointer("#/address", name), Refusal::required());
+        }
+    }
+    address.state.get_or_insert_default();
+    address.postal_code.get_or_insert_default();
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(text: &str) -> Option<NaiveDate> {
+        date_of_birth(text).ok()
+    }
+
+    #[test]
+    fn only_real_days_in_range_are_dates_of_birth() {
+        for text in ["1990-01-15", "1900-01-01", "2024-02-29"] {
+            assert_eq!(date(text).map(|date| date.to_string()).as_deref(), Some(text));
+        }
+        for text in ["2023-02-29", "1899-12-31", "2999-01-01", "1990-1-15", "19900115", "1990-01-15T00:00", "１990-01-1", "", "+990-01-15"] {
+            assert_eq!(date(text), None, "{text}");
+        }
+    }
+}

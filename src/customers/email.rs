@@ -1,0 +1,77 @@
+//! Email addresses: kept as typed, unique by their canonical form.
+
+use idna::AsciiDenyList;
+use idna::uts46::{DnsLength, Hyphens, Uts46};
+use validator::ValidateEmail;
+
+use super::text;
+use crate::body::{FieldCode, Refusal};
+
+/// The longest address, in bytes (RFC 5321 §4.5.3.1.3 less the angle brackets).
+const LONGEST: usize = 254;
+
+/// An address in the syntax of HTML's `input type=email`, with the form that makes it unique.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Email {
+    typed: String,
+    canonical: String,
+}
+
+impl Email {
+    /// Checks an address and derives its canonical form: local part in lower case, domain as an IDNA A-label.
+    ///
+    /// # Errors
+    /// `too_short`, `too_long` or `format`.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let typed = text::normalise(text, 1..=1_000_000)?;
+        if typed.len() > LONGEST {
+            return Err(Refusal::new(FieldCode::TooLong, "At most 254 bytes are allowed."));
+        }
+        let malformed = || Refusal::new(FieldCode::Format, "This is not an email address.");
+        if !typed.validate_email() {
+            return Err(malformed());
+        }
+        let (local, domain) = typed.rsplit_once('@').ok_or_else(malformed)?;
+        let domain = Uts46::new()
+            .to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Verify)
+            .map_err(|_| malformed())?;
+        let canonical = format!("{}@{domain}", local.to_ascii_lowercase());
+        if canonical.len() > LONGEST {
+            return Err(Refusal::new(FieldCode::TooLong, "At most 254 bytes are allowed."));
+        }
+        Ok(Self { typed, canonical })
+    }
+
+    /// As the customer typed it.
+    pub fn typed(&self) -> &str {
+        &self.typed
+    }
+
+    /// What the unique index compares.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canonical(text: &str) -> Option<String> {
+        Email::parse(text).ok().map(|email| email.canonical)
+    }
+
+    #[test]
+    fn case_and_script_of_the_domain_make_no_difference() {
+        assert_eq!(canonical("John@EXAMPLE.com").as_deref(), Some("john@example.com"));
+        assert_eq!(canonical("a@Bücher.example"), canonical("A@xn--bcher-kva.example"));
+    }
+
+    #[test]
+    fn what_html_refuses_is_refused() {
+        for text in ["", "a", "a@", "@b.example", "a b@c.example", "a@b..c", "a@[127.0.0.1]", "ä@b.example", "a@-b.example", "a@b_c.example"] {
+            assert_eq!(canonical(text), None, "{text}");
+        }
+        assert!(canonical("o'brien+shop@localhost").is_some());
+    }
+}

@@ -1,0 +1,202 @@
+//! One statement, or one transaction, a function.
+
+use std::collections::HashSet;
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+
+use super::change::{AddressMembers, Name};
+use super::email::Email;
+use super::model::{AddressRow, CustomerId, CustomerRow, Versioned};
+use super::{PostalCode, slug};
+use crate::db::{DbConnection, Constraint, DbError, DbResult, UtcMicros};
+use crate::guard::OwnedCustomer;
+use crate::schema::{addresses, customers};
+
+/// How often another id or slug is drawn before a collision is believed to be something else.
+const DRAWS: u32 = 8;
+
+/// The customer that the principal owns, unless it has been erased.
+///
+/// # Errors
+/// See [`DbError`].
+pub(super) fn find(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Option<Versioned>> {
+    find_by_id(connection, customer.id())
+}
+
+/// A customer by id, for the operator; over HTTP ownership comes first.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn find_by_id(connection: &mut DbConnection, id: CustomerId) -> DbResult<Option<Versioned>> {
+    let mut rows = customers::table
+        .left_join(addresses::table)
+        .filter(customers::id.eq(id.get()))
+        .select((CustomerRow::as_select(), Option::<AddressRow>::as_select()))
+        .load::<(CustomerRow, Option<AddressRow>)>(connection)?;
+    Ok(rows.pop().map(Versioned::from))
+}
+
+/// What a new customer starts with.
+pub struct NewCustomer {
+    /// Must be free.
+    pub email: Email,
+    /// First name.
+    pub first_name: Name,
+    /// Last name.
+    pub last_name: Name,
+    /// Optional.
+    pub date_of_birth: Option<NaiveDate>,
+    /// Optional; with all required members.
+    pub address: Option<AddressMembers>,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = customers)]
+struct CustomerInsert<'a> {
+    id: i64,
+    email: &'a str,
+    email_canonical: &'a str,
+    first_name: &'a str,
+    last_name: &'a str,
+    first_name_slug: &'a str,
+    last_name_slug: &'a str,
+    slug: &'a str,
+    date_of_birth: Option<NaiveDate>,
+    version: i64,
+    created_at: UtcMicros,
+    updated_at: UtcMicros,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = addresses)]
+struct AddressInsert<'a> {
+    customer_id: i64,
+    street_address: &'a str,
+    postal_code: Option<&'a str>,
+    city: &'a str,
+    state: Option<&'a str>,
+    country: &'a str,
+}
+
+impl<'a> CustomerInsert<'a> {
+    fn new(id: CustomerId, new: &'a NewCustomer, slug: &'a str, now: UtcMicros) -> Self {
+        Self {
+            id: id.get(),
+            email: new.email.typed(),
+            email_canonical: new.email.canonical(),
+            first_name: &new.first_name.text,
+            last_name: &new.last_name.text,
+            first_name_slug: &new.first_name.slug,
+            last_name_slug: &new.last_name.slug,
+            slug,
+            date_of_birth: new.date_of_birth,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
+impl<'a> AddressInsert<'a> {
+    fn new(id: CustomerId, address: &'a AddressMembers) -> Self {
+        Self {
+            customer_id: id.get(),
+            street_address: address.street_address.as_deref().unwrap_or_default(),
+            postal_code: address.postal_code.as_ref().and_then(Option::as_ref).map(PostalCode::as_str),
+            city: address.city.as_deref().unwrap_or_default(),
+            state: address.state.as_ref().and_then(Option::as_deref),
+            country: address.country.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
+/// Adds a customer under an id of the service's choice.
+///
+/// # Errors
+/// [`DbError::Unique`] with [`Constraint::Email`] when the email is taken.
+pub fn insert(connection: &mut DbConnection, new: &NewCustomer) -> DbResult<CustomerId> {
+    let mut outcome = Err(DbError::Unique(Constraint::CustomerId));
+    for _ in 0..DRAWS {
+        outcome = insert_at(connection, CustomerId::generate(), new);
+        if !matches!(outcome, Err(DbError::Unique(Constraint::CustomerId))) {
+            break;
+        }
+    }
+    outcome
+}
+
+/// Adds a customer under a given id. The first holder of a name gets the plain slug, a later one a random suffix:
+/// at most one more try, whatever the number of holders.
+///
+/// # Errors
+/// [`DbError::Unique`] when the email or the id is taken.
+pub fn insert_at(connection: &mut DbConnection, id: CustomerId, new: &NewCustomer) -> DbResult<CustomerId> {
+    let form = slug::form(&new.first_name.slug, &new.last_name.slug);
+    let mut chosen = form.clone();
+    let mut outcome = Err(DbError::Unique(Constraint::Slug));
+    for _ in 0..DRAWS {
+        outcome = try_insert(connection, id, new, &chosen);
+        if !matches!(outcome, Err(DbError::Unique(Constraint::Slug))) {
+            break;
+        }
+        chosen = slug::suffixed(&form, &slug::random_suffix());
+    }
+    outcome.map(|()| id)
+}
+
+fn try_insert(connection: &mut DbConnection, id: CustomerId, new: &NewCustomer, slug: &str) -> DbResult<()> {
+    let customer = CustomerInsert::new(id, new, slug, UtcMicros::now());
+    let address = new.address.as_ref().map(|address| AddressInsert::new(id, address));
+    connection.transaction(|connection| {
+        diesel::insert_into(customers::table).values(&customer).execute(connection)?;
+        if let Some(address) = &address {
+            diesel::insert_into(addresses::table).values(address).execute(connection)?;
+        }
+        Ok(())
+    })
+}
+
+/// Adds customers under given ids in one transaction, and passes over those whose id, email or slug is taken.
+/// Returns how many were added.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn insert_many(connection: &mut DbConnection, chunk: &[(CustomerId, NewCustomer)]) -> DbResult<usize> {
+    let now = UtcMicros::now();
+    let slugs: Vec<String> =
+        chunk.iter().map(|(_, new)| slug::form(&new.first_name.slug, &new.last_name.slug)).collect();
+    let rows: Vec<CustomerInsert<'_>> =
+        chunk.iter().zip(&slugs).map(|((id, new), slug)| CustomerInsert::new(*id, new, slug, now)).collect();
+    match connection {
+        DbConnection::Postgres(postgres) => postgres.transaction(|postgres| {
+            let added: HashSet<i64> = diesel::insert_into(customers::table)
+                .values(&rows)
+                .on_conflict_do_nothing()
+                .returning(customers::id)
+                .get_results(postgres)?
+                .into_iter()
+                .collect();
+            let addresses: Vec<_> =
+                chunk.iter().filter(|(id, _)| added.contains(&id.get())).filter_map(address_of).collect();
+            diesel::insert_into(addresses::table).values(addresses).execute(postgres)?;
+            Ok(added.len())
+        }),
+        DbConnection::Sqlite(sqlite) => sqlite.immediate_transaction(|sqlite| {
+            let mut added = 0;
+            for (row, customer) in rows.iter().zip(chunk) {
+                if diesel::insert_or_ignore_into(customers::table).values(row).execute(sqlite)? == 1 {
+                    added += 1;
+                    if let Some(address) = address_of(customer) {
+                        diesel::insert_into(addresses::table).values(address).execute(sqlite)?;
+                    }
+                }
+            }
+            Ok(added)
+        }),
+    }
+}
+
+fn address_of((id, new): &(CustomerId, NewCustomer)) -> Option<AddressInsert<'_>> {
+    new.address.as_ref().map(|address| AddressInsert::new(*id, address))
+}

@@ -1,0 +1,118 @@
+//! The slug: an ASCII form of the full name for addresses and file names.
+//!
+//! Transliteration goes character by character, so the slug of "first last" is the slugs of both, joined. The
+//! two are stored beside the names, and the database joins them when only one name changes: no read is needed.
+
+use rand::seq::IndexedRandom;
+
+/// The longest slug, in bytes.
+pub(crate) const LONGEST: usize = 80;
+/// What is left of a long slug when a suffix follows.
+pub(crate) const LONGEST_BEFORE_SUFFIX: usize = LONGEST - SUFFIX - 1;
+/// The slug of a name of which nothing is left, such as one of emoji only.
+pub(crate) const NAMELESS: &str = "customer";
+
+const SUFFIX: usize = 5;
+/// Digits and letters less those that look alike (0 o, 1 i l).
+const SUFFIX_LETTERS: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
+
+/// The ASCII form of one name: lower-case words joined by hyphens; empty when nothing can be written in ASCII.
+pub(crate) fn part(name: &str) -> String {
+    let mut slug = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_ascii() {
+            push(&mut slug, c);
+        } else if matches!(c, '’' | '‘' | 'ʼ') {
+            // An apostrophe joins, as in O’Brien.
+        } else if c.is_alphanumeric() {
+            deunicode::deunicode_char(c).unwrap_or(" ").chars().for_each(|c| push(&mut slug, c));
+        } else if deunicode::deunicode_char(c) != Some("") {
+            push(&mut slug, ' ');
+        }
+    }
+    let length = slug.trim_end_matches('-').len();
+    slug.truncate(length);
+    slug
+}
+
+fn push(slug: &mut String, c: char) {
+    match c {
+        'a'..='z' | '0'..='9' => slug.push(c),
+        'A'..='Z' => slug.push(c.to_ascii_lowercase()),
+        '\'' => {}
+        _ if slug.is_empty() || slug.ends_with('-') => {}
+        _ => slug.push('-'),
+    }
+}
+
+/// The slug form of a full name from its parts, as `PLAN_SQL` computes it in the database.
+pub(crate) fn form(first: &str, last: &str) -> String {
+    let joined = format!("{first}-{last}");
+    let joined = joined.trim_matches('-');
+    match shortened(joined, LONGEST) {
+        "" => NAMELESS.to_owned(),
+        slug => slug.to_owned(),
+    }
+}
+
+/// The slug of a later holder: the form and a random suffix.
+pub(crate) fn suffixed(form: &str, suffix: &str) -> String {
+    format!("{}-{suffix}", shortened(form, LONGEST_BEFORE_SUFFIX))
+}
+
+fn shortened(slug: &str, most: usize) -> &str {
+    slug.get(..most).unwrap_or(slug).trim_end_matches('-')
+}
+
+/// Five random characters: 28 million, so that a collision is rare enough to be tried anew.
+pub(crate) fn random_suffix() -> String {
+    let mut random = rand::rng();
+    (0..SUFFIX).filter_map(|_| SUFFIX_LETTERS.choose(&mut random)).map(|byte| char::from(*byte)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn slug(first: &str, last: &str) -> String {
+        form(&part(first), &part(last))
+    }
+
+    fn is_well_formed(slug: &str) -> bool {
+        slug.len() <= LONGEST
+            && slug.split('-').all(|word| {
+                !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            })
+    }
+
+    #[test]
+    fn names_of_many_scripts_become_ascii() {
+        for (first, last, expected) in [
+            ("John", "Doe", "john-doe"),
+            ("Sinéad", "O’Connor", "sinead-oconnor"),
+            ("Þórður", "Ægisson", "thordur-aegisson"),
+            ("Анна", "Петрова", "anna-petrova"),
+            ("小明", "王", "xiao-ming-wang"),
+            ("Jean-Luc", "", "jean-luc"),
+            ("😀", "🎉", "customer"),
+            ("--", "…", "customer"),
+        ] {
+            assert_eq!(slug(first, last), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_slug_is_well_formed(first in any::<String>(), last in any::<String>()) {
+            let slug = slug(&first, &last);
+            prop_assert!(is_well_formed(&slug), "{}", slug);
+            prop_assert!(is_well_formed(&suffixed(&slug, &random_suffix())));
+        }
+
+        #[test]
+        fn the_slug_of_the_parts_is_the_slug_of_the_whole(first in "\\PC{0,20}", last in "\\PC{0,20}") {
+            prop_assert_eq!(slug(&first, &last), form(&part(&format!("{first} {last}")), ""));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A connection to either database, and the URL that decides which.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection as _, ConnectionResult, MultiConnection, PgConnection, SqliteConnection};
+
+/// A connection to the database that the URL's scheme chose.
+#[derive(MultiConnection)]
+pub enum DbConnection {
+    /// SQLite, compiled in.
+    Sqlite(SqliteConnection),
+    /// PostgreSQL, or what speaks its protocol.
+    Postgres(PgConnection),
+}
+
+/// Which database, and where.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A libpq connection URI.
+    Postgres(String),
+}
+
+impl Target {
+    /// Reads a URL as the diesel CLI does: `sqlite://PATH`, `postgres://…` or `postgresql://…`.
+    ///
+    /// # Errors
+    /// Another scheme, or no path; the reason never repeats the URL, which may hold a password.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        match url.split_once("://") {
+            Some(("sqlite", path)) if path.is_empty() || path == ":memory:" => {
+                Err("sqlite:// needs the path of a file, such as sqlite://data/clientele.db".into())
+            }
+            Some(("sqlite", path)) if path.contains(['?', '#', '%']) => {
+                Err("the path of a SQLite file must not hold ?, # or %".into())
+            }
+            Some(("sqlite", path)) => Ok(Self::Sqlite(PathBuf::from(path))),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.to_owned())),
+            _ => Err("must start with sqlite:// or postgres://".into()),
+        }
+    }
+
+    /// The name of the database system, for logs and `health`.
+    pub fn system(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
+
+    /// Opens a connection and sets what every connection of ours needs.
+    ///
+    /// # Errors
+    /// Whatever the database said; libpq's text may name the host, never the password.
+    pub fn connect(&self, connect_timeout: Duration, statement_timeout: Duration) -> ConnectionResult<DbConnection> {
+        match self {
+            Self::Sqlite(path) => open_sqlite(path, statement_timeout).map(DbConnection::Sqlite),
+            Self::Postgres(url) => open_postgres(url, connect_timeout, statement_timeout).map(DbConnection::Postgres),
+        }
+    }
+}
+
+fn open_sqlite(path: &Path, busy_timeout: Duration) -> ConnectionResult<SqliteConnection> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        create_private_folder(folder)
+            .map_err(|error| diesel::ConnectionError::BadConnection(format!("{}: {error}", folder.display())))?;
+    }
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
+    // busy_timeout first: switching to WAL needs a lock itself. `synchronous=FULL` makes a commit durable;
+    // `secure_delete` overwrites what is erased (docs/decisions/0002).
+    connection
+        .batch_execute(&format!(
+            "PRAGMA busy_timeout = {};
+             PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA foreign_keys = ON;
+             PRAGMA secure_delete = ON;",
+            busy_timeout.as_millis()
+        ))
+        .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
+/// Makes the folder so that only its owner can look into it: it will hold personal data or a secret.
+pub(crate) fn create_private_folder(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn open_postgres(url: &str, connect: Duration, statement: Duration) -> ConnectionResult<PgConnection> {
+    let mut url = url.to_owned();
+    // A host that swallows packets must not hold a thread for the kernel's two hours.
+    for (key, value) in [
+        ("connect_timeout", connect.as_secs().max(2).to_string()),
+        ("tcp_user_timeout", statement.as_millis().to_string()),
+        ("application_name", "clientele".to_owned()),
+    ] {
+        if !url.contains(&format!("{key}=")) {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            url.push_str(&format!("{separator}{key}={value}"));
+        }
+    }
+    let mut connection = PgConnection::establish(&url)?;
+    connection
+        .batch_execute(&format!(
+            "SET statement_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; SET client_min_messages = warning",
+            statement.as_millis()
+        ))
+        .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}

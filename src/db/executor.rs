@@ -1,0 +1,154 @@
+//! The general lane: threads that each keep a connection, behind a bounded queue.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use tokio::sync::oneshot;
+
+use super::connection::{DbConnection, Target};
+use super::error::{DbError, DbResult};
+use super::link::Link;
+use super::pool::{self, Pool};
+use crate::settings::Settings;
+
+type Job = Box<dyn FnOnce(&mut Link) + Send>;
+
+/// The way to the database: cheap to clone, shared by all HTTP threads.
+#[derive(Clone)]
+pub struct Database {
+    target: Target,
+    pool: Pool,
+    queue: usize,
+    /// SQLite admits one writer; threads of this process take turns here instead of in its sleeping busy handler.
+    pub(super) turn: Option<Arc<Mutex<()>>>,
+    general: Arc<Threads<Job>>,
+}
+
+/// A bounded queue and the threads that serve it. Dropping it lets them finish what they hold.
+pub(super) struct Threads<T> {
+    sender: Option<Sender<T>>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl<T: Send + 'static> Threads<T> {
+    pub(super) fn start<F>(name: &str, count: usize, capacity: usize, serve: F) -> std::io::Result<Self>
+    where
+        F: Fn(Receiver<T>) + Clone + Send + 'static,
+    {
+        let (sender, receiver) = bounded(capacity);
+        let mut handles = Vec::with_capacity(count);
+        for number in 0..count {
+            let (serve, receiver) = (serve.clone(), receiver.clone());
+            let builder = std::thread::Builder::new().name(format!("{name}-{number}"));
+            handles.push(builder.spawn(move || serve(receiver))?);
+        }
+        Ok(Self { sender: Some(sender), handles })
+    }
+
+    /// Queues an item, or says at once that there is no room.
+    pub(super) fn admit(&self, item: T) -> DbResult<()> {
+        match self.sender.as_ref().map(|sender| sender.try_send(item)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(TrySendError::Full(_))) => Err(DbError::Overloaded),
+            _ => Err(DbError::Unavailable("the service is stopping".into())),
+        }
+    }
+}
+
+impl<T> Drop for Threads<T> {
+    fn drop(&mut self) {
+        self.sender = None;
+        for handle in self.handles.drain(..) {
+            if handle.thread().id() != std::thread::current().id() && handle.join().is_err() {
+                log::error!("a database thread had panicked");
+            }
+        }
+    }
+}
+
+impl Database {
+    /// Starts the threads; connections are opened when first needed. `lanes` is the number of threads that other
+    /// lanes will start on the same pool.
+    ///
+    /// # Errors
+    /// The operating system refused a thread.
+    pub fn start(settings: &Settings, target: Target, lanes: u32) -> std::io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let threads = match settings.database.threads {
+            0 => (2 * cores).max(4),
+            given => given,
+        };
+        let pool = pool::build(target.clone(), &settings.database, threads as u32 + lanes);
+        let link_pool = pool.clone();
+        let general = Threads::start("db", threads, settings.database.queue, move |jobs: Receiver<Job>| {
+            let mut link = Link::new(link_pool.clone());
+            for job in jobs {
+                job(&mut link);
+            }
+        })?;
+        let turn = matches!(target, Target::Sqlite(_)).then(|| Arc::new(Mutex::new(())));
+        Ok(Self { target, pool, queue: settings.database.queue, turn, general: Arc::new(general) })
+    }
+
+    /// Which database this is.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// How many requests may wait in a lane.
+    pub(super) fn queue(&self) -> usize {
+        self.queue
+    }
+
+    pub(super) fn link(&self) -> Link {
+        Link::new(self.pool.clone())
+    }
+
+    /// Runs work that only reads, and may therefore run again when the connection broke.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub async fn read<T, W>(&self, work: W) -> DbResult<T>
+    where
+        T: Send + 'static,
+        W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
+    {
+        self.submit(|link, work| link.run(true, work), work).await
+    }
+
+    /// Runs work that writes: again on contention (its transaction was rolled back), not after a lost connection.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub async fn write<T, W>(&self, work: W) -> DbResult<T>
+    where
+        T: Send + 'static,
+        W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
+    {
+        let turn = self.turn.clone();
+        self.submit(move |link, work| take_turn(turn.as_deref(), || link.run(false, work)), work).await
+    }
+
+    async fn submit<T, W, R>(&self, run: R, work: W) -> DbResult<T>
+    where
+        T: Send + 'static,
+        W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
+        R: FnOnce(&mut Link, W) -> DbResult<T> + Send + 'static,
+    {
+        let (answer, outcome) = oneshot::channel();
+        self.general.admit(Box::new(move |link| {
+            // A client that went away while its work was queued is not worth a statement.
+            if !answer.is_closed() && answer.send(run(link, work)).is_err() {
+                log::debug!("the client went away before its answer");
+            }
+        }))?;
+        outcome.await.unwrap_or_else(|_| Err(DbError::Internal("a database thread dropped its work".into())))
+    }
+}
+
+/// Runs `work` alone among the writers of this process, where the database needs that.
+pub(super) fn take_turn<T>(turn: Option<&Mutex<()>>, work: impl FnOnce() -> T) -> T {
+    let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+    work()
+}

@@ -1,0 +1,33 @@
+//! The database: which one, how it is reached, and the threads that talk to it.
+//!
+//! `connection` opens and pools, `executor` and `batching` run work off the event loop behind an
+//! admission limit, `error` sorts what a database can say into outcomes.
+
+mod batching;
+mod connection;
+mod error;
+mod executor;
+mod link;
+mod migrations;
+mod pool;
+mod timestamp;
+
+pub use batching::{Batch, Lane};
+pub(crate) use connection::create_private_folder;
+pub use connection::{DbConnection, Target};
+pub use error::{Constraint, DbError, DbResult};
+pub use executor::Database;
+pub use migrations::{MigrationStatus, migrate, pending_migrations, revert_last, statuses};
+pub use timestamp::UtcMicros;
+
+/// Runs an expression on the concrete connection behind the [`DbConnection`], for statements that
+/// `MultiConnection` cannot express.
+macro_rules! on_backend {
+    ($connection:expr, $concrete:ident => $body:expr) => {
+        match $connection {
+            $crate::db::DbConnection::Sqlite($concrete) => $body,
+            $crate::db::DbConnection::Postgres($concrete) => $body,
+        }
+    };
+}
+pub(crate) use on_backend;

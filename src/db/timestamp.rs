@@ -1,0 +1,50 @@
+//! The one form of a point in time in the database.
+
+use chrono::{NaiveDateTime, Timelike, Utc};
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::Timestamp;
+
+/// A point in time in UTC, in whole microseconds: what both databases store without loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Timestamp)]
+pub struct UtcMicros(NaiveDateTime);
+
+impl UtcMicros {
+    /// The present moment.
+    pub fn now() -> Self {
+        Self::from(Utc::now().naive_utc())
+    }
+
+    /// The value without a zone.
+    pub fn naive(self) -> NaiveDateTime {
+        self.0
+    }
+}
+
+impl From<NaiveDateTime> for UtcMicros {
+    fn from(moment: NaiveDateTime) -> Self {
+        let nanos = moment.nanosecond();
+        Self(moment.with_nanosecond(nanos - nanos % 1_000).unwrap_or(moment))
+    }
+}
+
+impl<DB: Backend> ToSql<Timestamp, DB> for UtcMicros
+where
+    NaiveDateTime: ToSql<Timestamp, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        self.0.to_sql(out)
+    }
+}
+
+impl<DB: Backend> FromSql<Timestamp, DB> for UtcMicros
+where
+    NaiveDateTime: FromSql<Timestamp, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        NaiveDateTime::from_sql(bytes).map(Self)
+    }
+}

@@ -1,0 +1,7 @@
+//! The `clientele` binary: see [`clientele::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    clientele::cli::main()
+}

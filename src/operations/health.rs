@@ -1,0 +1,39 @@
+//! Liveness and readiness, for load balancers and orchestrators.
+
+use actix_web::{HttpResponse, web};
+
+use crate::db::{Database, pending_migrations};
+use crate::problem::Problem;
+
+/// Mounts the routes.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource(["/health/live", "/health/live/"])
+                .route(web::get().to(live))
+                .route(web::head().to(live)),
+        )
+        .service(
+            web::resource(["/health/ready", "/health/ready/"])
+                .route(web::get().to(ready))
+                .route(web::head().to(ready)),
+        );
+}
+
+fn status(text: &str) -> HttpResponse {
+    HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(serde_json::json!({ "status": text }))
+}
+
+/// The process answers.
+async fn live() -> HttpResponse {
+    status("live")
+}
+
+/// The database answers and lacks no migration.
+async fn ready(database: web::Data<Database>) -> Result<HttpResponse, Problem> {
+    let pending = database.read(pending_migrations).await?;
+    match pending.first() {
+        None => Ok(status("ready")),
+        Some(first) => Err(Problem::DatabaseUnavailable(format!("{} migrations are pending, {first} first", pending.len()))),
+    }
+}

@@ -1,0 +1,5 @@
+//! What operators rely on: the edge that every reply passes, logging, health.
+
+pub mod edge;
+pub mod health;
+pub mod logging;

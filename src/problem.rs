@@ -1,0 +1,237 @@
+//! The outcomes an endpoint can have besides success, and how each is told: RFC 9457 problem details.
+//!
+//! A [`Problem`] travels as the error of a response; `operations::edge` renders it, so that the framework's own
+//! errors look the same and every body carries the request id. Causes are logged there once, never sent.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+use crate::body::FieldError;
+use crate::db::DbError;
+
+/// The media type of every error body.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// Why a request did not succeed.
+#[derive(Debug)]
+pub enum Problem {
+    /// 400: the body is not JSON, or a member stands in it twice.
+    MalformedJson(Cow<'static, str>),
+    /// 400: a header cannot be read.
+    MalformedHeader(&'static str),
+    /// 401: there is no bearer token.
+    TokenMissing,
+    /// 401: the token is not one of ours. Which check failed stays hidden.
+    TokenInvalid,
+    /// 401: the token was good until its `exp`.
+    TokenExpired,
+    /// 403: the token is somebody else's. Says nothing about whether the id exists.
+    NotOwner,
+    /// 404: no such path, or the token's customer does not exist any more.
+    NotFound,
+    /// 405: the path exists, the method does not.
+    MethodNotAllowed,
+    /// 408: the client did not finish sending in time.
+    RequestTimeout,
+    /// 409: another customer has the email.
+    EmailTaken,
+    /// 412: `If-Match` names another version.
+    VersionMismatch,
+    /// 413: the body is longer than [`crate::body::LONGEST`].
+    BodyTooLarge,
+    /// 415: with the media types that are accepted.
+    UnsupportedMediaType(&'static [&'static str]),
+    /// 422: what is wrong, field by field.
+    Validation(Vec<FieldError>),
+    /// 503: more waits than is admitted.
+    Overloaded,
+    /// 503: the cause goes to the log only.
+    DatabaseUnavailable(String),
+    /// 500: the cause goes to the log only.
+    Internal(String),
+    /// Another status of the framework's own, such as 400 for a request target that is no path.
+    Framework(StatusCode),
+}
+
+/// The members of RFC 9457 with ours behind them.
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    code: &'static str,
+    detail: Cow<'a, str>,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<&'a [FieldError]>,
+}
+
+impl Problem {
+    /// The `code` of the body: for programs, stable.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MalformedJson(_) => "malformed_json",
+            Self::MalformedHeader(_) => "malformed_header",
+            Self::TokenMissing => "token_missing",
+            Self::TokenInvalid => "token_invalid",
+            Self::TokenExpired => "token_expired",
+            Self::NotOwner => "not_owner",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::EmailTaken => "email_taken",
+            Self::VersionMismatch => "version_mismatch",
+            Self::BodyTooLarge => "body_too_large",
+            Self::UnsupportedMediaType(_) => "unsupported_media_type",
+            Self::Validation(_) => "validation_failed",
+            Self::Overloaded => "overloaded",
+            Self::DatabaseUnavailable(_) => "database_unavailable",
+            Self::Internal(_) => "internal",
+            Self::Framework(status) if status.is_client_error() => "bad_request",
+            Self::Framework(_) => "internal",
+        }
+    }
+
+    fn detail(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
+            Self::MalformedJson(detail) => detail,
+            Self::MalformedHeader(name) => return Cow::Owned(format!("The header {name} cannot be read.")),
+            Self::TokenMissing => "This needs a bearer token in the Authorization header.",
+            Self::TokenInvalid => "The token is not valid.",
+            Self::TokenExpired => "The token has expired.",
+            Self::NotOwner => "The token belongs to another customer.",
+            Self::NotFound => "There is nothing here.",
+            Self::MethodNotAllowed => "This path does not take that method.",
+            Self::RequestTimeout => "The request was not finished in time.",
+            Self::EmailTaken => "Another account uses this email address.",
+            Self::VersionMismatch => "The customer has changed since the version that If-Match names.",
+            Self::BodyTooLarge => "A body may have at most 64 KiB.",
+            Self::UnsupportedMediaType(accepted) => {
+                return Cow::Owned(format!("Send the body as {}, in UTF-8.", accepted.join(" or ")));
+            }
+            Self::Validation(errors) if errors.len() == 1 => "1 field needs attention.",
+            Self::Validation(errors) => return Cow::Owned(format!("{} fields need attention.", errors.len())),
+            Self::Overloaded => "Too many requests are waiting. Try again shortly.",
+            Self::DatabaseUnavailable(_) => "The database cannot be reached. Try again shortly.",
+            Self::Internal(_) => "Something went wrong on our side. The request id finds it in our log.",
+            Self::Framework(status) => status.canonical_reason().unwrap_or("The request cannot be answered."),
+        })
+    }
+
+    /// The body.
+    pub fn body(&self, request_id: &str) -> Vec<u8> {
+        let status = self.status_code();
+        let document = Document {
+            r#type: "about:blank",
+            title: title(status),
+            status: status.as_u16(),
+            code: self.code(),
+            detail: self.detail(),
+            request_id,
+            errors: match self {
+                Self::Validation(errors) => Some(errors),
+                _ => None,
+            },
+        };
+        serde_json::to_vec(&document).unwrap_or_default()
+    }
+
+    /// `WWW-Authenticate`, for 401 and 403 (RFC 6750 §3).
+    pub fn challenge(&self) -> Option<&'static str> {
+        match self {
+            Self::TokenMissing => Some(r#"Bearer realm="customers""#),
+            Self::TokenInvalid => Some(r#"Bearer realm="customers", error="invalid_token""#),
+            Self::TokenExpired => {
+                Some(r#"Bearer realm="customers", error="invalid_token", error_description="The token has expired""#)
+            }
+            Self::NotOwner => Some(r#"Bearer realm="customers", error="insufficient_scope""#),
+            _ => None,
+        }
+    }
+
+    /// `Retry-After`, in seconds.
+    pub fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Overloaded => Some(1),
+            Self::DatabaseUnavailable(_) => Some(2),
+            _ => None,
+        }
+    }
+
+    /// What to log, once, for a 5xx.
+    pub fn cause(&self) -> Option<&str> {
+        match self {
+            Self::DatabaseUnavailable(cause) | Self::Internal(cause) => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// The problem behind a status that the framework answered with by itself.
+    pub fn from_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            StatusCode::REQUEST_TIMEOUT => Self::RequestTimeout,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
+            StatusCode::INTERNAL_SERVER_ERROR => Self::Internal("the framework answered 500".into()),
+            other => Self::Framework(other),
+        }
+    }
+}
+
+/// The reason phrases of RFC 9110; the `http` crate still has some of RFC 7231's.
+fn title(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        413 => "Content Too Large",
+        422 => "Unprocessable Content",
+        _ => status.canonical_reason().unwrap_or("Error"),
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::MalformedJson(_) | Self::MalformedHeader(_) => StatusCode::BAD_REQUEST,
+            Self::TokenMissing | Self::TokenInvalid | Self::TokenExpired => StatusCode::UNAUTHORIZED,
+            Self::NotOwner => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::EmailTaken => StatusCode::CONFLICT,
+            Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Overloaded | Self::DatabaseUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Framework(status) => *status,
+        }
+    }
+
+    /// The bare status: the edge fills in the body, which needs the request id.
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.status_code())
+    }
+}
+
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Overloaded => Self::Overloaded,
+            DbError::Unavailable(cause) => Self::DatabaseUnavailable(cause),
+            // Contention that outlasted every retry: the same request may well succeed in a moment.
+            DbError::Contention(_) => Self::Overloaded,
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}

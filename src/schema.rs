@@ -1,0 +1,33 @@
+// @generated automatically by Diesel CLI.
+
+diesel::table! {
+    addresses (customer_id) {
+        customer_id -> BigInt,
+        street_address -> Text,
+        postal_code -> Nullable<Text>,
+        city -> Text,
+        state -> Nullable<Text>,
+        country -> Text,
+    }
+}
+
+diesel::table! {
+    customers (id) {
+        id -> BigInt,
+        email -> Text,
+        email_canonical -> Text,
+        first_name -> Text,
+        last_name -> Text,
+        first_name_slug -> Text,
+        last_name_slug -> Text,
+        slug -> Text,
+        date_of_birth -> Nullable<Date>,
+        version -> BigInt,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::joinable!(addresses -> customers (customer_id));
+
+diesel::allow_tables_to_appear_in_same_query!(addresses, customers,);

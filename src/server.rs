@@ -1,0 +1,152 @@
+//! Builds the application and starts it; `main` and the tests use the same.
+
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpResponse, HttpServer, web};
+
+use crate::body::BodyTimeout;
+use crate::customers::{self, Updates};
+use crate::db::{Database, DbError, Lane, Target, migrate, pending_migrations};
+use crate::operations::{edge, health};
+use crate::problem::Problem;
+use crate::sessions::secret;
+use crate::sessions::token::AccessTokens;
+use crate::settings::{Settings, SettingsError};
+
+/// Threads of the batched lanes, each with a connection.
+const LANES: u32 = 1;
+/// A migration may take longer than a request's statement.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// Why the service could not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// Exit code 2.
+    Configuration(String),
+    /// Exit code 1.
+    Failed(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(text) => write!(f, "configuration: {text}"),
+            Self::Failed(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<SettingsError> for StartError {
+    fn from(error: SettingsError) -> Self {
+        Self::Configuration(error.to_string())
+    }
+}
+
+/// What handlers share.
+#[derive(Clone)]
+struct State {
+    database: Database,
+    updates: Lane<Updates>,
+    tokens: web::Data<AccessTokens>,
+    body_timeout: web::Data<BodyTimeout>,
+}
+
+/// A started service.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its database.
+    pub database: Database,
+    server: Server,
+}
+
+impl Running {
+    /// A handle that stops it.
+    pub fn handle(&self) -> ServerHandle {
+        self.server.handle()
+    }
+
+    /// Serves until stopped by a signal (SIGTERM: what is in flight is finished) or by the handle.
+    ///
+    /// # Errors
+    /// The operating system's, on accepting connections.
+    pub async fn serve(self) -> std::io::Result<()> {
+        self.server.await
+    }
+}
+
+/// Checks the database, applies migrations where configured, binds and starts. Needs a running actix system.
+///
+/// # Errors
+/// One line that names what is wrong.
+pub fn start(settings: &Settings) -> Result<Running, StartError> {
+    let secret = secret::load(&settings.auth).map_err(StartError::Configuration)?;
+    let target = settings.target()?;
+    prepare(settings, &target)?;
+    let listener = listen(settings.server.bind)?;
+    let address = listener.local_addr().map_err(|error| StartError::Failed(error.to_string()))?;
+    let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
+    let database = Database::start(settings, target, LANES).map_err(failed)?;
+    let state = State {
+        updates: Lane::start(&database).map_err(failed)?,
+        database: database.clone(),
+        tokens: web::Data::new(AccessTokens::new(&settings.auth, &secret)),
+        body_timeout: web::Data::new(BodyTimeout(Duration::from_secs(settings.server.body_timeout_seconds))),
+    };
+    let server = http_server(settings, state, listener).map_err(failed)?;
+    Ok(Running { address, database, server })
+}
+
+/// Opens one connection, so that a missing database is one clear line, and migrates.
+fn prepare(settings: &Settings, target: &Target) -> Result<(), StartError> {
+    let system = target.system();
+    let failed = |error: DbError| StartError::Failed(format!("{system}: {error}"));
+    let mut connection = target
+        .connect(settings.database.connect_timeout(), MIGRATION_TIMEOUT)
+        .map_err(|error| StartError::Failed(format!("{system}: {}", error.to_string().trim().replace('\n', " "))))?;
+    if settings.database.migrate_at_start {
+        for name in migrate(&mut connection).map_err(failed)? {
+            log::info!("applied migration {name}");
+        }
+    } else if let Some(first) = pending_migrations(&mut connection).map_err(failed)?.first() {
+        log::warn!("migration {first} is pending: run `clientele migrate run`; not ready until then");
+    }
+    Ok(())
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|error| StartError::Failed(format!("cannot listen on {address}: {error}")))
+}
+
+fn http_server(settings: &Settings, state: State, listener: TcpListener) -> std::io::Result<Server> {
+    let server = &settings.server;
+    let workers = match server.workers {
+        0 => std::thread::available_parallelism().map_or(2, usize::from),
+        given => given,
+    };
+    let application = move || {
+        App::new()
+            .app_data(web::Data::new(state.database.clone()))
+            .app_data(web::Data::new(state.updates.clone()))
+            .app_data(state.tokens.clone())
+            .app_data(state.body_timeout.clone())
+            .configure(customers::routes::configure)
+            .configure(health::configure)
+            .default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::NotFound) }))
+            .wrap(from_fn(edge::edge))
+    };
+    Ok(HttpServer::new(application)
+        .workers(workers)
+        .max_connections(server.max_connections.div_ceil(workers))
+        .keep_alive(Duration::from_secs(server.keep_alive_seconds))
+        .client_request_timeout(Duration::from_secs(server.head_timeout_seconds))
+        .shutdown_timeout(server.shutdown_timeout_seconds)
+        .listen(listener)?
+        .run())
+}

@@ -1,0 +1,340 @@
+//! Typed settings: `config/default.toml`, overlaid by a file, overlaid by variables; validated once.
+//!
+//! The compiled-in defaults double as the list of known keys and of their types, so a key cannot exist
+//! without a documented default, and an unknown one is an error that names its nearest neighbour.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::db::Target;
+
+/// The documented defaults, as shipped.
+pub const DEFAULTS: &str = include_str!("../config/default.toml");
+
+const VARIABLE_PREFIX: &str = "CLIENTELE__";
+
+/// Why settings were refused: one line that names the place and the key.
+#[derive(Debug)]
+pub struct SettingsError(String);
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl SettingsError {
+    fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// Text that never appears in logs, `Debug` or `config show`.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "\"\"" } else { "[redacted]" })
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(if self.0.is_empty() { "" } else { "[redacted]" })
+    }
+}
+
+/// All settings, by section.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `[server]`
+    pub server: Server,
+    /// `[database]`
+    pub database: Database,
+    /// `[auth]`
+    pub auth: Auth,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// `[server]`: the listener and its limits.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Address and port to listen on.
+    pub bind: SocketAddr,
+    /// HTTP threads; 0 for one a core.
+    pub workers: usize,
+    /// Open connections at once.
+    pub max_connections: usize,
+    /// Idle keep-alive, in seconds.
+    pub keep_alive_seconds: u64,
+    /// Time for a request's head, in seconds.
+    pub head_timeout_seconds: u64,
+    /// Time for a request's body, in seconds.
+    pub body_timeout_seconds: u64,
+    /// Time for requests in flight after SIGTERM, in seconds.
+    pub shutdown_timeout_seconds: u64,
+}
+
+/// `[database]`: where the data is and how it is reached.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite://…` or `postgres://…`.
+    pub url: DatabaseUrl,
+    /// Apply pending migrations at the start.
+    pub migrate_at_start: bool,
+    /// Threads of the general lane; 0 adapts to the cores.
+    pub threads: usize,
+    /// Requests that may wait in each lane.
+    pub queue: usize,
+    /// Seconds to wait for a connection.
+    pub connect_timeout_seconds: u64,
+    /// Seconds one statement may take.
+    pub statement_timeout_seconds: u64,
+}
+
+impl Database {
+    /// The time to wait for a connection.
+    pub fn connect_timeout(&self) -> Duration {
+        Duration::from_secs(self.connect_timeout_seconds)
+    }
+}
+
+/// A database URL whose password is not shown.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL with its password.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The URL as it may be shown: the password replaced.
+    pub fn redacted(&self) -> String {
+        let Some((scheme, rest)) = self.0.split_once("://") else {
+            return "[redacted]".into();
+        };
+        let mut shown = match rest.split_once('@').map(|(user, host)| (user.split_once(':'), host)) {
+            Some((Some((user, _)), host)) => format!("{scheme}://{user}:[redacted]@{host}"),
+            _ => self.0.clone(),
+        };
+        if let Some(at) = shown.find("password=") {
+            let end = shown[at..].find('&').map_or(shown.len(), |offset| at + offset);
+            shown.replace_range(at + "password=".len()..end, "[redacted]");
+        }
+        shown
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.redacted())
+    }
+}
+
+impl Serialize for DatabaseUrl {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.redacted())
+    }
+}
+
+/// `[auth]`: how access tokens are signed and verified.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// The pinned algorithm.
+    pub algorithm: Algorithm,
+    /// The signing secret, when given directly.
+    pub secret: Secret,
+    /// The file that holds it otherwise.
+    pub secret_file: PathBuf,
+    /// Make that file when it is missing.
+    pub generate_secret: bool,
+    /// `iss`, when not empty.
+    pub issuer: String,
+    /// `aud`, when not empty.
+    pub audience: String,
+    /// Life time of an access token, in seconds.
+    pub access_token_seconds: u64,
+}
+
+/// The algorithms that can be pinned (RFC 7518 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    HS256,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// An env_logger filter.
+    pub filter: String,
+    /// Text or JSON lines.
+    pub format: LogFormat,
+}
+
+/// How a log line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Settings {
+    /// Layers the defaults, then `file`, then `variables` (`CLIENTELE__…` and `DATABASE_URL`; others are ignored).
+    ///
+    /// # Errors
+    /// A file that cannot be read or parsed, an unknown key, or a value that is out of its range.
+    pub fn load(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let mut merged: Table =
+            DEFAULTS.parse().map_err(|error| SettingsError::new(format!("config/default.toml: {error}")))?;
+        if let Some(path) = file {
+            overlay_file(&mut merged, path)?;
+        }
+        for (name, value) in variables {
+            overlay_variable(&mut merged, &name, &value)?;
+        }
+        let settings: Self = Value::Table(merged)
+            .try_into()
+            .map_err(|error: toml::de::Error| SettingsError::new(error.to_string().trim().replace('\n', " ")))?;
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    fn validate(&self) -> Result<(), SettingsError> {
+        let positive = [
+            ("server.max_connections", self.server.max_connections as u64),
+            ("server.head_timeout_seconds", self.server.head_timeout_seconds),
+            ("server.body_timeout_seconds", self.server.body_timeout_seconds),
+            ("database.queue", self.database.queue as u64),
+            ("database.connect_timeout_seconds", self.database.connect_timeout_seconds),
+            ("database.statement_timeout_seconds", self.database.statement_timeout_seconds),
+            ("auth.access_token_seconds", self.auth.access_token_seconds),
+        ];
+        if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return Err(SettingsError::new(format!("{key} must be at least 1")));
+        }
+        for (key, value, most) in [
+            ("server.workers", self.server.workers, 1024),
+            ("database.threads", self.database.threads, 256),
+            ("database.queue", self.database.queue, 1_000_000),
+        ] {
+            if value > most {
+                return Err(SettingsError::new(format!("{key} must be at most {most}")));
+            }
+        }
+        self.target()?;
+        Ok(())
+    }
+
+    /// The database that `database.url` names.
+    ///
+    /// # Errors
+    /// A scheme that is neither SQLite's nor PostgreSQL's, or no path.
+    pub fn target(&self) -> Result<Target, SettingsError> {
+        Target::parse(self.database.url.expose())
+            .map_err(|reason| SettingsError::new(format!("database.url: {reason}")))
+    }
+}
+
+fn overlay_file(merged: &mut Table, path: &Path) -> Result<(), SettingsError> {
+    let place = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| SettingsError::new(format!("{place}: {error}")))?;
+    let table: Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| SettingsError::new(format!("{place}: {}", error.to_string().trim())))?;
+    for (section, values) in table {
+        let Value::Table(values) = values else {
+            return Err(unknown_key(merged, &place.to_string(), &section));
+        };
+        for (key, value) in values {
+            set(merged, &place.to_string(), &section, &key, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn overlay_variable(merged: &mut Table, name: &str, text: &str) -> Result<(), SettingsError> {
+    let (section, key) = match name.strip_prefix(VARIABLE_PREFIX) {
+        Some(rest) => {
+            let rest = rest.to_lowercase();
+            let (section, key) = rest.split_once("__").unwrap_or((rest.as_str(), ""));
+            (section.to_owned(), key.to_owned())
+        }
+        None if name == "DATABASE_URL" => ("database".to_owned(), "url".to_owned()),
+        None => return Ok(()),
+    };
+    let value = match merged.get(&section).and_then(|values| values.get(&key)) {
+        Some(Value::Integer(_)) => text
+            .trim()
+            .parse()
+            .map(Value::Integer)
+            .map_err(|_| SettingsError::new(format!("{name}: {text:?} is not a whole number")))?,
+        Some(Value::Boolean(_)) => text
+            .trim()
+            .parse()
+            .map(Value::Boolean)
+            .map_err(|_| SettingsError::new(format!("{name}: {text:?} is neither true nor false")))?,
+        _ => Value::String(text.to_owned()),
+    };
+    set(merged, name, &section, &key, value)
+}
+
+fn set(merged: &mut Table, place: &str, section: &str, key: &str, value: Value) -> Result<(), SettingsError> {
+    let Some(known) = merged.get_mut(section).and_then(|values| values.get_mut(key)) else {
+        return Err(unknown_key(merged, place, &format!("{section}.{key}")));
+    };
+    if known.type_str() != value.type_str() {
+        let (expected, found) = (known.type_str(), value.type_str());
+        return Err(SettingsError::new(format!("{place}: {section}.{key} takes a {expected}, not a {found}")));
+    }
+    *known = value;
+    Ok(())
+}
+
+fn unknown_key(known: &Table, place: &str, key: &str) -> SettingsError {
+    let nearest = known
+        .iter()
+        .flat_map(|(section, values)| {
+            let keys = values.as_table().into_iter().flat_map(Table::keys);
+            keys.map(move |key| format!("{section}.{key}"))
+        })
+        .max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)))
+        .unwrap_or_default();
+    SettingsError::new(format!("{place}: unknown key `{key}`; did you mean `{nearest}`?"))
+}
