@@ -22,8 +22,8 @@ pub struct Principal {
 type Verdict = Pin<Box<dyn Future<Output = Result<ServiceRequest, (Error, ServiceRequest)>>>>;
 
 /// The middleware. `with_fn` and an optional token, because the crate's own answer to a missing one has no body.
-pub fn bearer()
--> HttpAuthentication<Option<BearerAuth>, impl Fn(ServiceRequest, Option<BearerAuth>) -> Verdict + Clone> {
+pub fn bearer() -> HttpAuthentication<Option<BearerAuth>, impl Fn(ServiceRequest, Option<BearerAuth>) -> Verdict + Clone>
+{
     HttpAuthentication::with_fn(|request: ServiceRequest, token: Option<BearerAuth>| -> Verdict {
         Box::pin(async move {
             match principal(&request, token.as_ref()) {

@@ -329,9 +329,9 @@ impl<T: Body> FromRequest for Checked<T> {
         async move {
             media_type?;
             let bytes = match timeout {
-                Some(timeout) => actix_rt::time::timeout(timeout, collect(payload))
-                    .await
-                    .unwrap_or(Err(Problem::RequestTimeout))?,
+                Some(timeout) => {
+                    actix_rt::time::timeout(timeout, collect(payload)).await.unwrap_or(Err(Problem::RequestTimeout))?
+                }
                 None => collect(payload).await?,
             };
             T::from_json(&bytes).map(Self)

@@ -58,7 +58,9 @@ mod tests {
 
     #[test]
     fn only_ones_own_id_and_me_pass() {
-        let Some(customer) = CustomerId::new(7) else { return };
+        let Some(customer) = CustomerId::new(7) else {
+            return;
+        };
         let principal = Principal { customer };
         assert!(decide(&principal, "7").is_ok() && decide(&principal, "me").is_ok());
         assert!(matches!(decide(&principal, "8"), Err(Problem::NotOwner)));

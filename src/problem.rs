@@ -99,7 +99,9 @@ impl Problem {
     fn detail(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
             Self::MalformedJson(detail) => detail,
-            Self::MalformedHeader(name) => return Cow::Owned(format!("The header {name} cannot be read.")),
+            Self::MalformedHeader(name) => {
+                return Cow::Owned(format!("The header {name} cannot be read."));
+            }
             Self::TokenMissing => "This needs a bearer token in the Authorization header.",
             Self::TokenInvalid => "The token is not valid.",
             Self::TokenExpired => "The token has expired.",
@@ -114,7 +116,9 @@ impl Problem {
                 return Cow::Owned(format!("Send the body as {}, in UTF-8.", accepted.join(" or ")));
             }
             Self::Validation(errors) if errors.len() == 1 => "1 field needs attention.",
-            Self::Validation(errors) => return Cow::Owned(format!("{} fields need attention.", errors.len())),
+            Self::Validation(errors) => {
+                return Cow::Owned(format!("{} fields need attention.", errors.len()));
+            }
             Self::Overloaded => "Too many requests are waiting. Try again shortly.",
             Self::DatabaseUnavailable(_) => "The database cannot be reached. Try again shortly.",
             Self::Internal(_) => "Something went wrong on our side. The request id finds it in our log.",

@@ -26,11 +26,15 @@ const STATEMENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(36
 ///
 /// Without a subcommand it serves. Every setting has a default; `clientele config show` prints them all.
 #[derive(Parser)]
-#[command(name = "clientele", version, after_help = "Examples:
+#[command(
+    name = "clientele",
+    version,
+    after_help = "Examples:
   clientele                                      serve on 127.0.0.1:8080 with SQLite in data/
   clientele customer create --email john@example.com --first-name John --last-name Doe
   clientele token issue --customer 123           print an access token for customer 123
-  DATABASE_URL=postgres://… clientele migrate run")]
+  DATABASE_URL=postgres://… clientele migrate run"
+)]
 struct Arguments {
     /// A TOML file that overlays the defaults
     #[arg(long, global = true, env = "CLIENTELE_CONFIG", value_name = "FILE")]
@@ -106,9 +110,10 @@ fn report(text: &str, code: u8) -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    let settings = Settings::load(arguments.config.as_deref(), std::env::vars_os().filter_map(|(name, value)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    }))
+    let settings = Settings::load(
+        arguments.config.as_deref(),
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    )
     .map_err(StartError::from)?;
     logging::install(&settings.log);
     match arguments.command.unwrap_or(Command::Serve) {

@@ -57,7 +57,8 @@ impl Seed {
         let mut file = BufWriter::new(options.map_err(failed)?);
         for number in 1..=self.customers {
             let (id, new) = seeded(number)?;
-            let token = tokens.issue(id, Duration::from_secs(self.ttl)).map_err(|error| Failure::Failed(error.to_string()))?;
+            let token =
+                tokens.issue(id, Duration::from_secs(self.ttl)).map_err(|error| Failure::Failed(error.to_string()))?;
             let (email, first, last) = (new.email.typed(), &new.first_name.text, &new.last_name.text);
             writeln!(file, "{id}\t{token}\t{email}\t{first}\t{last}").map_err(failed)?;
         }

@@ -34,7 +34,6 @@ impl Token {
 }
 
 pub(super) fn access_tokens(settings: &Settings) -> Result<AccessTokens, Failure> {
-    let secret =
-        secret::load(&settings.auth).map_err(|error| Failure::Usage(format!("configuration: {error}")))?;
+    let secret = secret::load(&settings.auth).map_err(|error| Failure::Usage(format!("configuration: {error}")))?;
     Ok(AccessTokens::new(&settings.auth, &secret))
 }

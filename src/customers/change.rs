@@ -111,7 +111,8 @@ fn member(
         "first_name" => change.first_name = errors.keep("#/first_name", value.text().and_then(Name::first)),
         "last_name" => change.last_name = errors.keep("#/last_name", value.text().and_then(Name::last)),
         "date_of_birth" => {
-            change.date_of_birth = errors.keep("#/date_of_birth", nullable(value, |value| date_of_birth(value.text()?)));
+            change.date_of_birth =
+                errors.keep("#/date_of_birth", nullable(value, |value| date_of_birth(value.text()?)));
         }
         "address" => match value {
             Json::Null => change.address = AddressChange::Remove,
@@ -128,10 +129,7 @@ fn unknown() -> Refusal {
     Refusal::new(FieldCode::UnknownField, "There is no such member.")
 }
 
-fn nullable<'a, T>(
-    value: &Json<'a>,
-    read: impl FnOnce(&Json<'a>) -> Result<T, Refusal>,
-) -> Result<Option<T>, Refusal> {
+fn nullable<'a, T>(value: &Json<'a>, read: impl FnOnce(&Json<'a>) -> Result<T, Refusal>) -> Result<Option<T>, Refusal> {
     match value {
         Json::Null => Ok(None),
         value => read(value).map(Some),
@@ -206,7 +204,17 @@ mod tests {
         for text in ["1990-01-15", "1900-01-01", "2024-02-29"] {
             assert_eq!(date(text).map(|date| date.to_string()).as_deref(), Some(text));
         }
-        for text in ["2023-02-29", "1899-12-31", "2999-01-01", "1990-1-15", "19900115", "1990-01-15T00:00", "１990-01-1", "", "+990-01-15"] {
+        for text in [
+            "2023-02-29",
+            "1899-12-31",
+            "2999-01-01",
+            "1990-1-15",
+            "19900115",
+            "1990-01-15T00:00",
+            "１990-01-1",
+            "",
+            "+990-01-15",
+        ] {
             assert_eq!(date(text), None, "{text}");
         }
     }

@@ -69,7 +69,18 @@ mod tests {
 
     #[test]
     fn what_html_refuses_is_refused() {
-        for text in ["", "a", "a@", "@b.example", "a b@c.example", "a@b..c", "a@[127.0.0.1]", "ä@b.example", "a@-b.example", "a@b_c.example"] {
+        for text in [
+            "",
+            "a",
+            "a@",
+            "@b.example",
+            "a b@c.example",
+            "a@b..c",
+            "a@[127.0.0.1]",
+            "ä@b.example",
+            "a@-b.example",
+            "a@b_c.example",
+        ] {
             assert_eq!(canonical(text), None, "{text}");
         }
         assert!(canonical("o'brien+shop@localhost").is_some());

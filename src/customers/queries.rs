@@ -9,7 +9,7 @@ use super::change::{AddressMembers, Name};
 use super::email::Email;
 use super::model::{AddressRow, CustomerId, CustomerRow, Versioned};
 use super::{PostalCode, slug};
-use crate::db::{DbConnection, Constraint, DbError, DbResult, UtcMicros};
+use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
 use crate::guard::OwnedCustomer;
 use crate::schema::{addresses, customers};
 

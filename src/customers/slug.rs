@@ -81,9 +81,9 @@ mod tests {
 
     fn is_well_formed(slug: &str) -> bool {
         slug.len() <= LONGEST
-            && slug.split('-').all(|word| {
-                !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-            })
+            && slug
+                .split('-')
+                .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
     }
 
     #[test]

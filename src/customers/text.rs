@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use unicode_normalization::{UnicodeNormalization, is_nfc_quick, IsNormalized};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 use validator::ValidateLength;
 
 use crate::body::{FieldCode, Refusal};

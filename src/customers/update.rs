@@ -17,7 +17,7 @@ use super::change::{AddressChange, Change};
 use super::model::{Address, Customer, CustomerId, Versioned};
 use super::postal_code::PostalCode;
 use super::slug;
-use crate::db::{Batch, DbConnection, Constraint, DbError, DbResult, UtcMicros};
+use crate::db::{Batch, Constraint, DbConnection, DbError, DbResult, UtcMicros};
 use crate::guard::OwnedCustomer;
 use crate::schema::addresses;
 
@@ -294,13 +294,9 @@ impl Planned {
             return Err(DbError::Internal("a planned row lacks a column".into()));
         };
         let address = match self.address {
-            (Some(street_address), postal_code, Some(city), state, Some(country)) => Some(Address {
-                street_address,
-                postal_code: postal_code.map(PostalCode::stored),
-                city,
-                state,
-                country,
-            }),
+            (Some(street_address), postal_code, Some(city), state, Some(country)) => {
+                Some(Address { street_address, postal_code: postal_code.map(PostalCode::stored), city, state, country })
+            }
             _ => None,
         };
         let customer = Customer { email, first_name, last_name, slug, date_of_birth, address };
@@ -391,7 +387,9 @@ fn on_postgres(connection: &mut PgConnection, updates: &[Update]) -> DbResult<Ve
     in_order.sort_by_key(|(_, update)| update.customer.id());
     let rows = match (&Statement::new(in_order)).load::<Planned>(connection).map_err(DbError::from) {
         Ok(rows) => rows,
-        Err(DbError::Unique(constraint)) if updates.len() == 1 => return Ok(vec![conflict(constraint)]),
+        Err(DbError::Unique(constraint)) if updates.len() == 1 => {
+            return Ok(vec![conflict(constraint)]);
+        }
         Err(error) => return Err(error),
     };
     let mut outcomes: Vec<DbResult<Outcome>> =
@@ -523,9 +521,7 @@ impl<C> RunQueryDsl<C> for WriteAddress<'_> {}
 impl QueryFragment<Sqlite> for WriteAddress<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         let (street_address, postal_code, city, state, country) = &self.planned.address;
-        out.push_sql(
-            "INSERT INTO addresses (customer_id, street_address, postal_code, city, state, country) VALUES (",
-        );
+        out.push_sql("INSERT INTO addresses (customer_id, street_address, postal_code, city, state, country) VALUES (");
         out.push_bind_param::<BigInt, _>(self.id.as_ref())?;
         for value in [street_address, postal_code, city, state, country] {
             out.push_sql(", ");

@@ -91,17 +91,16 @@ impl<B: Batch> Lane<B> {
 }
 
 /// Waits for a first member, then takes what is there. `None` when the lane has closed and is empty.
-fn gather<B: Batch>(
-    waiting: &Receiver<Waiting<B>>,
-    held_back: &mut VecDeque<Waiting<B>>,
-) -> Option<Vec<Waiting<B>>> {
+fn gather<B: Batch>(waiting: &Receiver<Waiting<B>>, held_back: &mut VecDeque<Waiting<B>>) -> Option<Vec<Waiting<B>>> {
     let mut batch: Vec<Waiting<B>> = Vec::with_capacity(B::LIMIT.min(held_back.len() + waiting.len() + 1));
     let mut arrivals = std::mem::take(held_back);
     if arrivals.is_empty() {
         arrivals.push_back(waiting.recv().ok()?);
     }
     while batch.len() < B::LIMIT {
-        let Some(next) = arrivals.pop_front().or_else(|| waiting.try_recv().ok()) else { break };
+        let Some(next) = arrivals.pop_front().or_else(|| waiting.try_recv().ok()) else {
+            break;
+        };
         // A client that went away before its work began changes nothing, for itself or for others.
         if next.answer.is_closed() {
             continue;

@@ -9,14 +9,10 @@ use crate::problem::Problem;
 pub fn configure(config: &mut web::ServiceConfig) {
     config
         .service(
-            web::resource(["/health/live", "/health/live/"])
-                .route(web::get().to(live))
-                .route(web::head().to(live)),
+            web::resource(["/health/live", "/health/live/"]).route(web::get().to(live)).route(web::head().to(live)),
         )
         .service(
-            web::resource(["/health/ready", "/health/ready/"])
-                .route(web::get().to(ready))
-                .route(web::head().to(ready)),
+            web::resource(["/health/ready", "/health/ready/"]).route(web::get().to(ready)).route(web::head().to(ready)),
         );
 }
 
@@ -34,6 +30,8 @@ async fn ready(database: web::Data<Database>) -> Result<HttpResponse, Problem> {
     let pending = database.read(pending_migrations).await?;
     match pending.first() {
         None => Ok(status("ready")),
-        Some(first) => Err(Problem::DatabaseUnavailable(format!("{} migrations are pending, {first} first", pending.len()))),
+        Some(first) => {
+            Err(Problem::DatabaseUnavailable(format!("{} migrations are pending, {first} first", pending.len())))
+        }
     }
 }

@@ -77,7 +77,8 @@ impl AccessTokens {
     /// # Errors
     /// The library refused to sign, or the clock stands before 1970.
     pub fn issue(&self, customer: CustomerId, lifetime: Duration) -> Result<String, TokenError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| TokenError(error.to_string()))?.as_secs();
+        let now =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| TokenError(error.to_string()))?.as_secs();
         let claims = Issued {
             iss: self.issuer.as_deref(),
             aud: self.audience.as_deref(),
@@ -97,12 +98,13 @@ impl AccessTokens {
         if token.len() > LONGEST {
             return Err(Problem::TokenInvalid);
         }
-        let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map_err(|error| {
-            match error.kind() {
-                ErrorKind::ExpiredSignature => Problem::TokenExpired,
-                _ => Problem::TokenInvalid,
-            }
-        })?;
+        let data =
+            jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map_err(|error| {
+                match error.kind() {
+                    ErrorKind::ExpiredSignature => Problem::TokenExpired,
+                    _ => Problem::TokenInvalid,
+                }
+            })?;
         // An extension that must be understood and is not (RFC 7515 §4.1.11), a key that is not ours, another kind.
         if data.header.crit.is_some() || data.header.kid.is_some() || !accepts_type(data.header.typ.as_deref()) {
             return Err(Problem::TokenInvalid);
