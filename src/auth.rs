@@ -10,6 +10,7 @@ use actix_web_httpauth::middleware::HttpAuthentication;
 
 use crate::customers::CustomerId;
 use crate::problem::Problem;
+use crate::sessions::SessionId;
 use crate::sessions::token::AccessTokens;
 
 /// Who a request comes from.
@@ -17,6 +18,8 @@ use crate::sessions::token::AccessTokens;
 pub struct Principal {
     /// The token's subject.
     pub customer: CustomerId,
+    /// The token's session, if it has one.
+    pub session: Option<SessionId>,
 }
 
 type Verdict = Pin<Box<dyn Future<Output = Result<ServiceRequest, (Error, ServiceRequest)>>>>;

@@ -11,11 +11,13 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use crate::auth::Principal;
 use crate::customers::CustomerId;
 use crate::problem::Problem;
+use crate::sessions::SessionId;
 
 /// The proof that the principal of this request owns the customer of its path.
 #[derive(Clone, Debug)]
 pub struct OwnedCustomer {
     id: CustomerId,
+    session: Option<SessionId>,
 }
 
 impl OwnedCustomer {
@@ -23,11 +25,16 @@ impl OwnedCustomer {
     pub fn id(&self) -> CustomerId {
         self.id
     }
+
+    /// The session that the statement must find alive; `None` for a token that was minted elsewhere.
+    pub fn session(&self) -> Option<SessionId> {
+        self.session
+    }
 }
 
 /// 404 for an id that is no id, 403 for another customer's, the proof for one's own; `me` is one's own.
 fn decide(principal: &Principal, id: &str) -> Result<OwnedCustomer, Problem> {
-    let own = OwnedCustomer { id: principal.customer };
+    let own = OwnedCustomer { id: principal.customer, session: principal.session };
     if id == "me" {
         return Ok(own);
     }
@@ -61,7 +68,7 @@ mod tests {
         let Some(customer) = CustomerId::new(7) else {
             return;
         };
-        let principal = Principal { customer };
+        let principal = Principal { customer, session: None };
         assert!(decide(&principal, "7").is_ok() && decide(&principal, "me").is_ok());
         assert!(matches!(decide(&principal, "8"), Err(Problem::NotOwner)));
         for id in ["", "0", "07", "7a", "ME", "9007199254740992"] {

@@ -29,6 +29,10 @@ pub enum Problem {
     TokenInvalid,
     /// 401: the token was good until its `exp`.
     TokenExpired,
+    /// 401: the token is good, the session behind it is over.
+    SessionEnded,
+    /// 401: no such email, or another password: which of the two stays hidden.
+    BadCredentials,
     /// 403: the token is somebody else's. Says nothing about whether the id exists.
     NotOwner,
     /// 404: no such path, or the token's customer does not exist any more.
@@ -47,6 +51,8 @@ pub enum Problem {
     UnsupportedMediaType(&'static [&'static str]),
     /// 422: what is wrong, field by field.
     Validation(Vec<FieldError>),
+    /// 429: too many tries; seconds until the next one is welcome.
+    TooManyRequests(u32),
     /// 503: more waits than is admitted.
     Overloaded,
     /// 503: the cause goes to the log only.
@@ -79,6 +85,8 @@ impl Problem {
             Self::TokenMissing => "token_missing",
             Self::TokenInvalid => "token_invalid",
             Self::TokenExpired => "token_expired",
+            Self::SessionEnded => "session_ended",
+            Self::BadCredentials => "bad_credentials",
             Self::NotOwner => "not_owner",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -88,6 +96,7 @@ impl Problem {
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::Validation(_) => "validation_failed",
+            Self::TooManyRequests(_) => "too_many_requests",
             Self::Overloaded => "overloaded",
             Self::DatabaseUnavailable(_) => "database_unavailable",
             Self::Internal(_) => "internal",
@@ -105,6 +114,8 @@ impl Problem {
             Self::TokenMissing => "This needs a bearer token in the Authorization header.",
             Self::TokenInvalid => "The token is not valid.",
             Self::TokenExpired => "The token has expired.",
+            Self::SessionEnded => "The session has ended. Sign in again.",
+            Self::BadCredentials => "The email or the password is wrong.",
             Self::NotOwner => "The token belongs to another customer.",
             Self::NotFound => "There is nothing here.",
             Self::MethodNotAllowed => "This path does not take that method.",
@@ -119,6 +130,7 @@ impl Problem {
             Self::Validation(errors) => {
                 return Cow::Owned(format!("{} fields need attention.", errors.len()));
             }
+            Self::TooManyRequests(_) => "Too many tries. Wait a little.",
             Self::Overloaded => "Too many requests are waiting. Try again shortly.",
             Self::DatabaseUnavailable(_) => "The database cannot be reached. Try again shortly.",
             Self::Internal(_) => "Something went wrong on our side. The request id finds it in our log.",
@@ -147,8 +159,8 @@ impl Problem {
     /// `WWW-Authenticate`, for 401 and 403 (RFC 6750 §3).
     pub fn challenge(&self) -> Option<&'static str> {
         match self {
-            Self::TokenMissing => Some(r#"Bearer realm="customers""#),
-            Self::TokenInvalid => Some(r#"Bearer realm="customers", error="invalid_token""#),
+            Self::TokenMissing | Self::BadCredentials => Some(r#"Bearer realm="customers""#),
+            Self::TokenInvalid | Self::SessionEnded => Some(r#"Bearer realm="customers", error="invalid_token""#),
             Self::TokenExpired => {
                 Some(r#"Bearer realm="customers", error="invalid_token", error_description="The token has expired""#)
             }
@@ -160,6 +172,7 @@ impl Problem {
     /// `Retry-After`, in seconds.
     pub fn retry_after(&self) -> Option<u32> {
         match self {
+            Self::TooManyRequests(seconds) => Some(*seconds),
             Self::Overloaded => Some(1),
             Self::DatabaseUnavailable(_) => Some(2),
             _ => None,
@@ -206,7 +219,11 @@ impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::MalformedJson(_) | Self::MalformedHeader(_) => StatusCode::BAD_REQUEST,
-            Self::TokenMissing | Self::TokenInvalid | Self::TokenExpired => StatusCode::UNAUTHORIZED,
+            Self::TokenMissing
+            | Self::TokenInvalid
+            | Self::TokenExpired
+            | Self::SessionEnded
+            | Self::BadCredentials => StatusCode::UNAUTHORIZED,
             Self::NotOwner => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -216,6 +233,7 @@ impl ResponseError for Problem {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded | Self::DatabaseUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Framework(status) => *status,

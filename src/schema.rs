@@ -28,6 +28,28 @@ diesel::table! {
     }
 }
 
-diesel::joinable!(addresses -> customers (customer_id));
+diesel::table! {
+    passwords (customer_id) {
+        customer_id -> BigInt,
+        hash -> Text,
+        changed_at -> Timestamp,
+    }
+}
 
-diesel::allow_tables_to_appear_in_same_query!(addresses, customers,);
+diesel::table! {
+    sessions (id) {
+        id -> BigInt,
+        customer_id -> BigInt,
+        counter -> BigInt,
+        started_at -> Timestamp,
+        refreshed_at -> Timestamp,
+        ends_at -> Timestamp,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::joinable!(addresses -> customers (customer_id));
+diesel::joinable!(passwords -> customers (customer_id));
+diesel::joinable!(sessions -> customers (customer_id));
+
+diesel::allow_tables_to_appear_in_same_query!(addresses, customers, passwords, sessions,);

@@ -9,7 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, HttpServer, web};
 
 use crate::body::BodyTimeout;
-use crate::customers::{self, Updates};
+use crate::customers::{self, Reads, Updates};
 use crate::db::{Database, DbError, Lane, Target, migrate, pending_migrations};
 use crate::operations::{edge, health};
 use crate::problem::Problem;
@@ -18,7 +18,7 @@ use crate::sessions::token::AccessTokens;
 use crate::settings::{Settings, SettingsError};
 
 /// Threads of the batched lanes, each with a connection.
-const LANES: u32 = 1;
+const LANES: u32 = 2;
 /// A migration may take longer than a request's statement.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(3600);
 
@@ -53,6 +53,7 @@ impl From<SettingsError> for StartError {
 struct State {
     database: Database,
     updates: Lane<Updates>,
+    reads: Lane<Reads>,
     tokens: web::Data<AccessTokens>,
     body_timeout: web::Data<BodyTimeout>,
 }
@@ -95,6 +96,7 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
     let database = Database::start(settings, target, LANES).map_err(failed)?;
     let state = State {
         updates: Lane::start(&database).map_err(failed)?,
+        reads: Lane::start(&database).map_err(failed)?,
         database: database.clone(),
         tokens: web::Data::new(AccessTokens::new(&settings.auth, &secret)),
         body_timeout: web::Data::new(BodyTimeout(Duration::from_secs(settings.server.body_timeout_seconds))),
@@ -134,6 +136,7 @@ fn http_server(settings: &Settings, state: State, listener: TcpListener) -> std:
         App::new()
             .app_data(web::Data::new(state.database.clone()))
             .app_data(web::Data::new(state.updates.clone()))
+            .app_data(web::Data::new(state.reads.clone()))
             .app_data(state.tokens.clone())
             .app_data(state.body_timeout.clone())
             .configure(customers::routes::configure)

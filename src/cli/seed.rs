@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::token::access_tokens;
 use super::{Failure, connect, print};
+use crate::auth::Principal;
 use crate::customers::{AddressMembers, CustomerId, Email, Name, NewCustomer, insert_many};
 use crate::settings::Settings;
 
@@ -57,8 +58,9 @@ impl Seed {
         let mut file = BufWriter::new(options.map_err(failed)?);
         for number in 1..=self.customers {
             let (id, new) = seeded(number)?;
-            let token =
-                tokens.issue(id, Duration::from_secs(self.ttl)).map_err(|error| Failure::Failed(error.to_string()))?;
+            let token = tokens
+                .issue(Principal { customer: id, session: None }, Duration::from_secs(self.ttl))
+                .map_err(|error| Failure::Failed(error.to_string()))?;
             let (email, first, last) = (new.email.typed(), &new.first_name.text, &new.last_name.text);
             writeln!(file, "{id}\t{token}\t{email}\t{first}\t{last}").map_err(failed)?;
         }

@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use super::customer::parse_id;
 use super::{Failure, print};
+use crate::auth::Principal;
 use crate::customers::CustomerId;
 use crate::sessions::secret;
 use crate::sessions::token::AccessTokens;
@@ -29,7 +30,11 @@ impl Token {
         let Self::Issue { customer, ttl } = self;
         let tokens = access_tokens(settings)?;
         let lifetime = ttl.map_or_else(|| tokens.lifetime(), Duration::from_secs);
-        print(tokens.issue(customer, lifetime).map_err(|error| Failure::Failed(error.to_string()))?)
+        print(
+            tokens
+                .issue(Principal { customer, session: None }, lifetime)
+                .map_err(|error| Failure::Failed(error.to_string()))?,
+        )
     }
 }
 

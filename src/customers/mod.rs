@@ -7,6 +7,7 @@ mod etag;
 mod model;
 mod postal_code;
 mod queries;
+mod read;
 pub mod routes;
 mod slug;
 mod text;
@@ -16,5 +17,6 @@ pub use change::{AddressChange, AddressMembers, Change, Name, Replacement, date_
 pub use email::Email;
 pub use model::{Address, Customer, CustomerId, Versioned};
 pub use postal_code::PostalCode;
-pub use queries::{NewCustomer, find_by_id, insert, insert_at, insert_many};
+pub use queries::{NewCustomer, insert, insert_at, insert_many};
+pub use read::{Found, Reads, find_by_id};
 pub use update::{Outcome, Update, Updates};

@@ -3,11 +3,10 @@
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
-use diesel::prelude::*;
+use diesel::sql_types::{Date, Nullable, Text};
 use serde::Serialize;
 
 use super::postal_code::PostalCode;
-use crate::schema::{addresses, customers};
 
 /// A positive integer below 2^53, so that JavaScript reads it exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,54 +95,39 @@ pub struct Versioned {
     pub customer: Customer,
 }
 
-/// The columns of a customer that a reply needs.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = customers)]
-pub(super) struct CustomerRow {
-    pub(super) email: String,
-    pub(super) first_name: String,
-    pub(super) last_name: String,
-    pub(super) slug: String,
-    pub(super) date_of_birth: Option<NaiveDate>,
-    pub(super) version: i64,
-}
-
+/// The columns of a customer that a reply needs, as a statement with outer joins returns them.
+pub(super) type CustomerTypes = (Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Date>);
+/// Email, first name, last name, slug, date of birth.
+pub(super) type CustomerColumns = (Option<String>, Option<String>, Option<String>, Option<String>, Option<NaiveDate>);
 /// The columns of an address that a reply needs.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = addresses)]
-pub(super) struct AddressRow {
-    pub(super) street_address: String,
-    pub(super) postal_code: Option<String>,
-    pub(super) city: String,
-    pub(super) state: Option<String>,
-    pub(super) country: String,
-}
+pub(super) type AddressTypes = (Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>);
+/// Street address, postal code, city, state, country.
+pub(super) type AddressColumns = (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
 
-impl From<(CustomerRow, Option<AddressRow>)> for Versioned {
-    fn from((row, address): (CustomerRow, Option<AddressRow>)) -> Self {
-        Self {
-            version: row.version,
-            customer: Customer {
-                email: row.email,
-                first_name: row.first_name,
-                last_name: row.last_name,
-                slug: row.slug,
-                date_of_birth: row.date_of_birth,
-                address: address.map(Address::from),
-            },
-        }
-    }
-}
-
-impl From<AddressRow> for Address {
-    fn from(row: AddressRow) -> Self {
-        Self {
-            street_address: row.street_address,
-            postal_code: row.postal_code.map(PostalCode::stored),
-            city: row.city,
-            state: row.state,
-            country: row.country,
-        }
+impl Versioned {
+    /// The customer, if its columns are there; the address, if its required columns are.
+    pub(super) fn from_columns(
+        version: Option<i64>,
+        customer: CustomerColumns,
+        address: AddressColumns,
+    ) -> Option<Self> {
+        let (email, first_name, last_name, slug, date_of_birth) = customer;
+        let address = match address {
+            (Some(street_address), postal_code, Some(city), state, Some(country)) => {
+                let postal_code = postal_code.map(PostalCode::stored);
+                Some(Address { street_address, postal_code, city, state, country })
+            }
+            _ => None,
+        };
+        let customer = Customer {
+            email: email?,
+            first_name: first_name?,
+            last_name: last_name?,
+            slug: slug?,
+            date_of_birth,
+            address,
+        };
+        Some(Self { version: version?, customer })
     }
 }
 

@@ -7,35 +7,13 @@ use diesel::prelude::*;
 
 use super::change::{AddressMembers, Name};
 use super::email::Email;
-use super::model::{AddressRow, CustomerId, CustomerRow, Versioned};
+use super::model::CustomerId;
 use super::{PostalCode, slug};
 use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
-use crate::guard::OwnedCustomer;
 use crate::schema::{addresses, customers};
 
 /// How often another id or slug is drawn before a collision is believed to be something else.
 const DRAWS: u32 = 8;
-
-/// The customer that the principal owns, unless it has been erased.
-///
-/// # Errors
-/// See [`DbError`].
-pub(super) fn find(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Option<Versioned>> {
-    find_by_id(connection, customer.id())
-}
-
-/// A customer by id, for the operator; over HTTP ownership comes first.
-///
-/// # Errors
-/// See [`DbError`].
-pub fn find_by_id(connection: &mut DbConnection, id: CustomerId) -> DbResult<Option<Versioned>> {
-    let mut rows = customers::table
-        .left_join(addresses::table)
-        .filter(customers::id.eq(id.get()))
-        .select((CustomerRow::as_select(), Option::<AddressRow>::as_select()))
-        .load::<(CustomerRow, Option<AddressRow>)>(connection)?;
-    Ok(rows.pop().map(Versioned::from))
-}
 
 /// What a new customer starts with.
 pub struct NewCustomer {

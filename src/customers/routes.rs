@@ -6,11 +6,11 @@ use actix_web::{HttpResponse, web};
 use super::change::Replacement;
 use super::etag::{IfMatch, IfNoneMatch};
 use super::model::Versioned;
-use super::queries;
+use super::read::{Found, Reads};
 use super::update::{Outcome, Update, Updates};
 use crate::auth::bearer;
 use crate::body::{Checked, FieldErrors, Refusal};
-use crate::db::{Database, Lane};
+use crate::db::Lane;
 use crate::guard::OwnedCustomer;
 use crate::problem::Problem;
 
@@ -39,10 +39,13 @@ async fn replace(
 async fn show(
     customer: OwnedCustomer,
     if_none_match: IfNoneMatch,
-    database: web::Data<Database>,
+    reads: web::Data<Lane<Reads>>,
 ) -> Result<HttpResponse, Problem> {
-    let found = database.read(move |connection| queries::find(connection, &customer)).await?;
-    let versioned = found.ok_or(Problem::NotFound)?;
+    let versioned = match reads.submit(customer).await? {
+        Found::Customer(versioned) => versioned,
+        Found::Missing => return Err(Problem::NotFound),
+        Found::SessionEnded => return Err(Problem::SessionEnded),
+    };
     let tag = (ETAG, format!("\"{}\"", versioned.version));
     Ok(if if_none_match.has(versioned.version) {
         HttpResponse::NotModified().insert_header(tag).insert_header((CACHE_CONTROL, "no-store")).finish()
@@ -56,6 +59,7 @@ fn done(outcome: Outcome) -> Result<Box<Versioned>, Problem> {
     match outcome {
         Outcome::Done(versioned) => Ok(versioned),
         Outcome::Missing => Err(Problem::NotFound),
+        Outcome::SessionEnded => Err(Problem::SessionEnded),
         Outcome::VersionMismatch => Err(Problem::VersionMismatch),
         Outcome::EmailTaken => Err(Problem::EmailTaken),
         Outcome::AddressIncomplete(members) => {

@@ -6,20 +6,24 @@
 //! The rule that a version is never read and then compared holds on both: PostgreSQL's `UPDATE` checks again that
 //! the row is still the planned version, and a row that moved is planned anew; SQLite's transaction admits no other.
 
+use std::marker::PhantomData;
+
 use chrono::NaiveDate;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Nullable, SmallInt, Text, Timestamp};
+use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, SmallInt, Text, Timestamp};
 use diesel::sqlite::Sqlite;
 
 use super::change::{AddressChange, Change};
-use super::model::{Address, Customer, CustomerId, Versioned};
+use super::model::{AddressColumns, AddressTypes, CustomerColumns, CustomerId, CustomerTypes, Versioned};
 use super::postal_code::PostalCode;
 use super::slug;
+use crate::db::statement::input;
 use crate::db::{Batch, Constraint, DbConnection, DbError, DbResult, UtcMicros};
 use crate::guard::OwnedCustomer;
 use crate::schema::addresses;
+use crate::sessions::SessionId;
 
 /// One request to change a customer.
 pub struct Update {
@@ -38,6 +42,8 @@ pub enum Outcome {
     Done(Box<Versioned>),
     /// There is no such customer.
     Missing,
+    /// The token's session is over.
+    SessionEnded,
     /// The address would lack these members.
     AddressIncomplete(Vec<&'static str>),
     /// Another version is stored.
@@ -73,50 +79,11 @@ impl Batch for Updates {
     }
 }
 
-/// Declares the members of one update as the statement takes them, once: the row, its columns for a batch, and
-/// how both are bound. The order is that of `input` in the SQL.
-macro_rules! input {
-    ($($(#[$doc:meta])* $name:ident: $rust:ty => $sql:ty,)*) => {
-        struct Input<'a> { $($(#[$doc])* $name: $rust,)* }
-
-        #[derive(Default)]
-        struct Columns<'a> { $($name: Vec<$rust>,)* }
-
-        impl<'a> Columns<'a> {
-            fn push(&mut self, input: Input<'a>) {
-                $(self.$name.push(input.$name);)*
-            }
-
-            fn bind_arrays<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-                let mut separator = "";
-                $(
-                    out.push_sql(separator);
-                    out.push_bind_param::<Array<$sql>, _>(&self.$name)?;
-                    separator = ", ";
-                )*
-                let _ = separator;
-                Ok(())
-            }
-
-            fn bind_only_row<'b>(&'b self, out: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-                let mut separator = "";
-                $(
-                    out.push_sql(separator);
-                    out.push_bind_param::<$sql, _>(self.$name.first().ok_or(diesel::NotFound)?)?;
-                    separator = ", ";
-                )*
-                let _ = separator;
-                Ok(())
-            }
-        }
-
-        const INPUT: &[&str] = &[$(stringify!($name)),*];
-    };
-}
-
 input! {
+    Input, Columns:
     ord: i32 => Integer,
     id: i64 => BigInt,
+    session_id: Option<i64> => Nullable<BigInt>,
     expected: Option<String> => Nullable<Text>,
     email: Option<&'a str> => Nullable<Text>,
     email_canonical: Option<&'a str> => Nullable<Text>,
@@ -151,6 +118,7 @@ impl<'a> Input<'a> {
         Self {
             ord: i32::try_from(ord).unwrap_or(i32::MAX),
             id: update.customer.id().get(),
+            session_id: update.customer.session().map(SessionId::get),
             expected: update.expected.as_deref().map(version_list),
             email: change.email.as_ref().map(|email| email.typed()),
             email_canonical: change.email.as_ref().map(|email| email.canonical()),
@@ -169,6 +137,7 @@ impl<'a> Input<'a> {
             sets_state: state.is_some(),
             state: state.and_then(|state| state.as_deref()),
             country: members.and_then(|members| members.country.as_deref()),
+            lifetime: PhantomData,
         }
     }
 }
@@ -182,7 +151,7 @@ fn version_list(versions: &[i64]) -> String {
 /// anything differs. `plan`: the outcome and the slug. Expects `input`; the slug form is that of `slug::form`.
 const PLAN: &str = "
 merged AS (
-    SELECT i.ord, i.id, i.expected, i.slug_suffix, i.address AS address_change,
+    SELECT i.ord, i.id, i.session_id IS NOT NULL AND s.id IS NULL AS session_ended, i.expected, i.slug_suffix, i.address AS address_change,
         c.version, c.slug,
         COALESCE(i.email, c.email) AS email,
         COALESCE(i.email_canonical, c.email_canonical) AS email_canonical,
@@ -213,12 +182,14 @@ merged AS (
     FROM input i
     LEFT JOIN customers c ON c.id = i.id
     LEFT JOIN addresses a ON a.customer_id = c.id
+    LEFT JOIN sessions s ON s.id = i.session_id AND s.customer_id = i.id
 ),
 planned AS (
     SELECT m.*,
         COALESCE(NULLIF(RTRIM(SUBSTR(m.old_joined, 1, 80), '-'), ''), 'customer') AS old_form,
         COALESCE(NULLIF(RTRIM(SUBSTR(m.joined, 1, 80), '-'), ''), 'customer') AS form,
         CASE
+            WHEN m.session_ended THEN 6
             WHEN m.version IS NULL THEN 1
             WHEN m.address_change = 2 AND (m.street_address IS NULL OR m.city IS NULL OR m.country IS NULL) THEN 2
             WHEN m.expected IS NOT NULL AND m.expected NOT LIKE '%|' || m.version || '|%' THEN 3
@@ -245,18 +216,13 @@ const MISMATCH: i32 = 3;
 const UNCHANGED: i32 = 4;
 /// PostgreSQL only: the row was no longer the planned version when it was to be written.
 const MOVED: i32 = 5;
+const SESSION_ENDED: i32 = 6;
 
 /// What comes back for each row, in the order of [`Planned`].
 const OUTPUT: &str = "plan.ord, plan.version, plan.email, plan.first_name, plan.last_name, plan.new_slug, \
      plan.date_of_birth, plan.street_address, plan.postal_code, plan.city, plan.state, plan.country";
 
-type OutputTypes = (
-    Integer,
-    Integer,
-    Nullable<BigInt>,
-    (Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Date>),
-    (Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>),
-);
+type OutputTypes = (Integer, Integer, Nullable<BigInt>, CustomerTypes, AddressTypes);
 
 /// One row of the plan, or of what was done.
 #[derive(Queryable)]
@@ -264,8 +230,8 @@ struct Planned {
     outcome: i32,
     ord: i32,
     version: Option<i64>,
-    customer: (Option<String>, Option<String>, Option<String>, Option<String>, Option<NaiveDate>),
-    address: (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>),
+    customer: CustomerColumns,
+    address: AddressColumns,
 }
 
 impl Planned {
@@ -273,6 +239,7 @@ impl Planned {
         match self.outcome {
             APPLIED | UNCHANGED => self.versioned().map(|versioned| Outcome::Done(Box::new(versioned))),
             MISSING => Ok(Outcome::Missing),
+            SESSION_ENDED => Ok(Outcome::SessionEnded),
             INCOMPLETE => Ok(Outcome::AddressIncomplete(self.lacking())),
             MISMATCH => Ok(Outcome::VersionMismatch),
             MOVED => Err(DbError::Contention("another process changed the customer".into())),
@@ -287,25 +254,13 @@ impl Planned {
     }
 
     fn versioned(self) -> DbResult<Versioned> {
-        let raised = i64::from(self.outcome == APPLIED);
-        let (Some(version), (Some(email), Some(first_name), Some(last_name), Some(slug), date_of_birth)) =
-            (self.version, self.customer)
-        else {
-            return Err(DbError::Internal("a planned row lacks a column".into()));
-        };
-        let address = match self.address {
-            (Some(street_address), postal_code, Some(city), state, Some(country)) => {
-                Some(Address { street_address, postal_code: postal_code.map(PostalCode::stored), city, state, country })
-            }
-            _ => None,
-        };
-        let customer = Customer { email, first_name, last_name, slug, date_of_birth, address };
-        Ok(Versioned { version: version + raised, customer })
+        let version = self.version.map(|version| version + i64::from(self.outcome == APPLIED));
+        Versioned::from_columns(version, self.customer, self.address)
+            .ok_or_else(|| DbError::Internal("a planned row lacks a column".into()))
     }
 }
 
-/// The statement and its input. A query type of our own, because Diesel keeps `sql_query`, `UPDATE` and upserts
-/// never prepared, and preparing this one anew costs more than running it.
+/// The statement and its input; see [`crate::db::statement`].
 struct Statement<'a> {
     columns: Columns<'a>,
     now: UtcMicros,
@@ -330,21 +285,9 @@ impl Query for Statement<'_> {
 
 impl<C> RunQueryDsl<C> for &Statement<'_> {}
 
-fn push_input<DB: diesel::backend::Backend>(out: &mut AstPass<'_, '_, DB>) {
-    out.push_sql("WITH input (");
-    for (number, name) in INPUT.iter().enumerate() {
-        out.push_sql(if number == 0 { "" } else { ", " });
-        out.push_sql(name);
-    }
-    out.push_sql(") AS (");
-}
-
 impl QueryFragment<Pg> for Statement<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        push_input(&mut out);
-        out.push_sql("SELECT * FROM unnest(");
-        self.columns.bind_arrays(&mut out)?;
-        out.push_sql(")), ");
+        self.columns.push_arrays(&mut out)?;
         out.push_sql(PLAN);
         out.push_sql(
             ",
@@ -413,10 +356,7 @@ fn conflict(constraint: Constraint) -> DbResult<Outcome> {
 
 impl QueryFragment<Sqlite> for Statement<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        push_input(&mut out);
-        out.push_sql("SELECT ");
-        self.columns.bind_only_row(&mut out)?;
-        out.push_sql("), ");
+        self.columns.push_only_row(&mut out)?;
         out.push_sql(PLAN);
         out.push_sql(" SELECT plan.outcome, ");
         out.push_sql(OUTPUT);

@@ -10,6 +10,7 @@ mod executor;
 mod link;
 mod migrations;
 mod pool;
+pub(crate) mod statement;
 mod timestamp;
 
 pub use batching::{Batch, Lane};

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::auth::Principal;
 use crate::customers::CustomerId;
 use crate::problem::Problem;
+use crate::sessions::SessionId;
 use crate::settings;
 
 /// The `typ` of the tokens issued here (RFC 9068 §2.1).
@@ -40,12 +41,15 @@ struct Issued<'a> {
     iat: u64,
     exp: u64,
     jti: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
 }
 
 /// What is read beyond the registered claims that the library checks.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
+    sid: Option<String>,
 }
 
 impl AccessTokens {
@@ -72,20 +76,21 @@ impl AccessTokens {
         self.lifetime
     }
 
-    /// Signs a token for a customer.
+    /// Signs a token for a customer; with a session it ends when the session does.
     ///
     /// # Errors
     /// The library refused to sign, or the clock stands before 1970.
-    pub fn issue(&self, customer: CustomerId, lifetime: Duration) -> Result<String, TokenError> {
+    pub fn issue(&self, principal: Principal, lifetime: Duration) -> Result<String, TokenError> {
         let now =
             SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| TokenError(error.to_string()))?.as_secs();
         let claims = Issued {
             iss: self.issuer.as_deref(),
             aud: self.audience.as_deref(),
-            sub: customer.to_string(),
+            sub: principal.customer.to_string(),
             iat: now,
             exp: now.saturating_add(lifetime.as_secs()),
             jti: format!("{:032x}", rand::random::<u128>()),
+            sid: principal.session.map(|session| session.to_string()),
         };
         jsonwebtoken::encode(&self.header, &claims, &self.encoding).map_err(|error| TokenError(error.to_string()))
     }
@@ -110,7 +115,11 @@ impl AccessTokens {
             return Err(Problem::TokenInvalid);
         }
         let customer = CustomerId::parse(&data.claims.sub).ok_or(Problem::TokenInvalid)?;
-        Ok(Principal { customer })
+        let session = match data.claims.sid {
+            Some(sid) => Some(SessionId::parse(&sid).ok_or(Problem::TokenInvalid)?),
+            None => None,
+        };
+        Ok(Principal { customer, session })
     }
 }
 
