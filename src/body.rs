@@ -46,6 +46,10 @@ pub enum FieldCode {
     OutOfRange,
     /// No such member.
     UnknownField,
+    /// Too easily guessed.
+    PasswordWeak,
+    /// Not the same as the field it repeats.
+    Mismatch,
 }
 
 /// One row of a reply's `errors`.

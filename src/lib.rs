@@ -25,3 +25,5 @@ pub mod schema;
 pub mod server;
 pub mod sessions;
 pub mod settings;
+mod threads;
+pub mod throttle;

@@ -13,9 +13,14 @@ use crate::customers::{self, Reads, Updates};
 use crate::db::{Database, DbError, Lane, Target, migrate, pending_migrations};
 use crate::operations::{edge, health};
 use crate::problem::Problem;
-use crate::sessions::secret;
+use crate::sessions::keys::Keys;
+use crate::sessions::password::Passwords;
+use crate::sessions::refresh::RefreshTokens;
+use crate::sessions::routes::{Lifetimes, Signer};
 use crate::sessions::token::AccessTokens;
+use crate::sessions::{self, secret};
 use crate::settings::{Settings, SettingsError};
+use crate::throttle::Throttle;
 
 /// Threads of the batched lanes, each with a connection.
 const LANES: u32 = 2;
@@ -55,6 +60,9 @@ struct State {
     updates: Lane<Updates>,
     reads: Lane<Reads>,
     tokens: web::Data<AccessTokens>,
+    signer: web::Data<Signer>,
+    passwords: web::Data<Passwords>,
+    throttle: web::Data<Throttle>,
     body_timeout: web::Data<BodyTimeout>,
 }
 
@@ -94,15 +102,45 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
     let address = listener.local_addr().map_err(|error| StartError::Failed(error.to_string()))?;
     let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
     let database = Database::start(settings, target, LANES).map_err(failed)?;
+    let keys = Keys::load(&settings.auth, &secret).map_err(StartError::Configuration)?;
+    let tokens = web::Data::new(AccessTokens::new(&settings.auth, keys));
+    let lifetimes = Lifetimes::from(&settings.auth);
+    let refresh = RefreshTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?;
     let state = State {
         updates: Lane::start(&database).map_err(failed)?,
         reads: Lane::start(&database).map_err(failed)?,
         database: database.clone(),
-        tokens: web::Data::new(AccessTokens::new(&settings.auth, &secret)),
+        signer: web::Data::new(Signer { access: tokens.clone(), refresh, lifetimes }),
+        tokens,
+        passwords: web::Data::new(Passwords::start(&settings.auth).map_err(failed)?),
+        throttle: web::Data::new(Throttle::new(&settings.throttle)),
         body_timeout: web::Data::new(BodyTimeout(Duration::from_secs(settings.server.body_timeout_seconds))),
     };
+    actix_rt::spawn(upkeep(database.clone(), state.throttle.clone(), lifetimes));
     let server = http_server(settings, state, listener).map_err(failed)?;
     Ok(Running { address, database, server })
+}
+
+/// How often what is over is put away.
+const UPKEEP: Duration = Duration::from_secs(60);
+
+/// Deletes sessions that are over, and forgets throttle buckets that are full again.
+async fn upkeep(database: Database, throttle: web::Data<Throttle>, lifetimes: Lifetimes) {
+    let mut rounds = actix_rt::time::interval(UPKEEP);
+    loop {
+        rounds.tick().await;
+        throttle.forget_idle();
+        loop {
+            match database.write(move |connection| sessions::sweep(connection, lifetimes.idle)).await {
+                Ok(0) => break,
+                Ok(swept) => log::debug!("{swept} sessions were over"),
+                Err(error) => {
+                    log::warn!("sessions could not be swept: {error}");
+                    break;
+                }
+            }
+        }
+    }
 }
 
 /// Opens one connection, so that a missing database is one clear line, and migrates.
@@ -138,8 +176,13 @@ fn http_server(settings: &Settings, state: State, listener: TcpListener) -> std:
             .app_data(web::Data::new(state.updates.clone()))
             .app_data(web::Data::new(state.reads.clone()))
             .app_data(state.tokens.clone())
+            .app_data(state.signer.clone())
+            .app_data(state.passwords.clone())
+            .app_data(state.throttle.clone())
             .app_data(state.body_timeout.clone())
             .configure(customers::routes::configure)
+            .configure(sessions::routes::configure)
+            .configure(sessions::keys::configure)
             .configure(health::configure)
             .default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::NotFound) }))
             .wrap(from_fn(edge::edge))

@@ -76,6 +76,8 @@ pub struct Settings {
     pub database: Database,
     /// `[auth]`
     pub auth: Auth,
+    /// `[throttle]`
+    pub throttle: Throttle,
     /// `[log]`
     pub log: Log,
 }
@@ -183,6 +185,51 @@ pub struct Auth {
     pub audience: String,
     /// Life time of an access token, in seconds.
     pub access_token_seconds: u64,
+    /// The private key of EdDSA.
+    pub key_file: PathBuf,
+    /// Further keys whose tokens are accepted.
+    pub verification_key_files: Vec<PathBuf>,
+    /// A session that rested longer is over, in seconds.
+    pub session_idle_seconds: u64,
+    /// A session that is older is over, in seconds.
+    pub session_absolute_seconds: u64,
+    /// Threads that hash passwords; 0 for one a core.
+    pub password_threads: usize,
+    /// Passwords that may wait to be hashed.
+    pub password_queue: usize,
+}
+
+/// `[throttle]`: what one client address and one account may try.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Throttle {
+    /// Whether anything is throttled.
+    pub enabled: bool,
+    /// Tries at once from one address.
+    pub address_burst: u32,
+    /// Tries a minute from one address.
+    pub address_per_minute: u32,
+    /// Tries at once for one account.
+    pub account_burst: u32,
+    /// Tries a minute for one account.
+    pub account_per_minute: u32,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// A network or a single address.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Network(pub ipnet::IpNet);
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let address = text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
+        address.or_else(|_| text.parse()).map(Self).map_err(|_| {
+            serde::de::Error::custom(format!("{text:?} is neither an address nor a network such as 10.0.0.0/8"))
+        })
+    }
 }
 
 /// The algorithms that can be pinned (RFC 7518 §3.1).
@@ -190,6 +237,8 @@ pub struct Auth {
 pub enum Algorithm {
     /// HMAC with SHA-256.
     HS256,
+    /// Ed25519 (RFC 8037).
+    EdDSA,
 }
 
 /// `[log]`
@@ -245,6 +294,13 @@ impl Settings {
             ("database.connect_timeout_seconds", self.database.connect_timeout_seconds),
             ("database.statement_timeout_seconds", self.database.statement_timeout_seconds),
             ("auth.access_token_seconds", self.auth.access_token_seconds),
+            ("auth.session_idle_seconds", self.auth.session_idle_seconds),
+            ("auth.session_absolute_seconds", self.auth.session_absolute_seconds),
+            ("auth.password_queue", self.auth.password_queue as u64),
+            ("throttle.address_burst", self.throttle.address_burst.into()),
+            ("throttle.address_per_minute", self.throttle.address_per_minute.into()),
+            ("throttle.account_burst", self.throttle.account_burst.into()),
+            ("throttle.account_per_minute", self.throttle.account_per_minute.into()),
         ];
         if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(SettingsError::new(format!("{key} must be at least 1")));
@@ -253,10 +309,27 @@ impl Settings {
             ("server.workers", self.server.workers, 1024),
             ("database.threads", self.database.threads, 256),
             ("database.queue", self.database.queue, 1_000_000),
+            ("auth.password_threads", self.auth.password_threads, 256),
+            ("auth.password_queue", self.auth.password_queue, 100_000),
         ] {
             if value > most {
                 return Err(SettingsError::new(format!("{key} must be at most {most}")));
             }
+        }
+        // Beyond a century a date can no longer be computed with.
+        for (key, seconds) in [
+            ("auth.access_token_seconds", self.auth.access_token_seconds),
+            ("auth.session_idle_seconds", self.auth.session_idle_seconds),
+            ("auth.session_absolute_seconds", self.auth.session_absolute_seconds),
+        ] {
+            if seconds > 3_000_000_000 {
+                return Err(SettingsError::new(format!("{key} must be at most 3000000000")));
+            }
+        }
+        if self.auth.algorithm == Algorithm::EdDSA && self.auth.key_file.as_os_str().is_empty() {
+            return Err(SettingsError::new(
+                "auth.algorithm = \"EdDSA\" needs auth.key_file: see `clientele keys generate`",
+            ));
         }
         self.target()?;
         Ok(())
@@ -310,6 +383,10 @@ fn overlay_variable(merged: &mut Table, name: &str, text: &str) -> Result<(), Se
             .parse()
             .map(Value::Boolean)
             .map_err(|_| SettingsError::new(format!("{name}: {text:?} is neither true nor false")))?,
+        Some(Value::Array(_)) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+        }
         _ => Value::String(text.to_owned()),
     };
     set(merged, name, &section, &key, value)

@@ -8,6 +8,7 @@ use super::customer::parse_id;
 use super::{Failure, print};
 use crate::auth::Principal;
 use crate::customers::CustomerId;
+use crate::sessions::keys::Keys;
 use crate::sessions::secret;
 use crate::sessions::token::AccessTokens;
 use crate::settings::Settings;
@@ -39,6 +40,8 @@ impl Token {
 }
 
 pub(super) fn access_tokens(settings: &Settings) -> Result<AccessTokens, Failure> {
-    let secret = secret::load(&settings.auth).map_err(|error| Failure::Usage(format!("configuration: {error}")))?;
-    Ok(AccessTokens::new(&settings.auth, &secret))
+    let usage = |error: String| Failure::Usage(format!("configuration: {error}"));
+    let secret = secret::load(&settings.auth).map_err(usage)?;
+    let keys = Keys::load(&settings.auth, &secret).map_err(usage)?;
+    Ok(AccessTokens::new(&settings.auth, keys))
 }

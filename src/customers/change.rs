@@ -88,6 +88,17 @@ impl Body for Replacement {
     }
 }
 
+/// The body of PATCH (RFC 7396): members of an address are merged one by one, and the statement checks the whole.
+pub struct MergePatch(pub Change);
+
+impl Body for MergePatch {
+    const MEDIA_TYPES: &'static [&'static str] = &["application/merge-patch+json", "application/json"];
+
+    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, NotMembers> {
+        change(members, errors, |members, errors| address_members(members, errors).0).map(|change| Some(Self(change)))
+    }
+}
+
 type ReadAddress = fn(&Members<'_>, &mut FieldErrors) -> AddressMembers;
 
 fn change(members: &Members<'_>, errors: &mut FieldErrors, read: ReadAddress) -> Result<Change, NotMembers> {
@@ -99,7 +110,7 @@ fn change(members: &Members<'_>, errors: &mut FieldErrors, read: ReadAddress) ->
 }
 
 /// Reads one member that describes a customer into `change`.
-fn member(
+pub(super) fn member(
     change: &mut Change,
     name: &str,
     value: &Json<'_>,
@@ -179,7 +190,7 @@ fn address_members(members: &Members<'_>, errors: &mut FieldErrors) -> (AddressM
 }
 
 /// Optional members that are absent become `null`, the others are required.
-fn whole_address(members: &Members<'_>, errors: &mut FieldErrors) -> AddressMembers {
+pub(super) fn whole_address(members: &Members<'_>, errors: &mut FieldErrors) -> AddressMembers {
     let (mut address, seen) = address_members(members, errors);
     for name in ["street_address", "city", "country"] {
         if !seen.iter().any(|seen| seen == name) {

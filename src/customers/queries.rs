@@ -3,14 +3,19 @@
 use std::collections::HashSet;
 
 use chrono::NaiveDate;
+use diesel::dsl::exists;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::change::{AddressMembers, Name};
 use super::email::Email;
-use super::model::CustomerId;
+use super::model::{CustomerId, Versioned};
+use super::read::{Found, find_by_id, find_owned};
 use super::{PostalCode, slug};
 use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
-use crate::schema::{addresses, customers};
+use crate::guard::OwnedCustomer;
+use crate::schema::{addresses, customers, sessions};
+use crate::sessions::{SessionId, set_password};
 
 /// How often another id or slug is drawn before a collision is believed to be something else.
 const DRAWS: u32 = 8;
@@ -133,6 +138,75 @@ fn try_insert(connection: &mut DbConnection, id: CustomerId, new: &NewCustomer, 
         }
         Ok(())
     })
+}
+
+/// Adds a customer who can sign in, in one transaction; the id, or `None` when the email is taken.
+pub(super) fn register(
+    connection: &mut DbConnection,
+    new: &NewCustomer,
+    hash: &str,
+) -> DbResult<Option<(CustomerId, Versioned)>> {
+    let mut outcome = Err(DbError::Unique(Constraint::Slug));
+    for _ in 0..DRAWS {
+        let id = CustomerId::generate();
+        outcome = connection.transaction(|connection| {
+            insert_at(connection, id, new)?;
+            set_password(connection, id, hash)?;
+            Ok(find_by_id(connection, id)?.map(|versioned| (id, versioned)))
+        });
+        if !matches!(outcome, Err(DbError::Unique(Constraint::CustomerId))) {
+            break;
+        }
+    }
+    match outcome {
+        Ok(found) => Ok(found),
+        Err(DbError::Unique(Constraint::Email)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What became of an erasure.
+pub(super) enum Erasure {
+    Erased,
+    Missing,
+    SessionEnded,
+    VersionMismatch,
+}
+
+/// Erases the customer, with address, password and sessions, if the version is one of those expected and the
+/// token's session is alive: all in the deleting statement. Why nothing was deleted is asked only then.
+pub(super) fn erase(
+    connection: &mut DbConnection,
+    customer: &OwnedCustomer,
+    expected: Option<&[i64]>,
+) -> DbResult<Erasure> {
+    let id = customer.id().get();
+    let session = customer.session().map(SessionId::get);
+    let alive = exists(
+        sessions::table.filter(sessions::id.eq(session.unwrap_or(0)).and(sessions::customer_id.eq(customers::id))),
+    );
+    let version_fits = customers::version.eq_any(expected.unwrap_or_default().to_vec());
+    let erased = diesel::delete(customers::table)
+        .filter(customers::id.eq(id))
+        .filter(session.is_none().into_sql::<Bool>().or(alive))
+        .filter(expected.is_none().into_sql::<Bool>().or(version_fits))
+        .execute(connection)?;
+    if erased > 0 {
+        return Ok(Erasure::Erased);
+    }
+    Ok(match find_owned(connection, customer)? {
+        Found::Customer(_) => Erasure::VersionMismatch,
+        Found::Missing => Erasure::Missing,
+        Found::SessionEnded => Erasure::SessionEnded,
+    })
+}
+
+/// Erases a customer on the operator's word; whether there was one.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn erase_by_id(connection: &mut DbConnection, id: CustomerId) -> DbResult<bool> {
+    Ok(diesel::delete(customers::table.find(id.get())).execute(connection)? > 0)
 }
 
 /// Adds customers under given ids in one transaction, and passes over those whose id, email or slug is taken.

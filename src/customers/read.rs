@@ -52,6 +52,12 @@ impl Batch for Reads {
     }
 }
 
+/// The customer that the principal owns.
+pub(super) fn find_owned(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Found> {
+    let asked = std::iter::once((customer.id(), customer.session()));
+    Ok(rows(connection, asked)?.pop().map_or(Found::Missing, Row::found))
+}
+
 /// A customer by id, for the operator; over HTTP ownership comes first.
 ///
 /// # Errors

@@ -1,24 +1,32 @@
 //! `/api/v1/customers/…`
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG};
-use actix_web::{HttpResponse, web};
+use actix_web::http::header::{CACHE_CONTROL, ETAG, LOCATION};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
 
-use super::change::Replacement;
+use super::change::{MergePatch, Replacement};
 use super::etag::{IfMatch, IfNoneMatch};
 use super::model::Versioned;
+use super::queries::{self, Erasure};
 use super::read::{Found, Reads};
+use super::registration::Registration;
 use super::update::{Outcome, Update, Updates};
 use crate::auth::bearer;
 use crate::body::{Checked, FieldErrors, Refusal};
-use crate::db::Lane;
+use crate::db::{Database, Lane};
 use crate::guard::OwnedCustomer;
+use crate::operations::events::Event;
 use crate::problem::Problem;
+use crate::sessions::password::Passwords;
+use crate::throttle::{Action, ClientAddress, Throttle};
 
 /// Mounts the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
+    config.service(web::resource(["/api/v1/customers", "/api/v1/customers/"]).route(web::post().to(register)));
     config.service(
         web::resource(["/api/v1/customers/{id}", "/api/v1/customers/{id}/"])
             .route(web::put().to(replace).wrap(bearer()))
+            .route(web::patch().to(patch).wrap(bearer()))
+            .route(web::delete().to(erase).wrap(bearer()))
             .route(web::get().to(show).wrap(bearer()))
             .route(web::head().to(show).wrap(bearer())),
     );
@@ -31,9 +39,27 @@ async fn replace(
     Checked(Replacement(change)): Checked<Replacement>,
     updates: web::Data<Lane<Updates>>,
 ) -> Result<HttpResponse, Problem> {
-    let update = Update { customer, change, expected: if_match.versions() };
-    let versioned = done(updates.submit(update).await?)?;
+    let versioned = apply(&updates, Update { customer, change, expected: if_match.versions() }).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(&versioned.customer))
+}
+
+async fn patch(
+    customer: OwnedCustomer,
+    if_match: IfMatch,
+    Checked(MergePatch(change)): Checked<MergePatch>,
+    updates: web::Data<Lane<Updates>>,
+) -> Result<HttpResponse, Problem> {
+    let versioned = apply(&updates, Update { customer, change, expected: if_match.versions() }).await?;
+    Ok(tagged(HttpResponse::Ok(), &versioned).json(&versioned.customer))
+}
+
+async fn apply(updates: &Lane<Updates>, update: Update) -> Result<Box<Versioned>, Problem> {
+    let customer = update.customer.id();
+    let (versioned, email_changed) = done(updates.submit(update).await?)?;
+    if email_changed {
+        Event::EmailChange.record(Some(customer), None);
+    }
+    Ok(versioned)
 }
 
 async fn show(
@@ -46,18 +72,59 @@ async fn show(
         Found::Missing => return Err(Problem::NotFound),
         Found::SessionEnded => return Err(Problem::SessionEnded),
     };
-    let tag = (ETAG, format!("\"{}\"", versioned.version));
     Ok(if if_none_match.has(versioned.version) {
-        HttpResponse::NotModified().insert_header(tag).insert_header((CACHE_CONTROL, "no-store")).finish()
+        tagged(HttpResponse::NotModified(), &versioned).finish()
     } else {
-        HttpResponse::Ok().insert_header(tag).insert_header((CACHE_CONTROL, "no-store")).json(&versioned.customer)
+        tagged(HttpResponse::Ok(), &versioned).json(&versioned.customer)
     })
 }
 
-/// The customer after an update, or the problem that its outcome is.
-fn done(outcome: Outcome) -> Result<Box<Versioned>, Problem> {
+fn tagged(mut builder: HttpResponseBuilder, versioned: &Versioned) -> HttpResponseBuilder {
+    builder.insert_header((ETAG, format!("\"{}\"", versioned.version))).insert_header((CACHE_CONTROL, "no-store"));
+    builder
+}
+
+async fn register(
+    client: ClientAddress,
+    Checked(Registration { customer, password }): Checked<Registration>,
+    throttle: web::Data<Throttle>,
+    passwords: web::Data<Passwords>,
+    database: web::Data<Database>,
+) -> Result<HttpResponse, Problem> {
+    throttle.by_address(Action::Registration, &client)?;
+    throttle.by_account(Action::Registration, customer.email.canonical())?;
+    let hash = passwords.hash(password).await?;
+    let registered = database.write(move |connection| queries::register(connection, &customer, &hash)).await?;
+    let (id, versioned) = registered.ok_or(Problem::EmailTaken)?;
+    Event::Registration.record(Some(id), None);
+    let location = (LOCATION, format!("/api/v1/customers/{id}/"));
+    Ok(tagged(HttpResponse::Created(), &versioned).insert_header(location).json(&versioned.customer))
+}
+
+/// Customer, address, sessions and password go; the email is free again.
+async fn erase(
+    customer: OwnedCustomer,
+    if_match: IfMatch,
+    database: web::Data<Database>,
+) -> Result<HttpResponse, Problem> {
+    let id = customer.id();
+    let erasure =
+        database.write(move |connection| queries::erase(connection, &customer, if_match.versions().as_deref())).await?;
+    match erasure {
+        Erasure::Erased => {
+            Event::Erasure.record(Some(id), None);
+            Ok(HttpResponse::NoContent().finish())
+        }
+        Erasure::Missing => Err(Problem::NotFound),
+        Erasure::SessionEnded => Err(Problem::SessionEnded),
+        Erasure::VersionMismatch => Err(Problem::VersionMismatch),
+    }
+}
+
+/// The customer after an update and whether the email changed, or the problem that its outcome is.
+fn done(outcome: Outcome) -> Result<(Box<Versioned>, bool), Problem> {
     match outcome {
-        Outcome::Done(versioned) => Ok(versioned),
+        Outcome::Done { versioned, email_changed } => Ok((versioned, email_changed)),
         Outcome::Missing => Err(Problem::NotFound),
         Outcome::SessionEnded => Err(Problem::SessionEnded),
         Outcome::VersionMismatch => Err(Problem::VersionMismatch),

@@ -39,7 +39,12 @@ pub struct Update {
 #[derive(Debug)]
 pub enum Outcome {
     /// Applied or, where nothing differed, found so already.
-    Done(Box<Versioned>),
+    Done {
+        /// As it is now.
+        versioned: Box<Versioned>,
+        /// Whether another email was stored.
+        email_changed: bool,
+    },
     /// There is no such customer.
     Missing,
     /// The token's session is over.
@@ -155,6 +160,7 @@ merged AS (
         c.version, c.slug,
         COALESCE(i.email, c.email) AS email,
         COALESCE(i.email_canonical, c.email_canonical) AS email_canonical,
+        COALESCE(i.email <> c.email, FALSE) AS email_changed,
         COALESCE(i.first_name, c.first_name) AS first_name,
         COALESCE(i.first_name_slug, c.first_name_slug) AS first_name_slug,
         COALESCE(i.last_name, c.last_name) AS last_name,
@@ -219,16 +225,17 @@ const MOVED: i32 = 5;
 const SESSION_ENDED: i32 = 6;
 
 /// What comes back for each row, in the order of [`Planned`].
-const OUTPUT: &str = "plan.ord, plan.version, plan.email, plan.first_name, plan.last_name, plan.new_slug, \
+const OUTPUT: &str = "plan.ord, plan.email_changed, plan.version, plan.email, plan.first_name, plan.last_name, plan.new_slug, \
      plan.date_of_birth, plan.street_address, plan.postal_code, plan.city, plan.state, plan.country";
 
-type OutputTypes = (Integer, Integer, Nullable<BigInt>, CustomerTypes, AddressTypes);
+type OutputTypes = (Integer, Integer, Bool, Nullable<BigInt>, CustomerTypes, AddressTypes);
 
 /// One row of the plan, or of what was done.
 #[derive(Queryable)]
 struct Planned {
     outcome: i32,
     ord: i32,
+    email_changed: bool,
     version: Option<i64>,
     customer: CustomerColumns,
     address: AddressColumns,
@@ -237,7 +244,10 @@ struct Planned {
 impl Planned {
     fn outcome(self) -> DbResult<Outcome> {
         match self.outcome {
-            APPLIED | UNCHANGED => self.versioned().map(|versioned| Outcome::Done(Box::new(versioned))),
+            APPLIED | UNCHANGED => {
+                let email_changed = self.email_changed;
+                self.versioned().map(|versioned| Outcome::Done { versioned: Box::new(versioned), email_changed })
+            }
             MISSING => Ok(Outcome::Missing),
             SESSION_ENDED => Ok(Outcome::SessionEnded),
             INCOMPLETE => Ok(Outcome::AddressIncomplete(self.lacking())),

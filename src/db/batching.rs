@@ -13,8 +13,9 @@ use tokio::sync::oneshot;
 
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
-use super::executor::{Database, Threads, take_turn};
+use super::executor::{Database, take_turn};
 use super::link::Link;
+use crate::threads::Threads;
 
 /// How members of one kind are applied together.
 pub trait Batch: Send + Sync + 'static {

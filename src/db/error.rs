@@ -2,6 +2,8 @@
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
 
+use crate::threads::Refused;
+
 /// The result of work on the database.
 pub type DbResult<T> = Result<T, DbError>;
 
@@ -16,6 +18,8 @@ pub enum DbError {
     Unavailable(String),
     /// The lane is full. Becomes 503 `overloaded`.
     Overloaded,
+    /// The transaction was given up on purpose; whoever gave it up knows what that means.
+    RolledBack,
     /// A defect of ours. Becomes 500.
     Internal(String),
 }
@@ -31,6 +35,15 @@ pub enum Constraint {
     CustomerId,
     /// Any other.
     Other,
+}
+
+impl From<Refused> for DbError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full => Self::Overloaded,
+            Refused::Closed => Self::Unavailable("the service is stopping".into()),
+        }
+    }
 }
 
 impl From<Error> for DbError {
@@ -95,6 +108,7 @@ impl std::fmt::Display for DbError {
             Self::Unique(constraint) => write!(f, "unique constraint: {constraint:?}"),
             Self::Contention(text) => write!(f, "contention: {text}"),
             Self::Unavailable(text) => write!(f, "database unavailable: {text}"),
+            Self::RolledBack => f.write_str("the transaction was given up"),
             Self::Overloaded => f.write_str("the lane to the database is full"),
             Self::Internal(text) => write!(f, "internal: {text}"),
         }

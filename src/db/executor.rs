@@ -1,9 +1,8 @@
 //! The general lane: threads that each keep a connection, behind a bounded queue.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::Receiver;
 use tokio::sync::oneshot;
 
 use super::connection::{DbConnection, Target};
@@ -11,6 +10,7 @@ use super::error::{DbError, DbResult};
 use super::link::Link;
 use super::pool::{self, Pool};
 use crate::settings::Settings;
+use crate::threads::Threads;
 
 type Job = Box<dyn FnOnce(&mut Link) + Send>;
 
@@ -23,48 +23,6 @@ pub struct Database {
     /// SQLite admits one writer; threads of this process take turns here instead of in its sleeping busy handler.
     pub(super) turn: Option<Arc<Mutex<()>>>,
     general: Arc<Threads<Job>>,
-}
-
-/// A bounded queue and the threads that serve it. Dropping it lets them finish what they hold.
-pub(super) struct Threads<T> {
-    sender: Option<Sender<T>>,
-    handles: Vec<JoinHandle<()>>,
-}
-
-impl<T: Send + 'static> Threads<T> {
-    pub(super) fn start<F>(name: &str, count: usize, capacity: usize, serve: F) -> std::io::Result<Self>
-    where
-        F: Fn(Receiver<T>) + Clone + Send + 'static,
-    {
-        let (sender, receiver) = bounded(capacity);
-        let mut handles = Vec::with_capacity(count);
-        for number in 0..count {
-            let (serve, receiver) = (serve.clone(), receiver.clone());
-            let builder = std::thread::Builder::new().name(format!("{name}-{number}"));
-            handles.push(builder.spawn(move || serve(receiver))?);
-        }
-        Ok(Self { sender: Some(sender), handles })
-    }
-
-    /// Queues an item, or says at once that there is no room.
-    pub(super) fn admit(&self, item: T) -> DbResult<()> {
-        match self.sender.as_ref().map(|sender| sender.try_send(item)) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(TrySendError::Full(_))) => Err(DbError::Overloaded),
-            _ => Err(DbError::Unavailable("the service is stopping".into())),
-        }
-    }
-}
-
-impl<T> Drop for Threads<T> {
-    fn drop(&mut self) {
-        self.sender = None;
-        for handle in self.handles.drain(..) {
-            if handle.thread().id() != std::thread::current().id() && handle.join().is_err() {
-                log::error!("a database thread had panicked");
-            }
-        }
-    }
 }
 
 impl Database {

@@ -1,6 +1,6 @@
 //! The one form of a point in time in the database.
 
-use chrono::{NaiveDateTime, Timelike, Utc};
+use chrono::{NaiveDateTime, TimeDelta, Timelike, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -16,6 +16,16 @@ impl UtcMicros {
     /// The present moment.
     pub fn now() -> Self {
         Self::from(Utc::now().naive_utc())
+    }
+
+    /// This much later; at the end of time, the same.
+    pub fn plus(self, span: TimeDelta) -> Self {
+        Self(self.0.checked_add_signed(span).unwrap_or(self.0))
+    }
+
+    /// This much earlier; at the beginning of time, the same.
+    pub fn minus(self, span: TimeDelta) -> Self {
+        Self(self.0.checked_sub_signed(span).unwrap_or(self.0))
     }
 
     /// The value without a zone.

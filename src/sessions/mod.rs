@@ -1,7 +1,14 @@
 //! Sessions: sign-ins, the tokens they yield, and the passwords they begin with.
 
+mod body;
+pub mod keys;
 mod model;
+pub mod password;
+mod queries;
+pub mod refresh;
+pub mod routes;
 pub mod secret;
 pub mod token;
 
 pub use model::SessionId;
+pub(crate) use queries::{set_password, sweep};

@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
+use super::keys::Keys;
 use crate::auth::Principal;
 use crate::customers::CustomerId;
 use crate::problem::Problem;
@@ -23,8 +24,7 @@ const LONGEST: usize = 4096;
 /// Issues and verifies access tokens.
 pub struct AccessTokens {
     header: Header,
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    keys: Keys,
     validation: Validation,
     issuer: Option<String>,
     audience: Option<String>,
@@ -53,22 +53,25 @@ struct Claims {
 }
 
 impl AccessTokens {
-    /// Pins the algorithm, the key, and issuer and audience where configured.
-    pub fn new(auth: &settings::Auth, secret: &[u8]) -> Self {
-        let settings::Algorithm::HS256 = auth.algorithm;
-        let mut header = Header::new(Algorithm::HS256);
+    /// Pins the algorithm and the keys, and issuer and audience where configured.
+    pub fn new(auth: &settings::Auth, keys: Keys) -> Self {
+        let mut header = Header::new(keys.algorithm);
         header.typ = Some(ISSUED_TYPE.to_owned());
+        header.kid.clone_from(&keys.kid);
         let configured = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         let (issuer, audience) = (configured(&auth.issuer), configured(&auth.audience));
         Self {
             header,
-            encoding: EncodingKey::from_secret(secret),
-            decoding: DecodingKey::from_secret(secret),
-            validation: validation(issuer.as_deref(), audience.as_deref()),
+            validation: validation(keys.algorithm, issuer.as_deref(), audience.as_deref()),
+            keys,
             issuer,
             audience,
             lifetime: Duration::from_secs(auth.access_token_seconds),
         }
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// How long an issued token lives unless told otherwise.
@@ -92,7 +95,7 @@ impl AccessTokens {
             jti: format!("{:032x}", rand::random::<u128>()),
             sid: principal.session.map(|session| session.to_string()),
         };
-        jsonwebtoken::encode(&self.header, &claims, &self.encoding).map_err(|error| TokenError(error.to_string()))
+        jsonwebtoken::encode(&self.header, &claims, &self.keys.signing).map_err(|error| TokenError(error.to_string()))
     }
 
     /// Whose token it is.
@@ -104,14 +107,17 @@ impl AccessTokens {
             return Err(Problem::TokenInvalid);
         }
         let data =
-            jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map_err(|error| {
-                match error.kind() {
+            jsonwebtoken::decode::<Claims>(token, self.key_for(token)?, &self.validation).map_err(
+                |error| match error.kind() {
                     ErrorKind::ExpiredSignature => Problem::TokenExpired,
                     _ => Problem::TokenInvalid,
-                }
-            })?;
+                },
+            )?;
         // An extension that must be understood and is not (RFC 7515 §4.1.11), a key that is not ours, another kind.
-        if data.header.crit.is_some() || data.header.kid.is_some() || !accepts_type(data.header.typ.as_deref()) {
+        if data.header.crit.is_some()
+            || !self.knows(data.header.kid.as_deref())
+            || !accepts_type(data.header.typ.as_deref())
+        {
             return Err(Problem::TokenInvalid);
         }
         let customer = CustomerId::parse(&data.claims.sub).ok_or(Problem::TokenInvalid)?;
@@ -121,10 +127,25 @@ impl AccessTokens {
         };
         Ok(Principal { customer, session })
     }
+
+    /// The key that the token's header names; with a single secret there is nothing to look up.
+    fn key_for(&self, token: &str) -> Result<&DecodingKey, Problem> {
+        if self.keys.by_kid.is_empty() {
+            return Ok(&self.keys.own);
+        }
+        match jsonwebtoken::decode_header(token).map_err(|_| Problem::TokenInvalid)?.kid {
+            None => Ok(&self.keys.own),
+            Some(kid) => self.keys.by_kid.get(&kid).ok_or(Problem::TokenInvalid),
+        }
+    }
+
+    fn knows(&self, kid: Option<&str>) -> bool {
+        kid.is_none_or(|kid| self.keys.by_kid.contains_key(kid))
+    }
 }
 
-fn validation(issuer: Option<&str>, audience: Option<&str>) -> Validation {
-    let mut validation = Validation::new(Algorithm::HS256);
+fn validation(algorithm: Algorithm, issuer: Option<&str>, audience: Option<&str>) -> Validation {
+    let mut validation = Validation::new(algorithm);
     let mut required = vec!["exp", "sub"];
     validation.leeway = 0;
     // "On or after" its exp a token is refused (RFC 7519 §4.1.4); the library alone would accept the second itself.

@@ -1,0 +1,310 @@
+//! Passwords: Argon2id on threads of their own, behind a bounded queue, and an estimate of their strength.
+//!
+//! A flood of sign-ins fills the queue and is answered 503; it takes neither the event loop nor, beyond
+//! threads × 19 MiB, memory.
+
+use std::ops::RangeInclusive;
+
+use argon2::password_hash::rand_core::OsRng;
+use argon2::password_hash::{PasswordHash, SaltString};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use crossbeam_channel::Receiver;
+use sha2::Sha256;
+use tokio::sync::oneshot;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::body::{FieldCode, Json, Refusal};
+use crate::problem::Problem;
+use crate::settings;
+use crate::threads::{Refused, Threads};
+
+/// Characters of a password.
+const LENGTH: RangeInclusive<usize> = 8..=256;
+/// What the estimator looks at: its cost grows faster than the text, and this much is strong in any case.
+const ESTIMATED: usize = 72;
+/// The estimator's score from which a password is good enough: 10^8 guesses.
+const STRONG_ENOUGH: zxcvbn::Score = zxcvbn::Score::Three;
+/// OWASP's parameters for Argon2id: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+/// What an imported hash may cost at most.
+const MOST_MEMORY_KIB: u32 = 256 * 1024;
+const MOST_PASSES: u32 = 16;
+const MOST_LANES: u32 = 16;
+const MOST_ITERATIONS: u32 = 5_000_000;
+
+/// A password as typed, in Unicode NFC; never shown.
+#[derive(Clone)]
+pub struct Password(String);
+
+impl Password {
+    /// A password that is to be checked against a hash: any text up to the longest.
+    ///
+    /// # Errors
+    /// `null`, `type`, `format`, `too_long`.
+    pub fn to_verify(value: &Json<'_>) -> Result<Self, Refusal> {
+        Self::of_length(value, 0..=*LENGTH.end())
+    }
+
+    /// A password that is to be set. Its strength is another question: see [`Password::check_strength`].
+    ///
+    /// # Errors
+    /// `null`, `type`, `format`, `too_short`, `too_long`.
+    pub fn to_set(value: &Json<'_>) -> Result<Self, Refusal> {
+        Self::of_length(value, LENGTH)
+    }
+
+    fn of_length(value: &Json<'_>, length: RangeInclusive<usize>) -> Result<Self, Refusal> {
+        let password: String = value.text()?.nfc().collect();
+        match password.chars().count() {
+            count if count < *length.start() => {
+                Err(Refusal::new(FieldCode::TooShort, format!("At least {} characters are needed.", length.start())))
+            }
+            count if count > *length.end() => {
+                Err(Refusal::new(FieldCode::TooLong, format!("At most {} characters are allowed.", length.end())))
+            }
+            _ => Ok(Self(password)),
+        }
+    }
+
+    /// Whether both are the same text.
+    pub fn equals(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    /// Estimates how many guesses it takes, of somebody who knows the customer.
+    ///
+    /// # Errors
+    /// `password_weak` with a hint that helps.
+    pub fn check_strength(&self, known: &[&str]) -> Result<(), Refusal> {
+        let known: Vec<&str> = known.iter().flat_map(|text| pieces(text)).collect();
+        let looked_at = self.0.char_indices().nth(ESTIMATED).map_or(self.0.as_str(), |(end, _)| &self.0[..end]);
+        let estimate = zxcvbn::zxcvbn(looked_at, &known);
+        if estimate.score() >= STRONG_ENOUGH {
+            return Ok(());
+        }
+        let feedback = estimate.feedback();
+        let warning = feedback.and_then(|feedback| feedback.warning()).map(|warning| warning.to_string());
+        let advice = feedback.and_then(|feedback| feedback.suggestions().first().map(ToString::to_string));
+        let hint = warning.or(advice).unwrap_or_else(|| "Use a few uncommon words.".into());
+        Err(Refusal::new(FieldCode::PasswordWeak, format!("This password is too easily guessed. {hint}")))
+    }
+}
+
+/// A text and its words: an email's local part and domain, each of several names.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 2);
+    std::iter::once(text).filter(|text| !text.is_empty()).chain(words)
+}
+
+/// What a check against a stored hash found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Wrong,
+    Right,
+    /// Right, and the stored hash is weaker than one made today.
+    Outdated,
+}
+
+type Job = Box<dyn FnOnce(&Argon2<'static>) + Send>;
+
+/// The threads that hash.
+pub struct Passwords {
+    threads: Threads<Job>,
+    /// What an unknown email is checked against, so that it costs the same.
+    nobody: String,
+}
+
+impl Passwords {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The operating system refused a thread, or its random numbers.
+    pub fn start(settings: &settings::Auth) -> std::io::Result<Self> {
+        let count = match settings.password_threads {
+            0 => std::thread::available_parallelism().map_or(2, usize::from),
+            given => given,
+        };
+        let argon2 = argon2().map_err(|error| std::io::Error::other(error.to_string()))?;
+        let nobody = hash(&argon2, "nobody's password").map_err(std::io::Error::other)?;
+        let threads = Threads::start("passwords", count, settings.password_queue, move |jobs: Receiver<Job>| {
+            for job in jobs {
+                job(&argon2);
+            }
+        })?;
+        Ok(Self { threads, nobody })
+    }
+
+    /// Hashes a password that is to be set.
+    ///
+    /// # Errors
+    /// 503 when the queue is full.
+    pub async fn hash(&self, password: Password) -> Result<String, Problem> {
+        self.run(move |argon2| hash(argon2, &password.0)).await?.map_err(Problem::Internal)
+    }
+
+    /// Checks a password that is to be set against what is known of the customer, and hashes it.
+    ///
+    /// # Errors
+    /// `password_weak`, or 503 when the queue is full.
+    pub async fn check_and_hash(
+        &self,
+        password: Password,
+        known: Vec<String>,
+    ) -> Result<Result<String, Refusal>, Problem> {
+        let checked = self.run(move |argon2| {
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            password.check_strength(&known).map(|()| hash(argon2, &password.0))
+        });
+        match checked.await? {
+            Ok(hashed) => hashed.map(Ok).map_err(Problem::Internal),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// Checks a password against a stored hash; without one it costs the same and fails. Yields a new hash to store
+    /// where the stored one is weaker than one made today.
+    ///
+    /// # Errors
+    /// [`Problem::BadCredentials`], or 503 when the queue is full.
+    pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Option<String>, Problem> {
+        let known = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.nobody.clone());
+        let outcome = self.run(move |argon2| match verify(argon2, &password.0, &stored) {
+            Verdict::Wrong => Ok(None),
+            Verdict::Right => Ok(Some(None)),
+            Verdict::Outdated => hash(argon2, &password.0).map(|fresh| Some(Some(fresh))),
+        });
+        match outcome.await?.map_err(Problem::Internal)? {
+            Some(fresh) if known => Ok(fresh),
+            _ => Err(Problem::BadCredentials),
+        }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (answer, outcome) = oneshot::channel();
+        let job: Job = Box::new(move |argon2| {
+            // A client that went away is not worth 19 MiB.
+            if !answer.is_closed() && answer.send(work(argon2)).is_err() {
+                log::debug!("the client went away before its answer");
+            }
+        });
+        self.threads.admit(job).map_err(|refused| match refused {
+            Refused::Full | Refused::Closed => Problem::Overloaded,
+        })?;
+        outcome.await.map_err(|_| Problem::Internal("a password thread dropped its work".into()))
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, argon2::Error> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, String> {
+    let salt = SaltString::generate(&mut OsRng);
+    argon2.hash_password(password.as_bytes(), &salt).map(|hash| hash.to_string()).map_err(|error| error.to_string())
+}
+
+fn verify(argon2: &Argon2<'_>, password: &str, stored: &str) -> Verdict {
+    if stored.starts_with("pbkdf2_sha256$") {
+        return match django_matches(password, stored) {
+            Some(true) => Verdict::Outdated,
+            _ => Verdict::Wrong,
+        };
+    }
+    let Ok(parsed) = PasswordHash::new(stored) else {
+        return Verdict::Wrong;
+    };
+    if argon2.verify_password(password.as_bytes(), &parsed).is_err() {
+        return Verdict::Wrong;
+    }
+    let current = Params::try_from(&parsed).is_ok_and(|params| {
+        params.m_cost() >= MEMORY_KIB && params.t_cost() >= PASSES && parsed.algorithm == Algorithm::Argon2id.ident()
+    });
+    if current { Verdict::Right } else { Verdict::Outdated }
+}
+
+/// `pbkdf2_sha256$<iterations>$<salt>$<base64 of 32 bytes>`, as Django writes it.
+fn django_parts(stored: &str) -> Option<(u32, &str, Vec<u8>)> {
+    let mut parts = stored.split('$').skip(1);
+    let (iterations, salt, digest) = (parts.next()?, parts.next()?, parts.next()?);
+    let iterations = iterations.parse().ok().filter(|count| (1..=MOST_ITERATIONS).contains(count))?;
+    let digest = STANDARD.decode(digest).ok().filter(|digest| digest.len() == 32)?;
+    parts.next().is_none().then_some((iterations, salt, digest))
+}
+
+fn django_matches(password: &str, stored: &str) -> Option<bool> {
+    use hmac::digest::CtOutput;
+    let (iterations, salt, digest) = django_parts(stored)?;
+    let derived = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), salt.as_bytes(), iterations);
+    let stored: [u8; 32] = digest.try_into().ok()?;
+    // Compared in constant time.
+    Some(CtOutput::<hmac::Hmac<Sha256>>::new(derived.into()) == CtOutput::new(stored.into()))
+}
+
+/// Whether a hash from elsewhere can be verified here, at a bounded cost.
+pub fn is_importable(stored: &str) -> bool {
+    if stored.starts_with("pbkdf2_sha256$") {
+        return django_parts(stored).is_some();
+    }
+    PasswordHash::new(stored).is_ok_and(|parsed| {
+        let argon2 = Algorithm::try_from(parsed.algorithm).is_ok();
+        let bounded = Params::try_from(&parsed).is_ok_and(|params| {
+            params.m_cost() <= MOST_MEMORY_KIB && params.t_cost() <= MOST_PASSES && params.p_cost() <= MOST_LANES
+        });
+        argon2 && bounded && parsed.hash.is_some() && parsed.salt.is_some()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weak(password: &str) -> bool {
+        Password(password.into()).check_strength(&["john.doe@example.com", "John", "Doe"]).is_err()
+    }
+
+    #[test]
+    fn guessable_passwords_are_weak_and_uncommon_ones_are_not() {
+        for password in ["password1", "12345678", "john.doe@example.com", "qwertyuiop", "asdfghjkl", "johndoe1990"] {
+            assert!(weak(password), "{password}");
+        }
+        for password in ["SecureP@ssw0rd123", "correct horse battery staple", "zQ8#kd02!plm"] {
+            assert!(!weak(password), "{password}");
+        }
+    }
+
+    #[test]
+    fn hashes_of_today_and_of_django_verify() {
+        let Ok(argon2) = argon2() else { return assert_eq!(1, 2, "the parameters are valid") };
+        let stored = hash(&argon2, "SecureP@ssw0rd123").unwrap_or_default();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert_eq!(verify(&argon2, "SecureP@ssw0rd123", &stored), Verdict::Right);
+        assert_eq!(verify(&argon2, "SecureP@ssw0rd124", &stored), Verdict::Wrong);
+        // Made by Python: hashlib.pbkdf2_hmac("sha256", "lètmein".encode(), b"seasalt", 1000), in base64.
+        let django = "pbkdf2_sha256$1000$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=";
+        assert!(is_importable(django) && is_importable(&stored));
+        assert_eq!(verify(&argon2, "lètmein", django), Verdict::Outdated);
+        assert_eq!(verify(&argon2, "letmein", django), Verdict::Wrong);
+    }
+
+    #[test]
+    fn hashes_that_would_cost_too_much_are_not_importable() {
+        for stored in [
+            "",
+            "plain",
+            "pbkdf2_sha256$99999999$s$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "pbkdf2_sha1$1000$s$AAAA",
+            "$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ] {
+            assert!(!is_importable(stored), "{stored}");
+        }
+    }
+}

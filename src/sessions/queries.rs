@@ -1,0 +1,256 @@
+//! One statement, or one transaction, a function.
+
+use chrono::TimeDelta;
+use diesel::prelude::*;
+
+use super::model::{Session, SessionId};
+use super::refresh::Presented;
+use crate::customers::{CustomerId, Email};
+use crate::db::{DbConnection, DbError, DbResult, UtcMicros};
+use crate::guard::OwnedCustomer;
+use crate::schema::{customers, passwords, sessions};
+
+/// How long the previous refresh token yields the same child: a lost reply, or parallel tabs.
+const GRACE: TimeDelta = TimeDelta::seconds(30);
+/// Sessions that one sweep statement deletes, so that it holds no lock for long.
+const SWEPT: i64 = 1_000;
+
+/// Whose email this is, and the stored hash if there is one.
+pub(crate) fn credentials(
+    connection: &mut DbConnection,
+    email: &Email,
+) -> DbResult<Option<(CustomerId, Option<String>)>> {
+    let mut rows = customers::table
+        .left_join(passwords::table)
+        .filter(customers::email_canonical.eq(email.canonical()))
+        .select((customers::id, passwords::hash.nullable()))
+        .load::<(i64, Option<String>)>(connection)?;
+    Ok(rows.pop().and_then(|(id, hash)| Some((CustomerId::new(id)?, hash))))
+}
+
+/// Begins a session, if the hash that was verified is still the stored one: a password change in between wins.
+/// A fresh hash replaces it where one was made.
+pub(crate) fn begin(
+    connection: &mut DbConnection,
+    customer: CustomerId,
+    verified: &str,
+    fresh: Option<&str>,
+    session: &Session,
+) -> DbResult<bool> {
+    connection.transaction(|connection| {
+        // Writes even when nothing changes: the row is locked until the session stands.
+        let unchanged = diesel::update(passwords::table)
+            .filter(passwords::customer_id.eq(customer.get()).and(passwords::hash.eq(verified)))
+            .set(passwords::hash.eq(fresh.unwrap_or(verified)))
+            .execute(connection)?;
+        if unchanged == 0 {
+            return Ok(false);
+        }
+        diesel::insert_into(sessions::table).values(session).execute(connection)?;
+        Ok(true)
+    })
+}
+
+/// What became of a refresh token that was presented.
+#[derive(Debug)]
+pub(crate) enum Rotation {
+    /// Its child, and whose it is.
+    Child { customer: CustomerId, counter: i64, ends_at: UtcMicros },
+    /// The session is over.
+    Ended,
+    /// The token was too old a one: somebody else has used it. The session is over now.
+    Reused(CustomerId),
+}
+
+/// Moves the session on by one, if the token is its newest and it has neither rested too long nor come to its end.
+/// The previous token yields the same child for [`GRACE`]; an older one ends the session.
+pub(crate) fn rotate(connection: &mut DbConnection, presented: Presented, idle: TimeDelta) -> DbResult<Rotation> {
+    let now = UtcMicros::now();
+    let rested = now.minus(idle);
+    let id = presented.session.get();
+    let child = presented.counter.saturating_add(1);
+    let mut moved = diesel::update(sessions::table)
+        .filter(sessions::id.eq(id).and(sessions::counter.eq(presented.counter)))
+        .filter(sessions::refreshed_at.gt(rested).and(sessions::ends_at.gt(now)))
+        .set((sessions::counter.eq(child), sessions::refreshed_at.eq(now)))
+        .returning((sessions::customer_id, sessions::ends_at))
+        .get_results::<(i64, UtcMicros)>(connection)?;
+    if let Some((customer, ends_at)) = moved.pop() {
+        return Ok(child_of(customer, child, ends_at));
+    }
+    let mut rows = sessions::table
+        .filter(sessions::id.eq(id))
+        .select((sessions::customer_id, sessions::counter, sessions::refreshed_at, sessions::ends_at))
+        .load::<(i64, i64, UtcMicros, UtcMicros)>(connection)?;
+    let Some((customer, counter, refreshed_at, ends_at)) = rows.pop() else {
+        return Ok(Rotation::Ended);
+    };
+    if ends_at <= now || refreshed_at <= rested {
+        return Ok(Rotation::Ended);
+    }
+    if counter == child && refreshed_at > now.minus(GRACE) {
+        return Ok(child_of(customer, child, ends_at));
+    }
+    end(connection, presented.session)?;
+    Ok(CustomerId::new(customer).map_or(Rotation::Ended, Rotation::Reused))
+}
+
+fn child_of(customer: i64, counter: i64, ends_at: UtcMicros) -> Rotation {
+    match CustomerId::new(customer) {
+        Some(customer) => Rotation::Child { customer, counter, ends_at },
+        None => Rotation::Ended,
+    }
+}
+
+/// Ends a session, if it is not over already.
+pub(crate) fn end(connection: &mut DbConnection, session: SessionId) -> DbResult<()> {
+    diesel::delete(sessions::table.find(session.get())).execute(connection)?;
+    Ok(())
+}
+
+/// The customer's sessions, the newest first; `None` when there is no such customer.
+pub(crate) fn list(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Option<Vec<Session>>> {
+    let rows = customers::table
+        .left_join(sessions::table)
+        .filter(customers::id.eq(customer.id().get()))
+        .order((sessions::started_at.desc(), sessions::id.desc()))
+        .select(Option::<Session>::as_select())
+        .load::<Option<Session>>(connection)?;
+    Ok((!rows.is_empty()).then(|| rows.into_iter().flatten().collect()))
+}
+
+/// Which of a customer's sessions to end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Which {
+    /// This one.
+    One(SessionId),
+    /// All of them.
+    All,
+}
+
+/// Ends sessions of the customer; the number of those that were alive, or `None` when the token's own session is
+/// over already.
+pub(crate) fn end_of_customer(
+    connection: &mut DbConnection,
+    customer: &OwnedCustomer,
+    which: Which,
+) -> DbResult<Option<usize>> {
+    connection.transaction(|connection| {
+        if !hold_own(connection, customer)? {
+            return Ok(None);
+        }
+        let owned = sessions::customer_id.eq(customer.id().get());
+        let ended = match which {
+            Which::One(session) => {
+                diesel::delete(sessions::table.filter(owned.and(sessions::id.eq(session.get())))).execute(connection)?
+            }
+            Which::All => diesel::delete(sessions::table.filter(owned)).execute(connection)?,
+        };
+        Ok(Some(ended))
+    })
+}
+
+/// Whether the token's session is alive. Writes its row without changing it, which locks it on either database
+/// until the transaction ends. A token without a session always is.
+fn hold_own(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<bool> {
+    let Some(session) = customer.session() else {
+        return Ok(true);
+    };
+    let own = sessions::id.eq(session.get()).and(sessions::customer_id.eq(customer.id().get()));
+    Ok(diesel::update(sessions::table.filter(own)).set(sessions::counter.eq(sessions::counter)).execute(connection)?
+        == 1)
+}
+
+/// What a password change needs to know of the customer.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) email: String,
+    pub(crate) first_name: String,
+    pub(crate) last_name: String,
+    pub(crate) hash: Option<String>,
+}
+
+/// The account behind a token.
+#[derive(Debug)]
+pub(crate) enum Standing {
+    Account(Account),
+    Missing,
+    SessionEnded,
+}
+
+/// The account and its hash, with the token's session checked in the same statement.
+pub(crate) fn account(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Standing> {
+    let session = customer.session();
+    let own = sessions::customer_id.eq(customers::id).and(sessions::id.eq(session.map_or(0, SessionId::get)));
+    let mut rows = customers::table
+        .left_join(passwords::table)
+        .left_join(sessions::table.on(own))
+        .filter(customers::id.eq(customer.id().get()))
+        .select((
+            customers::email,
+            customers::first_name,
+            customers::last_name,
+            passwords::hash.nullable(),
+            sessions::id.nullable(),
+        ))
+        .load::<(String, String, String, Option<String>, Option<i64>)>(connection)?;
+    Ok(match rows.pop() {
+        Some((email, first_name, last_name, hash, alive)) if session.is_none() || alive.is_some() => {
+            Standing::Account(Account { email, first_name, last_name, hash })
+        }
+        None if session.is_none() => Standing::Missing,
+        _ => Standing::SessionEnded,
+    })
+}
+
+/// Replaces the verified hash and ends every other session of the customer; `false` when the hash or the token's
+/// session had gone in between.
+pub(crate) fn change_password(
+    connection: &mut DbConnection,
+    customer: &OwnedCustomer,
+    verified: &str,
+    fresh: &str,
+) -> DbResult<bool> {
+    connection
+        .transaction(|connection| {
+            let id = customer.id().get();
+            let changed = diesel::update(passwords::table)
+                .filter(passwords::customer_id.eq(id).and(passwords::hash.eq(verified)))
+                .set((passwords::hash.eq(fresh), passwords::changed_at.eq(UtcMicros::now())))
+                .execute(connection)?;
+            if changed == 0 || !hold_own(connection, customer)? {
+                return Err(DbError::RolledBack);
+            }
+            let others =
+                sessions::customer_id.eq(id).and(sessions::id.ne(customer.session().map_or(0, SessionId::get)));
+            diesel::delete(sessions::table.filter(others)).execute(connection)?;
+            Ok(true)
+        })
+        .or_else(|error| match error {
+            DbError::RolledBack => Ok(false),
+            other => Err(other),
+        })
+}
+
+/// Deletes some of the sessions that are over; how many.
+pub(crate) fn sweep(connection: &mut DbConnection, idle: TimeDelta) -> DbResult<usize> {
+    let now = UtcMicros::now();
+    let over = sessions::refreshed_at.le(now.minus(idle)).or(sessions::ends_at.le(now));
+    let ids = sessions::table.filter(over).select(sessions::id).limit(SWEPT).load::<i64>(connection)?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    // Looked at again: one that was refreshed in between stays.
+    Ok(diesel::delete(sessions::table.filter(sessions::id.eq_any(ids).and(over))).execute(connection)?)
+}
+
+/// Stores the hash of a new customer.
+pub(crate) fn set_password(connection: &mut DbConnection, customer: CustomerId, hash: &str) -> DbResult<()> {
+    let row = (
+        passwords::customer_id.eq(customer.get()),
+        passwords::hash.eq(hash),
+        passwords::changed_at.eq(UtcMicros::now()),
+    );
+    diesel::insert_into(passwords::table).values(row).execute(connection)?;
+    Ok(())
+}
