@@ -1,12 +1,14 @@
-//! `clientele customer create|show`
+//! `clientele customer create|show|erase`
 
 use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 
 use super::{Failure, connect, print};
-use crate::body::Refusal;
+use crate::body::{Json, Refusal};
 use crate::customers::{self, CustomerId, Email, Name, NewCustomer};
 use crate::db::{Constraint, DbError};
+use crate::operations::events::Event;
+use crate::sessions::password::Password;
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
@@ -19,6 +21,16 @@ pub(super) enum Customer {
         #[arg(value_parser = parse_id)]
         id: CustomerId,
     },
+    /// Erase a customer with address, sessions and password
+    Erase {
+        /// The customer's id
+        #[arg(value_parser = parse_id)]
+        id: CustomerId,
+    },
+    /// Add customers from JSON Lines; a line whose customer is there already changes nothing, so it can be run again
+    Import(super::import::Import),
+    /// Write all customers as JSON Lines
+    Export(super::export::Export),
 }
 
 #[derive(Args)]
@@ -38,6 +50,9 @@ pub(super) struct Create {
     /// YYYY-MM-DD
     #[arg(long, value_parser = parse_date)]
     date_of_birth: Option<NaiveDate>,
+    /// Read a password from the first line of standard input; without it the customer cannot sign in
+    #[arg(long)]
+    password_stdin: bool,
 }
 
 pub(super) fn parse_id(text: &str) -> Result<CustomerId, String> {
@@ -74,6 +89,15 @@ impl Customer {
                 let json = serde_json::to_string_pretty(&found.customer);
                 print(json.map_err(|error| Failure::Failed(error.to_string()))?)
             }
+            Self::Erase { id } => {
+                if !customers::erase_by_id(&mut connect(settings)?, id)? {
+                    return Err(Failure::Failed(format!("there is no customer {id}")));
+                }
+                Event::Erasure.record(Some(id), None);
+                Ok(())
+            }
+            Self::Import(command) => command.run(settings),
+            Self::Export(command) => command.run(settings),
         }
     }
 }
@@ -88,10 +112,8 @@ impl Create {
             date_of_birth: self.date_of_birth,
             address: None,
         };
-        let outcome = match self.id {
-            Some(id) => customers::insert_at(&mut connection, id, &new),
-            None => customers::insert(&mut connection, &new),
-        };
+        let hash = if self.password_stdin { Some(read_password(&new)?) } else { None };
+        let outcome = customers::create(&mut connection, self.id, &new, hash.as_deref());
         match outcome {
             Ok(id) => print(id),
             Err(DbError::Unique(Constraint::Email)) => Err(Failure::Failed("another customer has this email".into())),
@@ -99,4 +121,15 @@ impl Create {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Judged as a registration would; hashed at once.
+fn read_password(new: &NewCustomer) -> Result<String, Failure> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    let text = line.trim_end_matches(['\r', '\n']).to_owned();
+    let refused = |refusal: Refusal| Failure::Usage(refusal.detail().to_owned());
+    let password = Password::to_set(&Json::String(text.into())).map_err(refused)?;
+    password.check_strength(&[new.email.typed(), &new.first_name.text, &new.last_name.text]).map_err(refused)?;
+    password.hash().map_err(Failure::Failed)
 }

@@ -4,6 +4,9 @@
 
 mod config;
 mod customer;
+mod export;
+mod import;
+mod keys;
 mod migrate;
 mod seed;
 mod serve;
@@ -50,9 +53,12 @@ enum Command {
     /// Apply, revert or list migrations
     #[command(subcommand)]
     Migrate(migrate::Migrate),
-    /// Create or show customers
+    /// Create, show, erase, import or export customers
     #[command(subcommand)]
     Customer(customer::Customer),
+    /// Make signing keys for EdDSA
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Issue access tokens
     #[command(subcommand)]
     Token(token::Token),
@@ -120,6 +126,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve => serve::run(&settings),
         Command::Migrate(command) => command.run(&settings),
         Command::Customer(command) => command.run(&settings),
+        Command::Keys(command) => command.run(),
         Command::Token(command) => command.run(&settings),
         Command::Seed(command) => command.run(&settings),
         Command::Config(command) => command.run(&settings),

@@ -11,7 +11,7 @@ use clap::Args;
 use super::token::access_tokens;
 use super::{Failure, connect, print};
 use crate::auth::Principal;
-use crate::customers::{AddressMembers, CustomerId, Email, Name, NewCustomer, insert_many};
+use crate::customers::{AddressMembers, CustomerId, Email, Name, NewCustomer, NewRow, insert_rows, slug_form};
 use crate::settings::Settings;
 
 /// Customers of one transaction.
@@ -42,7 +42,8 @@ impl Seed {
         while first <= self.customers {
             let last = (first + CHUNK - 1).min(self.customers);
             let chunk = (first..=last).map(seeded).collect::<Result<Vec<_>, _>>()?;
-            added += insert_many(&mut connection, &chunk)?;
+            let rows: Vec<NewRow<'_>> = chunk.iter().map(row).collect();
+            added += insert_rows(&mut connection, &rows)?;
             first = last + 1;
         }
         if let Some(path) = &self.tokens {
@@ -66,6 +67,10 @@ impl Seed {
         }
         file.flush().map_err(failed)
     }
+}
+
+fn row((id, new): &(CustomerId, NewCustomer)) -> NewRow<'_> {
+    NewRow { id: *id, new, slug: slug_form(&new.first_name.slug, &new.last_name.slug), password_hash: None }
 }
 
 /// Customer `number`: always the same one, so that seeding again changes nothing.

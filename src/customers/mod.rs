@@ -12,12 +12,15 @@ mod registration;
 pub mod routes;
 mod slug;
 mod text;
+mod transfer;
 mod update;
 
 pub use change::{AddressChange, AddressMembers, Change, MergePatch, Name, Replacement, date_of_birth};
 pub use email::Email;
 pub use model::{Address, Customer, CustomerId, Versioned};
 pub use postal_code::PostalCode;
-pub use queries::{NewCustomer, erase_by_id, insert, insert_at, insert_many};
+pub use queries::{NewCustomer, NewRow, create, erase_by_id, insert_at, insert_rows};
 pub use read::{Found, Reads, find_by_id};
+pub use slug::form as slug_form;
+pub use transfer::{CHUNK, ExportLine, Fate, ImportLine, export, import};
 pub use update::{Outcome, Update, Updates};

@@ -14,7 +14,7 @@ use super::read::{Found, find_by_id, find_owned};
 use super::{PostalCode, slug};
 use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
 use crate::guard::OwnedCustomer;
-use crate::schema::{addresses, customers, sessions};
+use crate::schema::{addresses, customers, passwords, sessions};
 use crate::sessions::{SessionId, set_password};
 
 /// How often another id or slug is drawn before a collision is believed to be something else.
@@ -94,21 +94,6 @@ impl<'a> AddressInsert<'a> {
     }
 }
 
-/// Adds a customer under an id of the service's choice.
-///
-/// # Errors
-/// [`DbError::Unique`] with [`Constraint::Email`] when the email is taken.
-pub fn insert(connection: &mut DbConnection, new: &NewCustomer) -> DbResult<CustomerId> {
-    let mut outcome = Err(DbError::Unique(Constraint::CustomerId));
-    for _ in 0..DRAWS {
-        outcome = insert_at(connection, CustomerId::generate(), new);
-        if !matches!(outcome, Err(DbError::Unique(Constraint::CustomerId))) {
-            break;
-        }
-    }
-    outcome
-}
-
 /// Adds a customer under a given id. The first holder of a name gets the plain slug, a later one a random suffix:
 /// at most one more try, whatever the number of holders.
 ///
@@ -140,26 +125,41 @@ fn try_insert(connection: &mut DbConnection, id: CustomerId, new: &NewCustomer, 
     })
 }
 
-/// Adds a customer who can sign in, in one transaction; the id, or `None` when the email is taken.
-pub(super) fn register(
+/// Adds a customer in one transaction, under the given id or a new one, with a password where there is one.
+///
+/// # Errors
+/// [`DbError::Unique`] when the email, or the given id, is taken.
+pub fn create(
     connection: &mut DbConnection,
+    id: Option<CustomerId>,
     new: &NewCustomer,
-    hash: &str,
-) -> DbResult<Option<(CustomerId, Versioned)>> {
-    let mut outcome = Err(DbError::Unique(Constraint::Slug));
+    hash: Option<&str>,
+) -> DbResult<CustomerId> {
+    let mut outcome = Err(DbError::Unique(Constraint::CustomerId));
     for _ in 0..DRAWS {
-        let id = CustomerId::generate();
+        let id = id.unwrap_or_else(CustomerId::generate);
         outcome = connection.transaction(|connection| {
             insert_at(connection, id, new)?;
-            set_password(connection, id, hash)?;
-            Ok(find_by_id(connection, id)?.map(|versioned| (id, versioned)))
+            if let Some(hash) = hash {
+                set_password(connection, id, hash)?;
+            }
+            Ok(id)
         });
         if !matches!(outcome, Err(DbError::Unique(Constraint::CustomerId))) {
             break;
         }
     }
-    match outcome {
-        Ok(found) => Ok(found),
+    outcome
+}
+
+/// Adds a customer who can sign in; `None` when the email is taken.
+pub(super) fn register(
+    connection: &mut DbConnection,
+    new: &NewCustomer,
+    hash: &str,
+) -> DbResult<Option<(CustomerId, Versioned)>> {
+    match create(connection, None, new, Some(hash)) {
+        Ok(id) => Ok(find_by_id(connection, id)?.map(|versioned| (id, versioned))),
         Err(DbError::Unique(Constraint::Email)) => Ok(None),
         Err(error) => Err(error),
     }
@@ -209,38 +209,51 @@ pub fn erase_by_id(connection: &mut DbConnection, id: CustomerId) -> DbResult<bo
     Ok(diesel::delete(customers::table.find(id.get())).execute(connection)? > 0)
 }
 
-/// Adds customers under given ids in one transaction, and passes over those whose id, email or slug is taken.
-/// Returns how many were added.
+/// One customer to add, with everything decided.
+pub struct NewRow<'a> {
+    /// Must be free, or the row is passed over.
+    pub id: CustomerId,
+    /// The profile.
+    pub new: &'a NewCustomer,
+    /// Must be free.
+    pub slug: String,
+    /// In a form that sign-in can verify.
+    pub password_hash: Option<&'a str>,
+}
+
+/// Adds customers in one transaction, and passes over those whose id, email or slug is taken. Returns how many were
+/// added.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn insert_many(connection: &mut DbConnection, chunk: &[(CustomerId, NewCustomer)]) -> DbResult<usize> {
+pub fn insert_rows(connection: &mut DbConnection, rows: &[NewRow<'_>]) -> DbResult<usize> {
     let now = UtcMicros::now();
-    let slugs: Vec<String> =
-        chunk.iter().map(|(_, new)| slug::form(&new.first_name.slug, &new.last_name.slug)).collect();
-    let rows: Vec<CustomerInsert<'_>> =
-        chunk.iter().zip(&slugs).map(|((id, new), slug)| CustomerInsert::new(*id, new, slug, now)).collect();
     match connection {
         DbConnection::Postgres(postgres) => postgres.transaction(|postgres| {
             let added: HashSet<i64> = diesel::insert_into(customers::table)
-                .values(&rows)
+                .values(rows.iter().map(|row| row.customer(now)).collect::<Vec<_>>())
                 .on_conflict_do_nothing()
                 .returning(customers::id)
                 .get_results(postgres)?
                 .into_iter()
                 .collect();
-            let addresses: Vec<_> =
-                chunk.iter().filter(|(id, _)| added.contains(&id.get())).filter_map(address_of).collect();
+            let rows: Vec<_> = rows.iter().filter(|row| added.contains(&row.id.get())).collect();
+            let addresses: Vec<_> = rows.iter().filter_map(|row| row.address()).collect();
             diesel::insert_into(addresses::table).values(addresses).execute(postgres)?;
+            let hashes: Vec<_> = rows.iter().filter_map(|row| row.password(now)).collect();
+            diesel::insert_into(passwords::table).values(hashes).execute(postgres)?;
             Ok(added.len())
         }),
         DbConnection::Sqlite(sqlite) => sqlite.immediate_transaction(|sqlite| {
             let mut added = 0;
-            for (row, customer) in rows.iter().zip(chunk) {
-                if diesel::insert_or_ignore_into(customers::table).values(row).execute(sqlite)? == 1 {
+            for row in rows {
+                if diesel::insert_or_ignore_into(customers::table).values(row.customer(now)).execute(sqlite)? == 1 {
                     added += 1;
-                    if let Some(address) = address_of(customer) {
+                    if let Some(address) = row.address() {
                         diesel::insert_into(addresses::table).values(address).execute(sqlite)?;
+                    }
+                    if let Some(password) = row.password(now) {
+                        diesel::insert_into(passwords::table).values(password).execute(sqlite)?;
                     }
                 }
             }
@@ -249,6 +262,24 @@ pub fn insert_many(connection: &mut DbConnection, chunk: &[(CustomerId, NewCusto
     }
 }
 
-fn address_of((id, new): &(CustomerId, NewCustomer)) -> Option<AddressInsert<'_>> {
-    new.address.as_ref().map(|address| AddressInsert::new(*id, address))
+impl NewRow<'_> {
+    fn customer(&self, now: UtcMicros) -> CustomerInsert<'_> {
+        CustomerInsert::new(self.id, self.new, &self.slug, now)
+    }
+
+    fn address(&self) -> Option<AddressInsert<'_>> {
+        self.new.address.as_ref().map(|address| AddressInsert::new(self.id, address))
+    }
+
+    fn password(&self, now: UtcMicros) -> Option<PasswordInsert<'_>> {
+        self.password_hash.map(|hash| PasswordInsert { customer_id: self.id.get(), hash, changed_at: now })
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = passwords)]
+struct PasswordInsert<'a> {
+    customer_id: i64,
+    hash: &'a str,
+    changed_at: UtcMicros,
 }

@@ -11,7 +11,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable};
 use diesel::sqlite::Sqlite;
 
-use super::model::{AddressColumns, AddressTypes, CustomerColumns, CustomerId, CustomerTypes, Versioned};
+use super::model::{AddressColumns, AddressTypes, Customer, CustomerColumns, CustomerId, CustomerTypes, Versioned};
 use crate::db::statement::input;
 use crate::db::{Batch, DbConnection, DbError, DbResult};
 use crate::guard::OwnedCustomer;
@@ -64,6 +64,16 @@ pub(super) fn find_owned(connection: &mut DbConnection, customer: &OwnedCustomer
 /// See [`DbError`].
 pub fn find_by_id(connection: &mut DbConnection, id: CustomerId) -> DbResult<Option<Versioned>> {
     Ok(rows(connection, [(id, None)].into_iter())?.pop().and_then(Row::versioned))
+}
+
+/// Those of the customers that exist, in the order of the ids.
+pub(super) fn find_many(
+    connection: &mut DbConnection,
+    ids: impl Iterator<Item = CustomerId> + Clone,
+) -> DbResult<Vec<(CustomerId, Customer)>> {
+    let rows = rows(connection, ids.clone().map(|id| (id, None)))?;
+    let found = ids.zip(rows).filter_map(|(id, row)| Some((id, row.versioned()?.customer)));
+    Ok(found.collect())
 }
 
 input! {

@@ -46,7 +46,7 @@ fn push(slug: &mut String, c: char) {
 }
 
 /// The slug form of a full name from its parts, as `PLAN_SQL` computes it in the database.
-pub(crate) fn form(first: &str, last: &str) -> String {
+pub fn form(first: &str, last: &str) -> String {
     let joined = format!("{first}-{last}");
     let joined = joined.trim_matches('-');
     match shortened(joined, LONGEST) {
@@ -58,6 +58,13 @@ pub(crate) fn form(first: &str, last: &str) -> String {
 /// The slug of a later holder: the form and a random suffix.
 pub(crate) fn suffixed(form: &str, suffix: &str) -> String {
     format!("{}-{suffix}", shortened(form, LONGEST_BEFORE_SUFFIX))
+}
+
+/// Whether a slug is the form itself or the form with a suffix.
+pub(crate) fn is_of_form(slug: &str, form: &str) -> bool {
+    let is_suffix = |text: &str| text.len() == SUFFIX && text.bytes().all(|byte| SUFFIX_LETTERS.contains(&byte));
+    let suffix = slug.strip_prefix(shortened(form, LONGEST_BEFORE_SUFFIX)).and_then(|rest| rest.strip_prefix('-'));
+    slug == form || suffix.is_some_and(is_suffix)
 }
 
 fn shortened(slug: &str, most: usize) -> &str {

@@ -22,8 +22,8 @@ pub(crate) struct PasswordChange {
 }
 
 /// Reads each of `names` by its function; absent ones and unknown ones are noted.
-fn read_all<'a>(
-    members: &'a Members<'_>,
+fn read_all(
+    members: &Members<'_>,
     errors: &mut FieldErrors,
     names: &[&str],
     mut read: impl FnMut(&str, &Json<'_>, &mut FieldErrors),

@@ -75,6 +75,15 @@ impl Password {
         self.0 == other.0
     }
 
+    /// Hashes on the calling thread, for the command line.
+    ///
+    /// # Errors
+    /// The operating system's random numbers failed.
+    pub fn hash(&self) -> Result<String, String> {
+        let argon2 = argon2().map_err(|error| error.to_string())?;
+        hash(&argon2, &self.0)
+    }
+
     /// Estimates how many guesses it takes, of somebody who knows the customer.
     ///
     /// # Errors

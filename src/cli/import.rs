@@ -1,0 +1,157 @@
+//! `clientele customer import`: JSON Lines, a chunk at a time.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Failure, connect, print};
+use crate::body::{Body, LONGEST};
+use crate::customers::{CHUNK, Fate, ImportLine, import};
+use crate::db::DbConnection;
+use crate::problem::Problem;
+use crate::settings::Settings;
+
+#[derive(Args)]
+pub(super) struct Import {
+    /// The file to read, one JSON object a line; `-` for standard input
+    file: PathBuf,
+    /// Check every line and add nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What became of the lines so far.
+#[derive(Default)]
+struct Report {
+    read: u64,
+    added: u64,
+    present: u64,
+    refused: u64,
+}
+
+impl Import {
+    pub(super) fn run(self, settings: &Settings) -> Result<(), Failure> {
+        let mut connection = connect(settings)?;
+        let mut reader: Box<dyn BufRead> = if self.file.as_os_str() == "-" {
+            Box::new(std::io::stdin().lock())
+        } else {
+            let file = File::open(&self.file);
+            Box::new(BufReader::new(
+                file.map_err(|error| Failure::Failed(format!("{}: {error}", self.file.display())))?,
+            ))
+        };
+        let mut report = Report::default();
+        let mut chunk: Vec<(u64, ImportLine)> = Vec::with_capacity(CHUNK);
+        while let Some(line) = next_line(&mut reader)? {
+            report.read += 1;
+            match parse(&line) {
+                Ok(None) => {}
+                Ok(Some(parsed)) => chunk.push((report.read, parsed)),
+                Err(reasons) => report.refuse(report.read, &reasons)?,
+            }
+            if chunk.len() == CHUNK {
+                self.add(&mut connection, &mut chunk, &mut report)?;
+            }
+        }
+        self.add(&mut connection, &mut chunk, &mut report)?;
+        report.finish(self.dry_run)
+    }
+
+    fn add(
+        &self,
+        connection: &mut DbConnection,
+        chunk: &mut Vec<(u64, ImportLine)>,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let (numbers, lines): (Vec<u64>, Vec<ImportLine>) = chunk.drain(..).unzip();
+        let fates = import(connection, &lines, self.dry_run)?;
+        for (number, fate) in numbers.into_iter().zip(fates) {
+            match fate {
+                Fate::Added => report.added += 1,
+                Fate::Present => report.present += 1,
+                Fate::IdTaken => report.refuse(number, "#/id: another customer has this id")?,
+                Fate::EmailTaken => report.refuse(number, "#/email: a customer with another id has this email")?,
+            }
+        }
+        report.progress()
+    }
+}
+
+/// The next line without its end; longer ones than a request's body are cut, and refused by what is left of them.
+fn next_line(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, Failure> {
+    let mut line = Vec::new();
+    let most = LONGEST as u64 + 1;
+    if reader.by_ref().take(most).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.len() > LONGEST {
+        skip_line(reader)?;
+    }
+    Ok(Some(line))
+}
+
+/// Reads to the end of the line without keeping it.
+fn skip_line(reader: &mut impl BufRead) -> Result<(), Failure> {
+    loop {
+        let buffer = reader.fill_buf()?;
+        let (used, done) = match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(end) => (end + 1, true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        reader.consume(used);
+        if done {
+            return Ok(());
+        }
+    }
+}
+
+/// `None` for an empty line.
+fn parse(line: &[u8]) -> Result<Option<ImportLine>, String> {
+    if line.len() > LONGEST {
+        return Err(format!("longer than {LONGEST} bytes"));
+    }
+    let line = line.trim_ascii();
+    if line.is_empty() {
+        return Ok(None);
+    }
+    ImportLine::from_json(line).map(Some).map_err(|problem| match problem {
+        Problem::Validation(errors) => {
+            let reasons: Vec<String> =
+                errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
+            reasons.join(" ")
+        }
+        Problem::MalformedJson(detail) => detail.into_owned(),
+        other => other.to_string(),
+    })
+}
+
+impl Report {
+    fn refuse(&mut self, number: u64, reason: &str) -> Result<(), Failure> {
+        self.refused += 1;
+        Ok(writeln!(std::io::stderr(), "line {number}: {reason}")?)
+    }
+
+    fn progress(&self) -> Result<(), Failure> {
+        let mut terminal = std::io::stderr();
+        if terminal.is_terminal() {
+            write!(terminal, "\r{} lines read, {} refused ", self.read, self.refused)?;
+            terminal.flush()?;
+        }
+        Ok(())
+    }
+
+    fn finish(self, dry_run: bool) -> Result<(), Failure> {
+        if std::io::stderr().is_terminal() {
+            writeln!(std::io::stderr())?;
+        }
+        let added = if dry_run { "would be added" } else { "added" };
+        let Self { read, added: count, present, refused } = self;
+        print(format_args!("{read} lines: {count} {added}, {present} were there, {refused} refused"))?;
+        match refused {
+            0 => Ok(()),
+            refused => Err(Failure::Failed(format!("{refused} lines were refused"))),
+        }
+    }
+}
