@@ -5,5 +5,10 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod addresses;
+mod conditional;
+mod emails;
 mod harness;
+mod members;
 mod seed;
+mod slugs;

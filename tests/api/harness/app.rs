@@ -9,14 +9,16 @@ use std::time::Duration;
 use actix_rt::task::JoinHandle;
 use actix_web::dev::ServerHandle;
 use awc::http::Method;
+use clientele::auth::Principal;
 use clientele::customers::{CustomerId, Email, Name, NewCustomer, insert_at};
 use clientele::db::DbConnection;
 use clientele::sessions::token::AccessTokens;
 use clientele::settings::Settings;
 use futures_util::FutureExt;
+use serde_json::Value;
 
 use super::database::{Backend, Database, connect};
-use super::http::Ask;
+use super::http::{Ask, Reply};
 use super::tokens::SECRET;
 
 /// Longer than any test takes: a reply that never comes ends a test, and nothing else depends on it.
@@ -148,8 +150,30 @@ impl App {
 
     /// A good access token.
     pub(crate) fn token(&self, id: i64) -> String {
+        let principal = Principal { customer: CustomerId::new(id).expect("an id"), session: None };
         let tokens = AccessTokens::new(&self.settings.auth, SECRET.as_bytes());
-        issue(&tokens, id)
+        tokens.issue(principal, Duration::from_secs(3600)).expect("a token")
+    }
+
+    /// What a PUT of this value by its owner answers.
+    pub(crate) async fn change(&self, person: &Person, value: &Value) -> Reply {
+        self.put(&person.path()).token(&person.token).json(value).send().await
+    }
+
+    /// What a PUT of a text by the owner answers, whatever the text is.
+    pub(crate) async fn change_text(&self, person: &Person, text: &str) -> Reply {
+        self.put(&person.path()).token(&person.token).text(text).send().await
+    }
+
+    /// The customer as the owner sees it.
+    pub(crate) async fn show(&self, person: &Person) -> Value {
+        self.get(&person.path()).token(&person.token).send().await.expect(200).json()
+    }
+
+    /// The entity tag that a GET by the owner carries.
+    pub(crate) async fn etag(&self, person: &Person) -> String {
+        let reply = self.get(&person.path()).token(&person.token).send().await.expect(200);
+        reply.header("etag").expect("an ETag").to_owned()
     }
 
     /// A request to be completed and sent.
@@ -166,12 +190,6 @@ impl App {
     pub(crate) fn put(&self, path: &str) -> Ask {
         self.ask(Method::PUT, path)
     }
-}
-
-/// Signs a token; apart, because what it takes changes with the service.
-fn issue(tokens: &AccessTokens, id: i64) -> String {
-    let id = CustomerId::new(id).expect("an id");
-    tokens.issue(id, Duration::from_secs(3600)).expect("a token")
 }
 
 fn insert(connection: &mut DbConnection, id: i64, email: &str, first_name: &str, last_name: &str) {
