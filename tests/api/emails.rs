@@ -1,0 +1,88 @@
+//! Email addresses: their syntax, kept as typed, unique by their canonical form (contract, section 1).
+
+use serde_json::json;
+
+use crate::harness::on_both_databases;
+
+on_both_databases! {
+    async fn an_email_is_kept_as_typed(app: App) {
+        let john = app.john();
+        for email in ["John.Doe+Shop@Example.COM", "o'brien@localhost", "a@bücher.example", "x_y!#$%&*=?^`{|}~-/@a-b.c"] {
+            let reply = app.change(&john, &json!({"email": email})).await.expect(200);
+            assert_eq!(reply.json()["email"], email);
+            assert_eq!(app.show(&john).await["email"], email);
+        }
+    }
+
+    async fn what_a_browser_refuses_is_refused(app: App) {
+        let john = app.john();
+        let long_label = format!("a@{}.example", "b".repeat(64));
+        for email in [
+            "nobody", "@", "a@", "@b.example", "a b@c.example", "a@b c.example", "a@b..c", "a@.b", "a@b.", "a@-b.example",
+            "a@b-.example", "a@b_c.example", "a@[127.0.0.1]", "a@b@c.example", "ä@b.example", "\"a\"@b.example",
+            "John <a@b.example>", "a@b.example,c@d.example", &long_label,
+        ] {
+            app.change(&john, &json!({"email": email})).await.fields(&[("#/email", "format")]);
+        }
+        app.change(&john, &json!({"email": ""})).await.problem(422, "validation_failed");
+    }
+
+    async fn an_email_has_at_most_254_bytes(app: App) {
+        let john = app.john();
+        let (local, label) = ("l".repeat(62), "d".repeat(63));
+        let longest = format!("{local}@{label}.{label}.{label}");
+        assert_eq!(longest.len(), 254);
+        let reply = app.change(&john, &json!({"email": longest})).await.expect(200);
+        assert_eq!(reply.json()["email"], longest);
+        app.change(&john, &json!({"email": format!("l{longest}")})).await.fields(&[("#/email", "too_long")]);
+    }
+
+    async fn a_local_part_may_be_as_long_as_html_allows(app: App) {
+        let john = app.john();
+        let email = format!("{}@example.com", "l".repeat(65));
+        assert_eq!(app.change(&john, &json!({"email": email})).await.expect(200).json()["email"], email);
+    }
+
+    async fn another_customers_email_is_taken(app: App) {
+        let (john, _jane) = (app.john(), app.jane());
+        app.change(&john, &json!({"email": "jane@example.com"})).await.problem(409, "email_taken");
+        assert_eq!(app.show(&john).await["email"], "john@example.com");
+        assert_eq!(app.etag(&john).await, "\"1\"");
+    }
+
+    async fn case_and_the_script_of_the_domain_do_not_make_another_email(app: App) {
+        let (john, jane) = (app.john(), app.jane());
+        app.change(&jane, &json!({"email": "Jane@Bücher.example"})).await.expect(200);
+        for email in ["jane@bücher.example", "JANE@BÜCHER.EXAMPLE", "jane@xn--bcher-kva.example", "Jane@XN--BCHER-KVA.example"] {
+            app.change(&john, &json!({"email": email})).await.problem(409, "email_taken");
+        }
+        for email in ["jan.e@bücher.example", "jane+1@bücher.example", "jane@bucher.example"] {
+            app.change(&john, &json!({"email": email})).await.expect(200);
+        }
+    }
+
+    async fn ones_own_email_in_another_case_is_a_change_and_no_conflict(app: App) {
+        let john = app.john();
+        let reply = app.change(&john, &json!({"email": "John@Example.com"})).await.expect(200);
+        assert_eq!(reply.json()["email"], "John@Example.com");
+        assert_eq!(app.etag(&john).await, "\"2\"");
+    }
+
+    async fn a_released_email_is_free_for_others(app: App) {
+        let (john, jane) = (app.john(), app.jane());
+        app.change(&jane, &json!({"email": "jane@example.org"})).await.expect(200);
+        let reply = app.change(&john, &json!({"email": "jane@example.com"})).await.expect(200);
+        assert_eq!(reply.json()["email"], "jane@example.com");
+    }
+
+    async fn a_taken_email_leaves_every_other_member_as_it_was(app: App) {
+        let (john, _jane) = (app.john(), app.jane());
+        let before = app.show(&john).await;
+        let body = json!({
+            "email": "jane@example.com", "first_name": "Johnny", "date_of_birth": "1990-01-15",
+            "address": {"street_address": "1", "city": "B", "country": "Peru"},
+        });
+        app.change(&john, &body).await.problem(409, "email_taken");
+        assert_eq!(app.show(&john).await, before);
+    }
+}

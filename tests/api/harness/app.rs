@@ -1,0 +1,217 @@
+//! The service in this process, on a database of its own.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_rt::task::JoinHandle;
+use actix_web::dev::ServerHandle;
+use awc::http::Method;
+use clientele::auth::Principal;
+use clientele::customers::{CustomerId, Email, Name, NewCustomer, insert_at};
+use clientele::db::DbConnection;
+use clientele::sessions::token::AccessTokens;
+use clientele::settings::Settings;
+use futures_util::FutureExt;
+use serde_json::Value;
+
+use super::database::{Backend, Database, connect};
+use super::http::{Ask, Reply};
+use super::tokens::SECRET;
+
+/// Longer than any test takes: a reply that never comes ends a test, and nothing else depends on it.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A running instance of the service and the way to it. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App {
+    shared: Rc<Shared>,
+    settings: Rc<Settings>,
+    client: awc::Client,
+    /// Where this instance listens.
+    pub(crate) address: SocketAddr,
+}
+
+/// What the instances of one test have in common.
+struct Shared {
+    backend: Backend,
+    database: Database,
+    running: RefCell<Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>>,
+}
+
+/// A customer that a test made, with a token.
+pub(crate) struct Person {
+    /// The id as it stands in a path.
+    pub(crate) id: i64,
+    /// An access token of this customer.
+    pub(crate) token: String,
+}
+
+impl Person {
+    /// The path of this customer.
+    pub(crate) fn path(&self) -> String {
+        format!("/api/v1/customers/{}/", self.id)
+    }
+}
+
+/// Runs one test and cleans up, whether it passes or fails.
+pub(crate) async fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(App) -> F) {
+    let app = App::start(backend, Database::migrated(backend), &[]);
+    let outcome = AssertUnwindSafe(test(app.clone())).catch_unwind().await;
+    app.stop().await;
+    if let Err(panic) = outcome {
+        resume_unwind(panic);
+    }
+}
+
+impl App {
+    fn start(backend: Backend, database: Database, overrides: &[(&str, &str)]) -> Self {
+        let shared = Rc::new(Shared { backend, database, running: RefCell::default() });
+        Self::launch(shared, overrides)
+    }
+
+    /// Another instance of the service, on the same database, with other settings.
+    pub(crate) fn instance(&self, overrides: &[(&str, &str)]) -> Self {
+        Self::launch(Rc::clone(&self.shared), overrides)
+    }
+
+    fn launch(shared: Rc<Shared>, overrides: &[(&str, &str)]) -> Self {
+        let settings = Settings::load(None, variables(&shared.database.url, overrides)).expect("good settings");
+        let running = clientele::server::start(&settings).expect("the service starts");
+        let address = running.address;
+        let handle = running.handle();
+        shared.running.borrow_mut().push((handle, actix_rt::spawn(running.serve())));
+        let connector = awc::Connector::new().limit(0).timeout(CLIENT_TIMEOUT);
+        let client = awc::Client::builder().connector(connector).timeout(CLIENT_TIMEOUT).disable_redirects().finish();
+        Self { shared, settings: Rc::new(settings), client, address }
+    }
+
+    async fn stop(&self) {
+        let running = self.shared.running.take();
+        for (handle, serving) in running {
+            handle.stop(false).await;
+            serving.await.expect("the server ends").expect("the server ends well");
+        }
+    }
+
+    /// Which database this runs on.
+    pub(crate) fn backend(&self) -> Backend {
+        self.shared.backend
+    }
+
+    /// The settings that this instance runs with.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The URL of this test's database.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.shared.database.url
+    }
+
+    /// Another database for this test, without any table.
+    pub(crate) fn empty_database(&self) -> Database {
+        Database::empty(self.shared.backend)
+    }
+
+    /// A connection of the test's own.
+    pub(crate) fn connection(&self) -> DbConnection {
+        connect(self.database_url())
+    }
+
+    /// John Doe, 123, as the seed knows him.
+    pub(crate) fn john(&self) -> Person {
+        self.customer(123, "john@example.com", "John", "Doe")
+    }
+
+    /// Somebody else.
+    pub(crate) fn jane(&self) -> Person {
+        self.customer(124, "jane@example.com", "Jane", "Roe")
+    }
+
+    /// A customer without date of birth and address.
+    pub(crate) fn customer(&self, id: i64, email: &str, first_name: &str, last_name: &str) -> Person {
+        insert(&mut self.connection(), id, email, first_name, last_name);
+        Person { id, token: self.token(id) }
+    }
+
+    /// Customers by the dozen, each with a name of its own.
+    pub(crate) fn crowd(&self, count: i64) -> Vec<Person> {
+        let mut connection = self.connection();
+        let person = |number| {
+            let id = 1_000 + number;
+            insert(&mut connection, id, &format!("crowd{number}@example.com"), "Member", &format!("Number {number}"));
+            Person { id, token: self.token(id) }
+        };
+        (0..count).map(person).collect()
+    }
+
+    /// A good access token.
+    pub(crate) fn token(&self, id: i64) -> String {
+        let principal = Principal { customer: CustomerId::new(id).expect("an id"), session: None };
+        let tokens = AccessTokens::new(&self.settings.auth, SECRET.as_bytes());
+        tokens.issue(principal, Duration::from_secs(3600)).expect("a token")
+    }
+
+    /// What a PUT of this value by its owner answers.
+    pub(crate) async fn change(&self, person: &Person, value: &Value) -> Reply {
+        self.put(&person.path()).token(&person.token).json(value).send().await
+    }
+
+    /// What a PUT of a text by the owner answers, whatever the text is.
+    pub(crate) async fn change_text(&self, person: &Person, text: &str) -> Reply {
+        self.put(&person.path()).token(&person.token).text(text).send().await
+    }
+
+    /// The customer as the owner sees it.
+    pub(crate) async fn show(&self, person: &Person) -> Value {
+        self.get(&person.path()).token(&person.token).send().await.expect(200).json()
+    }
+
+    /// The entity tag that a GET by the owner carries.
+    pub(crate) async fn etag(&self, person: &Person) -> String {
+        let reply = self.get(&person.path()).token(&person.token).send().await.expect(200);
+        reply.header("etag").expect("an ETag").to_owned()
+    }
+
+    /// A request to be completed and sent.
+    pub(crate) fn ask(&self, method: Method, path: &str) -> Ask {
+        Ask::new(self.client.request(method, format!("http://{}{path}", self.address)))
+    }
+
+    /// `GET`
+    pub(crate) fn get(&self, path: &str) -> Ask {
+        self.ask(Method::GET, path)
+    }
+
+    /// `PUT`
+    pub(crate) fn put(&self, path: &str) -> Ask {
+        self.ask(Method::PUT, path)
+    }
+}
+
+fn insert(connection: &mut DbConnection, id: i64, email: &str, first_name: &str, last_name: &str) {
+    let name = |text: &str| Name::from(text.to_owned());
+    let new = NewCustomer {
+        email: Email::parse(email).expect("an email"),
+        first_name: name(first_name),
+        last_name: name(last_name),
+        date_of_birth: None,
+        address: None,
+    };
+    insert_at(connection, CustomerId::new(id).expect("an id"), &new).expect("a new customer");
+}
+
+/// The variables that every instance runs with, and those of the test.
+pub(crate) fn variables(database_url: &str, overrides: &[(&str, &str)]) -> Vec<(String, String)> {
+    let common = [
+        ("DATABASE_URL", database_url),
+        ("CLIENTELE__SERVER__BIND", "127.0.0.1:0"),
+        ("CLIENTELE__SERVER__WORKERS", "1"),
+        ("CLIENTELE__DATABASE__THREADS", "2"),
+        ("CLIENTELE__AUTH__SECRET", SECRET),
+    ];
+    common.iter().chain(overrides).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}

@@ -1,0 +1,166 @@
+//! A database of its own for each test: a copy of a template that was migrated once.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use clientele::db::{DbConnection, Target, migrate};
+use diesel::connection::SimpleConnection;
+use tempfile::TempDir;
+
+use super::cluster::Cluster;
+
+/// Which of the two a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// A file.
+    Sqlite,
+    /// A database in this process's own cluster, or in that of `TEST_POSTGRES_URL`.
+    Postgres,
+}
+
+/// A database that goes when it is dropped.
+pub(crate) struct Database {
+    /// As `DATABASE_URL` takes it.
+    pub(crate) url: String,
+    place: Place,
+}
+
+enum Place {
+    Folder { _folder: TempDir },
+    Server { name: String },
+}
+
+impl Database {
+    /// One whose migrations are complete.
+    pub(crate) fn migrated(backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => {
+                let database = Self::empty(backend);
+                std::fs::write(path(&database.url), sqlite_template()).expect("a copy of the template");
+                database
+            }
+            Backend::Postgres => Server::get().create(true),
+        }
+    }
+
+    /// One without any table.
+    pub(crate) fn empty(backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => {
+                let folder = tempfile::Builder::new().prefix("clientele-").tempdir().expect("a folder");
+                let url = format!("sqlite://{}", folder.path().join("test.db").display());
+                Self { url, place: Place::Folder { _folder: folder } }
+            }
+            Backend::Postgres => Server::get().create(false),
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Place::Server { name } = &self.place {
+            Server::get().execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        }
+    }
+}
+
+/// Opens a connection as the service does.
+pub(crate) fn connect(url: &str) -> DbConnection {
+    let timeout = Duration::from_secs(60);
+    Target::parse(url).expect("a database URL").connect(timeout, timeout).expect("a connection")
+}
+
+fn path(url: &str) -> &str {
+    url.strip_prefix("sqlite://").expect("a SQLite URL")
+}
+
+fn sqlite_template() -> &'static [u8] {
+    static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let database = Database::empty(Backend::Sqlite);
+        migrate(&mut connect(&database.url)).expect("the migrations run");
+        // The last connection is closed, so the write-ahead log has gone into the file.
+        std::fs::read(path(&database.url)).expect("the template")
+    })
+}
+
+/// The PostgreSQL server of this process.
+struct Server {
+    /// Keeps it running, where it is ours.
+    cluster: Option<Cluster>,
+    admin: Mutex<DbConnection>,
+    template: String,
+}
+
+impl Server {
+    fn get() -> &'static Self {
+        static SERVER: OnceLock<Server> = OnceLock::new();
+        SERVER.get_or_init(|| {
+            let given = std::env::var("TEST_POSTGRES_URL").ok();
+            let cluster = given.is_none().then(Cluster::start);
+            let url = given.or_else(|| cluster.as_ref().map(|cluster| cluster.url("postgres"))).expect("a URL");
+            let template = format!("clientele_template_{}", random());
+            let mut server = Self { cluster, admin: Mutex::new(connect(&url)), template };
+            server.make_template();
+            server
+        })
+    }
+
+    /// Named by chance and dropped with the cluster; on somebody else's server the last run's is dropped first.
+    fn make_template(&mut self) {
+        if self.cluster.is_none() {
+            self.drop_leftovers();
+        }
+        self.execute(&format!("CREATE DATABASE {}", self.template));
+        migrate(&mut connect(&self.url(&self.template))).expect("the migrations run");
+    }
+
+    fn drop_leftovers(&self) {
+        use diesel::prelude::*;
+        use diesel::sql_types::Text;
+
+        #[derive(QueryableByName)]
+        struct Leftover {
+            #[diesel(sql_type = Text)]
+            datname: String,
+        }
+
+        let idle = "SELECT datname::text FROM pg_database d WHERE datname LIKE 'clientele\\_%' \
+                    AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.datname = d.datname)";
+        let leftovers: Vec<Leftover> = diesel::sql_query(idle).load(&mut *self.admin()).expect("a list of databases");
+        for Leftover { datname } in leftovers {
+            self.execute(&format!("DROP DATABASE IF EXISTS {datname}"));
+        }
+    }
+
+    fn create(&self, migrated: bool) -> Database {
+        let name = format!("clientele_test_{}", random());
+        let template = if migrated { self.template.as_str() } else { "template0" };
+        self.execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"));
+        Database { url: self.url(&name), place: Place::Server { name } }
+    }
+
+    fn url(&self, database: &str) -> String {
+        match &self.cluster {
+            Some(cluster) => cluster.url(database),
+            None => {
+                let given = std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL");
+                let mut url = url::Url::parse(&given).expect("TEST_POSTGRES_URL is a URL");
+                url.set_path(database);
+                url.to_string()
+            }
+        }
+    }
+
+    fn admin(&self) -> MutexGuard<'_, DbConnection> {
+        self.admin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn execute(&self, sql: &str) {
+        self.admin().batch_execute(sql).expect("the administrator's statement");
+    }
+}
+
+fn random() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}

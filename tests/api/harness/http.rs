@@ -1,0 +1,123 @@
+//! Requests and replies.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use actix_web::web::Bytes;
+use awc::ClientRequest;
+use awc::http::StatusCode;
+use awc::http::header::HeaderMap;
+use serde_json::Value;
+
+/// The longest reply that is read, in bytes.
+const LONGEST: usize = 16 * 1024 * 1024;
+
+/// A request in the making.
+pub(crate) struct Ask {
+    request: ClientRequest,
+    body: Bytes,
+}
+
+impl Ask {
+    pub(crate) fn new(request: ClientRequest) -> Self {
+        Self { request, body: Bytes::new() }
+    }
+
+    /// With a bearer token.
+    pub(crate) fn token(self, token: &str) -> Self {
+        self.header("Authorization", &format!("Bearer {token}"))
+    }
+
+    /// With a header, beside those of the same name.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.append_header((name, value));
+        self
+    }
+
+    /// With a JSON body and its media type.
+    pub(crate) fn json(self, value: &Value) -> Self {
+        self.text(&value.to_string())
+    }
+
+    /// With a text that is sent as JSON, whatever it is.
+    pub(crate) fn text(self, text: &str) -> Self {
+        self.header("Content-Type", "application/json").body(text.to_owned())
+    }
+
+    /// With a body and nothing that says what it is.
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The reply.
+    pub(crate) async fn send(self) -> Reply {
+        let mut response = self.request.send_body(self.body).await.expect("a reply");
+        let body = response.body().limit(LONGEST).await.expect("a complete reply");
+        Reply { status: response.status(), headers: response.headers().clone(), body }
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Reply {
+    /// The status.
+    pub(crate) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// The one value of a header; none when it is absent.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name);
+        let first = values.next();
+        assert!(values.next().is_none(), "{name} stands there twice");
+        first.map(|value| value.to_str().expect("an ASCII header"))
+    }
+
+    /// The body as it came.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("UTF-8")
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| unreachable!("{error}: {:?}", self.body))
+    }
+
+    /// Fails with the whole reply unless the status is the expected one.
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status(), status, "{}", String::from_utf8_lossy(&self.body));
+        self
+    }
+}
+
+/// Sends bytes as they are, reads until the service closes, and takes the first reply apart.
+pub(crate) fn raw(address: SocketAddr, request: &[u8]) -> Reply {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.write_all(request).expect("a request");
+    read_reply(&mut stream)
+}
+
+/// Reads until the service closes and takes the reply apart.
+pub(crate) fn read_reply(stream: &mut TcpStream) -> Reply {
+    let mut bytes = Vec::new();
+    let read = stream.read_to_end(&mut bytes);
+    // A service that answered early may reset what it did not read.
+    assert!(read.is_ok() || !bytes.is_empty(), "no reply: {read:?}");
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a complete head");
+    let head = String::from_utf8(bytes[..end].to_vec()).expect("an ASCII head");
+    let mut lines = head.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        headers.append(name.parse().expect("a header name"), value.trim().parse().expect("a header value"));
+    }
+    Reply { status: status.parse().expect("a status"), headers, body: Bytes::copy_from_slice(&bytes[end + 4..]) }
+}

@@ -1,0 +1,39 @@
+//! What the tests stand on: databases, services in this process, the real binary, requests and replies.
+
+mod app;
+mod cluster;
+mod database;
+mod http;
+mod problem;
+mod process;
+mod tokens;
+
+pub(crate) use app::{App, Person, run};
+pub(crate) use cluster::Cluster;
+pub(crate) use database::Backend;
+pub(crate) use http::{Ask, Reply, raw};
+pub(crate) use process::{Binary, Finished};
+pub(crate) use tokens::{Forgery, SECRET, claims, now};
+
+/// Expands each `async fn name(app: App)` into the tests `name::sqlite` and `name::postgres`.
+macro_rules! on_both_databases {
+    ($($(#[$attribute:meta])* async fn $name:ident($app:ident: App) $body:block)*) => {
+        $(
+            $(#[$attribute])*
+            async fn $name($app: $crate::harness::App) $body
+
+            mod $name {
+                #[actix_rt::test]
+                async fn sqlite() {
+                    $crate::harness::run($crate::harness::Backend::Sqlite, super::$name).await;
+                }
+
+                #[actix_rt::test]
+                async fn postgres() {
+                    $crate::harness::run($crate::harness::Backend::Postgres, super::$name).await;
+                }
+            }
+        )*
+    };
+}
+pub(crate) use on_both_databases;

@@ -1,0 +1,154 @@
+//! The real binary: its commands, its signals, its sudden death.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tempfile::TempDir;
+
+use super::app::variables;
+
+/// The binary in a folder of its own, with an environment that holds nothing else.
+pub(crate) struct Binary {
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// The exit code.
+    pub(crate) code: Option<i32>,
+    /// Standard output.
+    pub(crate) out: String,
+    /// Standard error.
+    pub(crate) err: String,
+}
+
+impl Binary {
+    /// Without any configuration.
+    pub(crate) fn bare() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder"), variables: Vec::new() }
+    }
+
+    /// With a database, the tests' secret and a free port.
+    pub(crate) fn on(database_url: &str) -> Self {
+        Self { variables: variables(database_url, &[]), ..Self::bare() }
+    }
+
+    /// With a variable.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.retain(|(other, _)| other != name);
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// The folder that it runs in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
+        Finished::from(self.command(arguments).output().expect("the binary runs"))
+    }
+
+    /// Starts serving and waits until it listens.
+    pub(crate) fn serve(&self) -> Serving {
+        Serving::start(self.command(&["serve"]))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_clientele"));
+        command.args(arguments).env_clear().envs(self.variables.iter().cloned()).current_dir(&self.folder);
+        command.stdin(Stdio::null());
+        command
+    }
+}
+
+impl From<Output> for Finished {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+impl Finished {
+    /// Standard output of a command that succeeded, without the last line's end.
+    #[track_caller]
+    pub(crate) fn done(&self) -> &str {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.out.trim_end_matches('\n')
+    }
+
+    /// Checks the exit code and that standard error is one line of ours which holds these words.
+    #[track_caller]
+    pub(crate) fn refused(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert_eq!(self.out, "", "{self:?}");
+        let told: Vec<&str> = self.err.lines().filter(|line| line.starts_with("clientele: ")).collect();
+        assert_eq!(told.len(), 1, "{self:?}");
+        for word in words {
+            assert!(told[0].contains(word), "{word}: {self:?}");
+        }
+    }
+}
+
+/// A service in a process of its own; killed when dropped.
+pub(crate) struct Serving {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Serving {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("standard error")).lines();
+        let mut log = String::new();
+        let address = loop {
+            let line = lines.next().unwrap_or_else(|| unreachable!("it ended: {log}")).expect("a line");
+            log = format!("{log}{line}\n");
+            if let Some((_, rest)) = line.split_once("listening on http://") {
+                let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(rest.len());
+                break rest[..end].parse().expect("an address");
+            }
+        };
+        let log = Arc::new(Mutex::new(log));
+        let shared = Arc::clone(&log);
+        let reader = std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{line}\n"));
+            }
+        });
+        Self { child, address, log, reader: Some(reader) }
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(status.expect("kill").success(), "kill -s {name}");
+    }
+
+    /// Waits for its end: the exit code, none after a deadly signal, and the log.
+    pub(crate) fn wait(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().expect("its end");
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the log's reader");
+        }
+        (status.code(), self.log.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It has ended already, or it ends now.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
