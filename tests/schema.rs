@@ -59,11 +59,10 @@ fn the_binary_and_the_diesel_cli_know_the_same_migrations() -> Outcome {
 }
 
 fn migrates_back_and_forth(scratch: &Scratch) -> Outcome {
-    let schema = std::fs::read_to_string(Path::new(ROOT).join("src/schema.rs"))?;
     diesel_cli(scratch, &["migration", "run"])?;
-    assert_eq!(printed(scratch)?, words(&schema), "after `migration run`");
+    assert_prints_the_schema_of_the_code(scratch)?;
     diesel_cli(scratch, &["migration", "redo", "--all"])?;
-    assert_eq!(printed(scratch)?, words(&schema), "after `migration redo --all`");
+    assert_prints_the_schema_of_the_code(scratch)?;
     assert_all_applied(&diesel_cli(scratch, &["migration", "list"])?)?;
     diesel_cli(scratch, &["migration", "revert", "--all"])?;
     assert_eq!(scratch.objects()?, BTreeSet::new(), "left by `migration revert --all`");
@@ -84,18 +83,19 @@ fn migrations() -> Outcome<BTreeSet<String>> {
     Ok(folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
 }
 
-/// The schema as the diesel CLI prints it, word by word: where its lines break is rustfmt's business.
-fn printed(scratch: &Scratch) -> Outcome<Vec<String>> {
+fn assert_prints_the_schema_of_the_code(scratch: &Scratch) -> Outcome {
     // For the one SQL type BIGINT diesel has two names, and prints one for SQLite and the other for PostgreSQL.
     // `diesel::sql_types::Int8` is an alias of `BigInt`, so the code is the same.
     let printed = diesel_cli(scratch, &["print-schema"])?.replace("Int8", "BigInt");
-    Ok(words(&printed))
+    let code = std::fs::read_to_string(Path::new(ROOT).join("src/schema.rs"))?;
+    assert!(unformatted(&printed) == unformatted(&code), "src/schema.rs is not what this database has:\n{printed}");
+    Ok(())
 }
 
-fn words(schema: &str) -> Vec<String> {
-    // A comma before a closing parenthesis comes and goes with the line break behind it.
-    let schema: String = schema.split_whitespace().collect::<Vec<_>>().join(" ");
-    schema.replace(", )", ")").replace(",)", ")").replace("( ", "(").split(' ').map(str::to_owned).collect()
+/// The text without what is rustfmt's business: line breaks, and the comma that comes and goes with them.
+fn unformatted(schema: &str) -> String {
+    let words: Vec<&str> = schema.split_whitespace().collect();
+    words.join(" ").replace("( ", "(").replace(", )", ")").replace(",)", ")")
 }
 
 /// What the diesel CLI prints for a database; its failure otherwise.
