@@ -11,7 +11,7 @@ use super::queries::{NewCustomer, NewRow, insert_rows};
 use super::read::find_many;
 use super::slug;
 use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal, pointer};
-use crate::db::{DbConnection, DbResult};
+use crate::db::{DbConnection, DbError, DbResult};
 use crate::schema::{customers, passwords};
 use crate::sessions::password::is_importable;
 
@@ -116,8 +116,8 @@ pub fn import(connection: &mut DbConnection, lines: &[ImportLine], dry_run: bool
         }
         fates.push(fate);
     }
-    if !dry_run && !rows.is_empty() {
-        insert_rows(connection, &rows)?;
+    if !dry_run && insert_rows(connection, &rows)? < rows.len() {
+        return Err(DbError::Contention("somebody added the same customers meanwhile: run the import again".into()));
     }
     Ok(fates)
 }

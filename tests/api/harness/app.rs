@@ -12,6 +12,7 @@ use awc::http::Method;
 use clientele::auth::Principal;
 use clientele::customers::{CustomerId, Email, Name, NewCustomer, insert_at};
 use clientele::db::DbConnection;
+use clientele::sessions::keys::Keys;
 use clientele::sessions::token::AccessTokens;
 use clientele::settings::Settings;
 use futures_util::FutureExt;
@@ -151,7 +152,8 @@ impl App {
     /// A good access token.
     pub(crate) fn token(&self, id: i64) -> String {
         let principal = Principal { customer: CustomerId::new(id).expect("an id"), session: None };
-        let tokens = AccessTokens::new(&self.settings.auth, SECRET.as_bytes());
+        let keys = Keys::load(&self.settings.auth, SECRET.as_bytes()).expect("keys");
+        let tokens = AccessTokens::new(&self.settings.auth, keys);
         tokens.issue(principal, Duration::from_secs(3600)).expect("a token")
     }
 
