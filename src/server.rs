@@ -4,13 +4,19 @@ use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Request};
+use actix_rt::net::TcpStream;
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, Server, ServerHandle, ServiceResponse};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpResponse, web};
 
 use crate::body::BodyTimeout;
 use crate::customers::{self, Reads, Updates};
 use crate::db::{Database, DbError, Lane, Target, migrate, pending_migrations};
+use crate::operations::wire::Wire;
 use crate::operations::{edge, health};
 use crate::problem::Problem;
 use crate::sessions::keys::Keys;
@@ -24,6 +30,8 @@ use crate::throttle::Throttle;
 
 /// Threads of the batched lanes, each with a connection.
 const LANES: u32 = 2;
+/// How long a closing connection may take to hear the end.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A migration may take longer than a request's statement.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(3600);
 
@@ -170,29 +178,59 @@ fn http_server(settings: &Settings, state: State, listener: TcpListener) -> std:
         0 => std::thread::available_parallelism().map_or(2, usize::from),
         given => given,
     };
-    let application = move || {
-        App::new()
-            .app_data(web::Data::new(state.database.clone()))
-            .app_data(web::Data::new(state.updates.clone()))
-            .app_data(web::Data::new(state.reads.clone()))
-            .app_data(state.tokens.clone())
-            .app_data(state.signer.clone())
-            .app_data(state.passwords.clone())
-            .app_data(state.throttle.clone())
-            .app_data(state.body_timeout.clone())
-            .configure(customers::routes::configure)
-            .configure(sessions::routes::configure)
-            .configure(sessions::keys::configure)
-            .configure(health::configure)
-            .default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::NotFound) }))
-            .wrap(from_fn(edge::edge))
-    };
-    Ok(HttpServer::new(application)
+    let builder = Server::build()
         .workers(workers)
-        .max_connections(server.max_connections.div_ceil(workers))
-        .keep_alive(Duration::from_secs(server.keep_alive_seconds))
-        .client_request_timeout(Duration::from_secs(server.head_timeout_seconds))
-        .shutdown_timeout(server.shutdown_timeout_seconds)
-        .listen(listener)?
-        .run())
+        .max_concurrent_connections(server.max_connections.div_ceil(workers))
+        .shutdown_timeout(server.shutdown_timeout_seconds);
+    let keep_alive = Duration::from_secs(server.keep_alive_seconds);
+    let head_timeout = Duration::from_secs(server.head_timeout_seconds);
+    let stopping = builder.graceful_shutdown_signal();
+    // What `HttpServer` does, over a stream of our own and with HTTP/1 alone.
+    let builder = builder.listen("clientele", listener, move || {
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            .keep_alive(keep_alive)
+            .client_request_timeout(head_timeout)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .h1(map_config(application(state.clone()), |()| AppConfig::default()));
+        fn_service(|stream: TcpStream| async move {
+            stream.set_nodelay(true)?;
+            let peer = stream.peer_addr().ok();
+            Ok::<_, DispatchError>((Wire::new(stream), peer))
+        })
+        .and_then(http)
+    })?;
+    Ok(builder.run())
+}
+
+/// State, routes and middleware.
+fn application(
+    state: State,
+) -> impl ServiceFactory<
+    Request,
+    Config = AppConfig,
+    Response = ServiceResponse<impl MessageBody>,
+    Error = actix_web::Error,
+    InitError = (),
+> {
+    let application = App::new()
+        .app_data(web::Data::new(state.database.clone()))
+        .app_data(web::Data::new(state.updates.clone()))
+        .app_data(web::Data::new(state.reads.clone()))
+        .app_data(state.tokens.clone())
+        .app_data(state.signer.clone())
+        .app_data(state.passwords.clone())
+        .app_data(state.throttle.clone())
+        .app_data(state.body_timeout.clone())
+        .configure(customers::routes::configure)
+        .configure(sessions::routes::configure)
+        .configure(sessions::keys::configure)
+        .configure(health::configure)
+        .default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::NotFound) }))
+        .wrap(from_fn(edge::edge));
+    application.into_factory()
 }

@@ -28,10 +28,11 @@ impl Email {
             return Err(Refusal::new(FieldCode::TooLong, "At most 254 bytes are allowed."));
         }
         let malformed = || Refusal::new(FieldCode::Format, "This is not an email address.");
-        if !typed.validate_email() {
+        let (local, domain) = typed.rsplit_once('@').ok_or_else(malformed)?;
+        // The library would hold the local part to 64 bytes, which HTML does not.
+        if !is_local_part(local) || !format!("a@{domain}").validate_email() {
             return Err(malformed());
         }
-        let (local, domain) = typed.rsplit_once('@').ok_or_else(malformed)?;
         let domain = Uts46::new()
             .to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Verify)
             .map_err(|_| malformed())?;
@@ -51,6 +52,12 @@ impl Email {
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
+}
+
+/// The characters before the `@` (HTML, "valid e-mail address").
+fn is_local_part(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&byte);
+    !text.is_empty() && text.bytes().all(allowed)
 }
 
 #[cfg(test)]

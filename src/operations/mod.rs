@@ -4,3 +4,4 @@ pub mod edge;
 pub mod events;
 pub mod health;
 pub mod logging;
+pub mod wire;
