@@ -15,7 +15,7 @@ const READ_ONLY: [&str; 5] = ["slug", "id", "last_purchase_date", "created_at", 
 pub struct Name {
     /// Normalised.
     pub text: String,
-    /// See [`slug`].
+    /// Empty when nothing of the name can be written in ASCII.
     pub slug: String,
 }
 

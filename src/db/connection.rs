@@ -68,6 +68,8 @@ fn open_sqlite(path: &Path, busy_timeout: Duration) -> ConnectionResult<SqliteCo
         create_private_folder(folder)
             .map_err(|error| diesel::ConnectionError::BadConnection(format!("{}: {error}", folder.display())))?;
     }
+    create_private_file(path)
+        .map_err(|error| diesel::ConnectionError::BadConnection(format!("{}: {error}", path.display())))?;
     let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
     // busy_timeout first: switching to WAL needs a lock itself. `synchronous=FULL` makes a commit durable;
     // `secure_delete` overwrites what is erased (docs/decisions/0002).
@@ -88,6 +90,15 @@ fn open_sqlite(path: &Path, busy_timeout: Duration) -> ConnectionResult<SqliteCo
 pub(crate) fn create_private_folder(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Makes the file, when it is missing, so that only its owner can read it; SQLite gives its companions the same mode.
+fn create_private_file(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn open_postgres(url: &str, connect: Duration, statement: Duration) -> ConnectionResult<PgConnection> {

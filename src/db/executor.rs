@@ -1,10 +1,12 @@
 //! The general lane: threads that each keep a connection, behind a bounded queue.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::Receiver;
 use tokio::sync::oneshot;
 
+use super::checkpoint;
 use super::connection::{DbConnection, Target};
 use super::error::{DbError, DbResult};
 use super::link::Link;
@@ -23,6 +25,8 @@ pub struct Database {
     /// SQLite admits one writer; threads of this process take turns here instead of in its sleeping busy handler.
     pub(super) turn: Option<Arc<Mutex<()>>>,
     general: Arc<Threads<Job>>,
+    /// SQLite only; ends when the last clone of the database goes.
+    checkpoints: Option<Arc<Threads<()>>>,
 }
 
 impl Database {
@@ -37,7 +41,7 @@ impl Database {
             0 => (2 * cores).max(4),
             given => given,
         };
-        let pool = pool::build(target.clone(), &settings.database, threads as u32 + lanes);
+        let pool = pool::build(target.clone(), &settings.database, threads as u32 + lanes + 1);
         let link_pool = pool.clone();
         let general = Threads::start("db", threads, settings.database.queue, move |jobs: Receiver<Job>| {
             let mut link = Link::new(link_pool.clone());
@@ -45,8 +49,27 @@ impl Database {
                 job(&mut link);
             }
         })?;
-        let turn = matches!(target, Target::Sqlite(_)).then(|| Arc::new(Mutex::new(())));
-        Ok(Self { target, pool, queue: settings.database.queue, turn, general: Arc::new(general) })
+        let mut database = Self {
+            target,
+            pool,
+            queue: settings.database.queue,
+            turn: None,
+            general: Arc::new(general),
+            checkpoints: None,
+        };
+        if let Target::Sqlite(path) = &database.target {
+            let turn = Arc::new(Mutex::new(()));
+            database.checkpoints = Some(Arc::new(database.start_checkpoints(path.clone(), Arc::clone(&turn))?));
+            database.turn = Some(turn);
+        }
+        Ok(database)
+    }
+
+    fn start_checkpoints(&self, path: PathBuf, turn: Arc<Mutex<()>>) -> std::io::Result<Threads<()>> {
+        let pool = self.pool.clone();
+        Threads::start("checkpoint", 1, 1, move |closed: Receiver<()>| {
+            checkpoint::keep(&path, &mut Link::new(pool.clone()), &turn, &closed);
+        })
     }
 
     /// Which database this is.

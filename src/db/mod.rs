@@ -4,6 +4,7 @@
 //! admission limit, `error` sorts what a database can say into outcomes.
 
 mod batching;
+mod checkpoint;
 mod connection;
 mod error;
 mod executor;

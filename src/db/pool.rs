@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
 use diesel::r2d2::R2D2Connection;
 
 use super::connection::{DbConnection, Target};
@@ -32,7 +33,13 @@ impl r2d2::ManageConnection for Manager {
     type Error = diesel::ConnectionError;
 
     fn connect(&self) -> Result<Managed, Self::Error> {
-        let connection = self.target.connect(self.connect_timeout, self.statement_timeout)?;
+        let mut connection = self.target.connect(self.connect_timeout, self.statement_timeout)?;
+        if let DbConnection::Sqlite(sqlite) = &mut connection {
+            // `checkpoint` does it.
+            sqlite
+                .batch_execute("PRAGMA wal_autocheckpoint = 0")
+                .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+        }
         Ok(Managed { connection, broken: false })
     }
 
