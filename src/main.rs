@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// Requests cross threads: what one allocates another frees, which glibc's allocator is slow at
+/// (docs/decisions/0008-allocator.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     clientele::cli::main()
 }

@@ -1,58 +1,62 @@
 //! SQLite's checkpoints, on a thread of their own.
 //!
 //! A checkpoint by the committing connection makes the writer's tail: every thousand pages one request pays for
-//! all. Here most pages are copied while the writer goes on, and only the rest while it waits its turn. When writing
-//! pauses, the write-ahead log is emptied, so that what was erased is in no file any more.
+//! all. Here pages are copied back while the writer goes on, and only the last few while it waits its turn, so that
+//! it begins its log anew. The log's file keeps its size meanwhile: writing over blocks that exist makes a commit
+//! cheaper than adding blocks. When writing pauses, the log is emptied, so that what was erased is in no file.
 
-use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Integer;
 
 use super::connection::DbConnection;
 use super::error::DbResult;
 use super::executor::take_turn;
 use super::link::Link;
 
-/// How often the log's size is looked at.
-const EVERY: Duration = Duration::from_millis(200);
-/// From this size on, in bytes, a growing log is copied back: about 4,000 pages.
-const LARGE: u64 = 16 * 1024 * 1024;
+/// How often the log is looked at.
+const EVERY: Duration = Duration::from_millis(250);
+/// From this many pages on, a growing log is begun anew: 16 MiB.
+const LONG: i32 = 4_000;
 
-/// Watches the log of the database at `path` until the channel closes.
-pub(super) fn keep(path: &Path, link: &mut Link, turn: &Mutex<()>, closed: &Receiver<()>) {
-    let log = log_of(path);
-    let mut before = size(&log);
+/// What SQLite says of a checkpoint: pages in the log, and how many of them are in the database too.
+#[derive(QueryableByName)]
+struct Progress {
+    #[diesel(sql_type = Integer)]
+    log: i32,
+    #[diesel(sql_type = Integer)]
+    checkpointed: i32,
+}
+
+/// Keeps the log short until the channel closes.
+pub(super) fn keep(link: &mut Link, turn: &Mutex<()>, closed: &Receiver<()>) {
+    let mut before = 0;
     while matches!(closed.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
-        let now = size(&log);
-        let outcome = if now >= LARGE {
-            link.once(|connection| run(connection, "PASSIVE"))
-                .and_then(|()| take_turn(Some(turn), || link.once(|connection| run(connection, "TRUNCATE"))))
-        } else if now > 0 && now == before {
-            take_turn(Some(turn), || link.once(|connection| run(connection, "TRUNCATE")))
-        } else {
-            Ok(())
-        };
-        if let Err(error) = outcome {
-            log::warn!("the write-ahead log could not be emptied: {error}");
+        match round(link, turn, before) {
+            Ok(pages) => before = pages,
+            Err(error) => log::warn!("the write-ahead log could not be checkpointed: {error}"),
         }
-        before = size(&log);
     }
 }
 
-fn run(connection: &mut DbConnection, mode: &str) -> DbResult<()> {
-    Ok(connection.batch_execute(&format!("PRAGMA wal_checkpoint({mode})"))?)
+/// One look; the pages in the log.
+fn round(link: &mut Link, turn: &Mutex<()>, before: i32) -> DbResult<i32> {
+    let progress = link.once(|connection| run(connection, "PASSIVE"))?;
+    if progress.log > 0 && progress.log == before {
+        take_turn(Some(turn), || link.once(|connection| run(connection, "TRUNCATE")))?;
+        return Ok(0);
+    }
+    if progress.log >= LONG && progress.checkpointed < progress.log {
+        take_turn(Some(turn), || link.once(|connection| run(connection, "PASSIVE")))?;
+    }
+    Ok(progress.log)
 }
 
-fn log_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    PathBuf::from(name)
-}
-
-/// 0 where there is no log.
-fn size(log: &Path) -> u64 {
-    std::fs::metadata(log).map_or(0, |metadata| metadata.len())
+fn run(connection: &mut DbConnection, mode: &str) -> DbResult<Progress> {
+    let progress = diesel::sql_query(format!("PRAGMA wal_checkpoint({mode})")).load::<Progress>(connection)?.pop();
+    // -1 and -1 where there is no log yet.
+    Ok(progress.unwrap_or(Progress { log: 0, checkpointed: 0 }))
 }

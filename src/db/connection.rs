@@ -79,7 +79,8 @@ fn open_sqlite(path: &Path, busy_timeout: Duration) -> ConnectionResult<SqliteCo
              PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = ON;
-             PRAGMA secure_delete = ON;",
+             PRAGMA secure_delete = ON;
+             PRAGMA cache_size = -8000;",
             busy_timeout.as_millis()
         ))
         .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;

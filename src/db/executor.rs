@@ -1,6 +1,5 @@
 //! The general lane: threads that each keep a connection, behind a bounded queue.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::Receiver;
@@ -57,18 +56,18 @@ impl Database {
             general: Arc::new(general),
             checkpoints: None,
         };
-        if let Target::Sqlite(path) = &database.target {
+        if let Target::Sqlite(_) = &database.target {
             let turn = Arc::new(Mutex::new(()));
-            database.checkpoints = Some(Arc::new(database.start_checkpoints(path.clone(), Arc::clone(&turn))?));
+            database.checkpoints = Some(Arc::new(database.start_checkpoints(Arc::clone(&turn))?));
             database.turn = Some(turn);
         }
         Ok(database)
     }
 
-    fn start_checkpoints(&self, path: PathBuf, turn: Arc<Mutex<()>>) -> std::io::Result<Threads<()>> {
+    fn start_checkpoints(&self, turn: Arc<Mutex<()>>) -> std::io::Result<Threads<()>> {
         let pool = self.pool.clone();
         Threads::start("checkpoint", 1, 1, move |closed: Receiver<()>| {
-            checkpoint::keep(&path, &mut Link::new(pool.clone()), &turn, &closed);
+            checkpoint::keep(&mut Link::new(pool.clone()), &turn, &closed);
         })
     }
 
