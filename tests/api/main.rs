@@ -5,10 +5,20 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod access;
 mod addresses;
+mod binary;
+mod bodies;
 mod conditional;
+mod decisions;
+mod edge;
 mod emails;
 mod harness;
+mod health;
 mod members;
+mod outage;
+mod paths;
+mod races;
 mod seed;
 mod slugs;
+mod tokens;

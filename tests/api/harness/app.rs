@@ -13,17 +13,16 @@ use clientele::auth::Principal;
 use clientele::customers::{CustomerId, Email, Name, NewCustomer, insert_at};
 use clientele::db::DbConnection;
 use clientele::sessions::keys::Keys;
+use clientele::operations::logging;
 use clientele::sessions::token::AccessTokens;
 use clientele::settings::Settings;
 use futures_util::FutureExt;
 use serde_json::Value;
 
 use super::database::{Backend, Database, connect};
-use super::http::{Ask, Reply};
+use super::http::{Ask, Reply, TIMEOUT};
+use super::process::stay_mortal;
 use super::tokens::SECRET;
-
-/// Longer than any test takes: a reply that never comes ends a test, and nothing else depends on it.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A running instance of the service and the way to it. Cheap to clone.
 #[derive(Clone)]
@@ -37,7 +36,6 @@ pub(crate) struct App {
 
 /// What the instances of one test have in common.
 struct Shared {
-    backend: Backend,
     database: Database,
     running: RefCell<Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>>,
 }
@@ -58,8 +56,14 @@ impl Person {
 }
 
 /// Runs one test and cleans up, whether it passes or fails.
-pub(crate) async fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(App) -> F) {
-    let app = App::start(backend, Database::migrated(backend), &[]);
+pub(crate) async fn run(backend: Backend, test: impl AsyncFnOnce(App)) {
+    run_on(Database::migrated(backend), test).await;
+}
+
+/// Runs one test on a given database, which the service migrates where it must.
+pub(crate) async fn run_on(database: Database, test: impl AsyncFnOnce(App)) {
+    let shared = Rc::new(Shared { database, running: RefCell::default() });
+    let app = App::launch(shared, &[]);
     let outcome = AssertUnwindSafe(test(app.clone())).catch_unwind().await;
     app.stop().await;
     if let Err(panic) = outcome {
@@ -68,25 +72,29 @@ pub(crate) async fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnO
 }
 
 impl App {
-    fn start(backend: Backend, database: Database, overrides: &[(&str, &str)]) -> Self {
-        let shared = Rc::new(Shared { backend, database, running: RefCell::default() });
-        Self::launch(shared, overrides)
-    }
-
     /// Another instance of the service, on the same database, with other settings.
     pub(crate) fn instance(&self, overrides: &[(&str, &str)]) -> Self {
         Self::launch(Rc::clone(&self.shared), overrides)
     }
 
     fn launch(shared: Rc<Shared>, overrides: &[(&str, &str)]) -> Self {
+        stay_mortal();
         let settings = Settings::load(None, variables(&shared.database.url, overrides)).expect("good settings");
+        if std::env::var_os("RUST_LOG").is_some() {
+            logging::install(&settings.log);
+        }
         let running = clientele::server::start(&settings).expect("the service starts");
         let address = running.address;
         let handle = running.handle();
         shared.running.borrow_mut().push((handle, actix_rt::spawn(running.serve())));
-        let connector = awc::Connector::new().limit(0).timeout(CLIENT_TIMEOUT);
-        let client = awc::Client::builder().connector(connector).timeout(CLIENT_TIMEOUT).disable_redirects().finish();
+        let connector = awc::Connector::new().limit(0).timeout(TIMEOUT);
+        let client = awc::Client::builder().connector(connector).timeout(TIMEOUT).disable_redirects().finish();
         Self { shared, settings: Rc::new(settings), client, address }
+    }
+
+    /// The same database and settings, with the service at another address: in another process.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        Self { address, ..self.clone() }
     }
 
     async fn stop(&self) {
@@ -99,12 +107,7 @@ impl App {
 
     /// Which database this runs on.
     pub(crate) fn backend(&self) -> Backend {
-        self.shared.backend
-    }
-
-    /// The settings that this instance runs with.
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
+        self.shared.database.backend
     }
 
     /// The URL of this test's database.
@@ -114,7 +117,7 @@ impl App {
 
     /// Another database for this test, without any table.
     pub(crate) fn empty_database(&self) -> Database {
-        Database::empty(self.shared.backend)
+        Database::empty(self.shared.database.backend)
     }
 
     /// A connection of the test's own.
@@ -135,6 +138,11 @@ impl App {
     /// A customer without date of birth and address.
     pub(crate) fn customer(&self, id: i64, email: &str, first_name: &str, last_name: &str) -> Person {
         insert(&mut self.connection(), id, email, first_name, last_name);
+        self.person(id)
+    }
+
+    /// A customer who exists, or does not, with a good token.
+    pub(crate) fn person(&self, id: i64) -> Person {
         Person { id, token: self.token(id) }
     }
 
@@ -144,7 +152,7 @@ impl App {
         let person = |number| {
             let id = 1_000 + number;
             insert(&mut connection, id, &format!("crowd{number}@example.com"), "Member", &format!("Number {number}"));
-            Person { id, token: self.token(id) }
+            self.person(id)
         };
         (0..count).map(person).collect()
     }

@@ -72,7 +72,7 @@ impl Cluster {
     fn try_resume(&self) -> bool {
         let options = format!(
             "-c port={} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections={CONNECTIONS} \
-             -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off -c shared_buffers=64MB",
+             -c fsync=off -c full_page_writes=off -c autovacuum=off -c shared_buffers=64MB",
             self.port
         );
         let log = self.folder.join("log");

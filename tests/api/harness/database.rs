@@ -22,12 +22,14 @@ pub(crate) enum Backend {
 pub(crate) struct Database {
     /// As `DATABASE_URL` takes it.
     pub(crate) url: String,
+    pub(crate) backend: Backend,
     place: Place,
 }
 
 enum Place {
     Folder { _folder: TempDir },
     Server { name: String },
+    Elsewhere,
 }
 
 impl Database {
@@ -43,13 +45,18 @@ impl Database {
         }
     }
 
+    /// One that is there, and stays.
+    pub(crate) fn elsewhere(backend: Backend, url: String) -> Self {
+        Self { url, backend, place: Place::Elsewhere }
+    }
+
     /// One without any table.
     pub(crate) fn empty(backend: Backend) -> Self {
         match backend {
             Backend::Sqlite => {
                 let folder = tempfile::Builder::new().prefix("clientele-").tempdir().expect("a folder");
                 let url = format!("sqlite://{}", folder.path().join("test.db").display());
-                Self { url, place: Place::Folder { _folder: folder } }
+                Self { url, backend, place: Place::Folder { _folder: folder } }
             }
             Backend::Postgres => Server::get().create(false),
         }
@@ -137,7 +144,7 @@ impl Server {
         let name = format!("clientele_test_{}", random());
         let template = if migrated { self.template.as_str() } else { "template0" };
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"));
-        Database { url: self.url(&name), place: Place::Server { name } }
+        Database { url: self.url(&name), backend: Backend::Postgres, place: Place::Server { name } }
     }
 
     fn url(&self, database: &str) -> String {

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use actix_web::web::Bytes;
 use awc::ClientRequest;
@@ -9,6 +10,8 @@ use awc::http::StatusCode;
 use awc::http::header::HeaderMap;
 use serde_json::Value;
 
+/// Longer than any test takes: a reply that never comes ends a test, and nothing else depends on it.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 /// The longest reply that is read, in bytes.
 const LONGEST: usize = 16 * 1024 * 1024;
 
@@ -52,9 +55,14 @@ impl Ask {
 
     /// The reply.
     pub(crate) async fn send(self) -> Reply {
-        let mut response = self.request.send_body(self.body).await.expect("a reply");
-        let body = response.body().limit(LONGEST).await.expect("a complete reply");
-        Reply { status: response.status(), headers: response.headers().clone(), body }
+        self.try_send().await.expect("a complete reply")
+    }
+
+    /// The reply; none when the service went away.
+    pub(crate) async fn try_send(self) -> Option<Reply> {
+        let mut response = self.request.send_body(self.body).await.ok()?;
+        let body = response.body().limit(LONGEST).await.ok()?;
+        Some(Reply { status: response.status(), headers: response.headers().clone(), body })
     }
 }
 
@@ -99,16 +107,26 @@ impl Reply {
 }
 
 /// Sends bytes as they are, reads until the service closes, and takes the first reply apart.
-pub(crate) fn raw(address: SocketAddr, request: &[u8]) -> Reply {
+pub(crate) async fn raw(address: SocketAddr, request: &[u8]) -> Reply {
+    read_reply(begin(address, request)).await
+}
+
+/// Sends the beginning of a request.
+pub(crate) fn begin(address: SocketAddr, request: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("a connection");
-    stream.write_all(request).expect("a request");
-    read_reply(&mut stream)
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a read timeout");
+    stream.write_all(request).expect("the bytes are sent");
+    stream
 }
 
 /// Reads until the service closes and takes the reply apart.
-pub(crate) fn read_reply(stream: &mut TcpStream) -> Reply {
-    let mut bytes = Vec::new();
-    let read = stream.read_to_end(&mut bytes);
+pub(crate) async fn read_reply(mut stream: TcpStream) -> Reply {
+    // Off this thread, which has the service's own future to drive.
+    let read = move || {
+        let mut bytes = Vec::new();
+        (stream.read_to_end(&mut bytes), bytes)
+    };
+    let (read, bytes) = actix_rt::task::spawn_blocking(read).await.expect("the reading ends");
     // A service that answered early may reset what it did not read.
     assert!(read.is_ok() || !bytes.is_empty(), "no reply: {read:?}");
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a complete head");

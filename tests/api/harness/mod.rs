@@ -8,12 +8,12 @@ mod problem;
 mod process;
 mod tokens;
 
-pub(crate) use app::{App, Person, run};
+pub(crate) use app::{App, Person, run, run_on};
 pub(crate) use cluster::Cluster;
-pub(crate) use database::Backend;
-pub(crate) use http::{Ask, Reply, raw};
-pub(crate) use process::{Binary, Finished};
-pub(crate) use tokens::{Forgery, SECRET, claims, now};
+pub(crate) use database::{Backend, Database, connect};
+pub(crate) use http::{Reply, begin, raw, read_reply};
+pub(crate) use process::Binary;
+pub(crate) use tokens::{Forgery, SECRET, now};
 
 /// Expands each `async fn name(app: App)` into the tests `name::sqlite` and `name::postgres`.
 macro_rules! on_both_databases {

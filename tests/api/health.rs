@@ -1,0 +1,79 @@
+//! Liveness, readiness, and a service that has more to do than it admits (contract, sections 2 and 3).
+
+use diesel::connection::SimpleConnection;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde_json::json;
+
+use crate::harness::{Backend, on_both_databases};
+
+on_both_databases! {
+    async fn a_service_with_its_database_is_live_and_ready(app: App) {
+        for path in ["/health/live", "/health/ready"] {
+            let reply = app.get(path).send().await.expect(200);
+            assert_eq!(reply.header("content-type"), Some("application/json"));
+            assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+        }
+    }
+
+    async fn a_service_with_a_pending_migration_is_live_and_not_ready(app: App) {
+        let empty = app.empty_database();
+        let waiting = app.instance(&[("DATABASE_URL", &empty.url), ("CLIENTELE__DATABASE__MIGRATE_AT_START", "false")]);
+        waiting.get("/health/live").send().await.expect(200);
+        let reply = waiting.get("/health/ready").send().await;
+        reply.problem(503, "database_unavailable");
+        assert!(reply.header("retry-after").is_some());
+        clientele::db::migrate(&mut crate::harness::connect(&empty.url)).expect("the migrations run");
+        waiting.get("/health/ready").send().await.expect(200);
+    }
+
+    async fn beyond_the_queue_is_503_at_once_and_whoever_was_admitted_is_served(app: App) {
+        let narrow = app.instance(&[("CLIENTELE__DATABASE__QUEUE", "1"), ("CLIENTELE__DATABASE__THREADS", "1")]);
+        let crowd = app.crowd(100);
+        let mut blocker = app.connection();
+        let lock = match app.backend() {
+            Backend::Sqlite => "BEGIN IMMEDIATE",
+            Backend::Postgres => "BEGIN; LOCK TABLE customers IN ACCESS EXCLUSIVE MODE",
+        };
+        blocker.batch_execute(lock).expect("the lock");
+        let body = json!({"date_of_birth": "1990-01-15"});
+        let mut replies: FuturesUnordered<_> = crowd.iter().map(|person| narrow.change(person, &body)).collect();
+        // While the table is locked nobody can be served, so the first answers are refusals.
+        let refusal = replies.next().await.expect("a reply");
+        refusal.problem(503, "overloaded");
+        assert!(refusal.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok_and(|s| s > 0)));
+        blocker.batch_execute("COMMIT").expect("the end of the lock");
+        let mut served = 0;
+        while let Some(reply) = replies.next().await {
+            match reply.status() {
+                200 => served += 1,
+                _ => {
+                    reply.problem(503, "overloaded");
+                }
+            }
+        }
+        assert!(served > 0, "nobody was admitted");
+        narrow.change(&crowd[0], &body).await.expect(200);
+    }
+
+    async fn a_batch_that_outwaits_a_lock_is_applied_and_answered(app: App) {
+        let crowd = app.crowd(30);
+        let mut blocker = app.connection();
+        let lock = match app.backend() {
+            Backend::Sqlite => "BEGIN IMMEDIATE",
+            Backend::Postgres => "BEGIN; SELECT FROM customers FOR UPDATE",
+        };
+        blocker.batch_execute(lock).expect("the lock");
+        let body = json!({"date_of_birth": "1990-01-15"});
+        let release = async {
+            // The liveness probe answers although the writer waits: work on the database is off the event loop.
+            app.get("/health/live").send().await.expect(200);
+            blocker.batch_execute("COMMIT").expect("the end of the lock");
+        };
+        let writes = futures_util::future::join_all(crowd.iter().map(|person| app.change(person, &body)));
+        let (replies, ()) = futures_util::future::join(writes, release).await;
+        for reply in replies {
+            reply.expect(200);
+        }
+    }
+}
