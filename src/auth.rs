@@ -27,9 +27,9 @@ type Verdict = Pin<Box<dyn Future<Output = Result<ServiceRequest, (Error, Servic
 /// The middleware. `with_fn` and an optional token, because the crate's own answer to a missing one has no body.
 pub fn bearer() -> HttpAuthentication<Option<BearerAuth>, impl Fn(ServiceRequest, Option<BearerAuth>) -> Verdict + Clone>
 {
-    HttpAuthentication::with_fn(|request: ServiceRequest, token: Option<BearerAuth>| -> Verdict {
+    HttpAuthentication::with_fn(|request: ServiceRequest, _: Option<BearerAuth>| -> Verdict {
         Box::pin(async move {
-            match principal(&request, token.as_ref()) {
+            match principal(&request) {
                 Ok(principal) => {
                     request.extensions_mut().insert(principal);
                     Ok(request)
@@ -40,7 +40,7 @@ pub fn bearer() -> HttpAuthentication<Option<BearerAuth>, impl Fn(ServiceRequest
     })
 }
 
-fn principal(request: &ServiceRequest, token: Option<&BearerAuth>) -> Result<Principal, Problem> {
+fn principal(request: &ServiceRequest) -> Result<Principal, Problem> {
     let mut sent = request.headers().get_all(AUTHORIZATION);
     let (first, second) = (sent.next(), sent.next());
     let Some(first) = first else {
@@ -50,13 +50,15 @@ fn principal(request: &ServiceRequest, token: Option<&BearerAuth>) -> Result<Pri
     if second.is_some() {
         return Err(Problem::TokenInvalid);
     }
-    let Some(token) = token else {
-        // Another scheme is no bearer token; a broken bearer token is an invalid one.
-        let scheme = first.as_bytes().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"));
-        return Err(if scheme { Problem::TokenInvalid } else { Problem::TokenMissing });
-    };
+    let text = first.to_str().map_err(|_| Problem::TokenInvalid)?;
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    // Another scheme is no bearer token. The name of this one has no case (RFC 9110 §11.1), which is why the header
+    // is read here and not by the crate's extractor.
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Problem::TokenMissing);
+    }
     let tokens = request
         .app_data::<web::Data<AccessTokens>>()
         .ok_or_else(|| Problem::Internal("no token verifier is configured".into()))?;
-    tokens.verify(token.token())
+    tokens.verify(token.trim())
 }

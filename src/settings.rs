@@ -87,6 +87,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct Server {
     /// Address and port to listen on.
+    #[serde(deserialize_with = "socket_address")]
     pub bind: SocketAddr,
     /// HTTP threads; 0 for one a core.
     pub workers: usize,
@@ -100,6 +101,13 @@ pub struct Server {
     pub body_timeout_seconds: u64,
     /// Time for requests in flight after SIGTERM, in seconds.
     pub shutdown_timeout_seconds: u64,
+}
+
+/// Names the value, which the standard library's message does not.
+fn socket_address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let expected = "an address and a port such as 127.0.0.1:8080";
+    text.parse().map_err(|_| serde::de::Error::custom(format!("{text:?} is not {expected}")))
 }
 
 /// `[database]`: where the data is and how it is reached.
@@ -138,20 +146,23 @@ impl DatabaseUrl {
         &self.0
     }
 
-    /// The URL as it may be shown: the password replaced.
+    /// The URL as it may be shown: what is, or might hide, a password is replaced.
     pub fn redacted(&self) -> String {
         let Some((scheme, rest)) = self.0.split_once("://") else {
             return "[redacted]".into();
         };
-        let mut shown = match rest.split_once('@').map(|(user, host)| (user.split_once(':'), host)) {
-            Some((Some((user, _)), host)) => format!("{scheme}://{user}:[redacted]@{host}"),
-            _ => self.0.clone(),
+        let (base, query) = rest.split_once('?').map_or((rest, None), |(base, query)| (base, Some(query)));
+        // A password may itself hold an @: the last one ends it.
+        let base = match base.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
+            Some((Some((user, _)), host)) => format!("{user}:[redacted]@{host}"),
+            _ => base.to_owned(),
         };
-        if let Some(at) = shown.find("password=") {
-            let end = shown[at..].find('&').map_or(shown.len(), |offset| at + offset);
-            shown.replace_range(at + "password=".len()..end, "[redacted]");
-        }
-        shown
+        let query = match query {
+            Some(query) if query.contains('%') || query.contains("pass") => "?[redacted]".to_owned(),
+            Some(query) => format!("?{query}"),
+            None => String::new(),
+        };
+        format!("{scheme}://{base}{query}")
     }
 }
 

@@ -1,9 +1,11 @@
 //! `clientele seed`: customers for trials and load tests.
 
-use std::fs::OpenOptions;
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -11,11 +13,16 @@ use clap::Args;
 use super::token::access_tokens;
 use super::{Failure, connect, print};
 use crate::auth::Principal;
-use crate::customers::{AddressMembers, CustomerId, Email, Name, NewCustomer, NewRow, insert_rows, slug_form};
+use crate::customers::{
+    AddressMembers, Customer, CustomerId, Email, Name, NewCustomer, NewRow, find_many, insert_at, insert_rows,
+    slug_form,
+};
+use crate::db::DbConnection;
+use crate::sessions::token::AccessTokens;
 use crate::settings::Settings;
 
 /// Customers of one transaction.
-const CHUNK: i64 = 1_000;
+const CHUNK: usize = 1_000;
 const FIRST_NAMES: [&str; 8] = ["Ada", "Blaise", "Chen", "Dorothy", "Edsger", "Frances", "Grace", "Hedy"];
 const LAST_NAMES: [&str; 8] = ["Allen", "Booth", "Curie", "Dijkstra", "Euler", "Franklin", "Gauss", "Hopper"];
 const CITIES: [&str; 4] = ["Lisbon", "Nairobi", "Osaka", "Montevideo"];
@@ -37,35 +44,76 @@ pub(super) struct Seed {
 impl Seed {
     pub(super) fn run(self, settings: &Settings) -> Result<(), Failure> {
         let mut connection = connect(settings)?;
+        let mut tokens = self.tokens.as_deref().map(|path| TokenFile::create(settings, path, self.ttl)).transpose()?;
         let mut added = 0;
-        let mut first = 1;
-        while first <= self.customers {
-            let last = (first + CHUNK - 1).min(self.customers);
-            let chunk = (first..=last).map(seeded).collect::<Result<Vec<_>, _>>()?;
-            let rows: Vec<NewRow<'_>> = chunk.iter().map(row).collect();
-            added += insert_rows(&mut connection, &rows)?;
-            first = last + 1;
+        for first in (1..=self.customers).step_by(CHUNK) {
+            let last = (first + CHUNK as i64 - 1).min(self.customers);
+            let (new, present) = seed_chunk(&mut connection, first..=last)?;
+            added += new;
+            if let Some(file) = &mut tokens {
+                present.iter().try_for_each(|(id, customer)| file.write(*id, customer))?;
+            }
         }
-        if let Some(path) = &self.tokens {
-            self.write_tokens(settings, path)?;
+        if let Some(file) = tokens {
+            file.finish()?;
         }
-        print(format_args!("{added} customers added, {} were there", self.customers - added as i64))
+        print(format_args!("{added} customers added, {} were there", self.customers - added))
+    }
+}
+
+/// Makes the customers of a chunk that do not exist, and returns how many those were and all of the chunk.
+fn seed_chunk(
+    connection: &mut DbConnection,
+    numbers: RangeInclusive<i64>,
+) -> Result<(i64, Vec<(CustomerId, Customer)>), Failure> {
+    let chunk = numbers.map(seeded).collect::<Result<Vec<_>, _>>()?;
+    let rows: Vec<NewRow<'_>> = chunk.iter().map(row).collect();
+    let mut added = insert_rows(connection, &rows)?;
+    let ids = || chunk.iter().map(|(id, _)| *id);
+    let mut present = find_many(connection, ids())?;
+    if present.len() < chunk.len() {
+        // Somebody else has the email or the slug: these get others.
+        let there: HashSet<CustomerId> = present.iter().map(|(id, _)| *id).collect();
+        for (id, mut new) in chunk.iter().filter(|(id, _)| !there.contains(id)).cloned() {
+            let other = format!("customer{id}-{:08x}@example.com", rand::random::<u32>());
+            new.email = Email::parse(&other).map_err(|refusal| Failure::Failed(refusal.detail().to_owned()))?;
+            insert_at(connection, id, &new)?;
+            added += 1;
+        }
+        present = find_many(connection, ids())?;
+    }
+    Ok((added as i64, present))
+}
+
+/// The file of tokens: each line with the customer as stored.
+struct TokenFile<'a> {
+    path: &'a Path,
+    file: BufWriter<File>,
+    tokens: AccessTokens,
+    lifetime: Duration,
+}
+
+impl<'a> TokenFile<'a> {
+    fn create(settings: &Settings, path: &'a Path, ttl: u64) -> Result<Self, Failure> {
+        let tokens = access_tokens(settings)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+        let file = file.map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
+        Ok(Self { path, file: BufWriter::new(file), tokens, lifetime: Duration::from_secs(ttl) })
     }
 
-    fn write_tokens(&self, settings: &Settings, path: &PathBuf) -> Result<(), Failure> {
-        let tokens = access_tokens(settings)?;
-        let failed = |error: std::io::Error| Failure::Failed(format!("{}: {error}", path.display()));
-        let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-        let mut file = BufWriter::new(options.map_err(failed)?);
-        for number in 1..=self.customers {
-            let (id, new) = seeded(number)?;
-            let token = tokens
-                .issue(Principal { customer: id, session: None }, Duration::from_secs(self.ttl))
-                .map_err(|error| Failure::Failed(error.to_string()))?;
-            let (email, first, last) = (new.email.typed(), &new.first_name.text, &new.last_name.text);
-            writeln!(file, "{id}\t{token}\t{email}\t{first}\t{last}").map_err(failed)?;
-        }
-        file.flush().map_err(failed)
+    fn write(&mut self, id: CustomerId, customer: &Customer) -> Result<(), Failure> {
+        let principal = Principal { customer: id, session: None };
+        let token = self.tokens.issue(principal, self.lifetime).map_err(|error| Failure::Failed(error.to_string()))?;
+        let Customer { email, first_name, last_name, .. } = customer;
+        writeln!(self.file, "{id}\t{token}\t{email}\t{first_name}\t{last_name}").map_err(|error| self.failed(&error))
+    }
+
+    fn finish(mut self) -> Result<(), Failure> {
+        self.file.flush().map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Failure {
+        Failure::Failed(format!("{}: {error}", self.path.display()))
     }
 }
 

@@ -20,7 +20,7 @@ pub use email::Email;
 pub use model::{Address, Customer, CustomerId, Versioned};
 pub use postal_code::PostalCode;
 pub use queries::{NewCustomer, NewRow, create, erase_by_id, insert_at, insert_rows};
-pub use read::{Found, Reads, find_by_id};
+pub use read::{Found, Reads, find_by_id, find_many};
 pub use slug::form as slug_form;
 pub use transfer::{CHUNK, ExportLine, Fate, ImportLine, export, import};
 pub use update::{Outcome, Update, Updates};

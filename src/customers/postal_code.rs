@@ -24,6 +24,7 @@ impl PostalCode {
                 Err(Refusal::new(FieldCode::OutOfRange, "A number must be an integer from 0 to 999999999."))
             }
             Json::String(text) => Self::from_text(text),
+            Json::NoText => json.text().and_then(Self::from_text),
             _ => Err(Refusal::new(FieldCode::Type, "This must be an integer or a string.")),
         }
     }

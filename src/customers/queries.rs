@@ -21,6 +21,7 @@ use crate::sessions::{SessionId, set_password};
 const DRAWS: u32 = 8;
 
 /// What a new customer starts with.
+#[derive(Clone)]
 pub struct NewCustomer {
     /// Must be free.
     pub email: Email,

@@ -66,8 +66,11 @@ pub fn find_by_id(connection: &mut DbConnection, id: CustomerId) -> DbResult<Opt
     Ok(rows(connection, [(id, None)].into_iter())?.pop().and_then(Row::versioned))
 }
 
-/// Those of the customers that exist, in the order of the ids.
-pub(super) fn find_many(
+/// Those of the customers that exist, in the order of the ids; for the operator.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn find_many(
     connection: &mut DbConnection,
     ids: impl Iterator<Item = CustomerId> + Clone,
 ) -> DbResult<Vec<(CustomerId, Customer)>> {
