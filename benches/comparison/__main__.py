@@ -29,6 +29,8 @@ def arguments():
     parser.add_argument("--seconds", type=int, metavar="N", help="how long each cell is measured (5; quick: 1)")
     parser.add_argument("--warm-up", type=int, metavar="N", help="seconds before each measurement (2; quick: 1)")
     parser.add_argument("--customers", type=int, default=100_000, metavar="N", help="customers in each database (100000)")
+    parser.add_argument("--quiet", type=float, metavar="CORES", help="on a machine that others use: repeat a measurement during "
+                        "which they kept more than CORES busy, at most four times, and take the quietest")
     parser.add_argument("--only", metavar="REGEX", help="only cells whose name matches, such as 'put/postgresql'")
     parser.add_argument("--list", action="store_true", help="list the names of the cells and stop")
     parser.add_argument("--growth", action="store_true", help="instead of the table: 10,000 against 1,000,000 customers, "
