@@ -74,7 +74,7 @@ on_both_databases! {
     async fn a_head_that_never_ends_is_408(app: App) {
         let hurried = app.instance(&[("CLIENTELE__SERVER__HEAD_TIMEOUT_SECONDS", "1")]);
         let head = b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Slow: ";
-        read_reply(begin(hurried.address, head)).await.expect(408);
+        read_reply(begin(hurried.address, head)).await.problem(408, "request_timeout");
     }
 
     async fn what_is_not_json_is_400(app: App) {

@@ -10,6 +10,15 @@ use crate::harness::{App, Backend, Cluster, Database, run_on};
 /// Longer than a connection rests unchecked and than failures are remembered.
 const A_MOMENT: Duration = Duration::from_secs(2);
 
+fn crash(cluster: &Cluster) {
+    assert!(cluster.control(&["stop", "-m", "immediate"]), "pg_ctl stop");
+}
+
+/// On the same port, with the same options.
+fn resume(cluster: &Cluster) {
+    assert!(cluster.control(&["restart"]), "pg_ctl restart");
+}
+
 async fn is_unavailable(app: &App) {
     let john = app.person(123);
     let get = app.get(&john.path()).token(&john.token).send().await;
@@ -24,15 +33,15 @@ async fn is_unavailable(app: &App) {
 
 #[actix_rt::test]
 async fn an_outage_is_503_and_ends_without_a_restart() {
-    let cluster = Cluster::start();
+    let cluster = Cluster::throwaway().expect("PostgreSQL");
     run_on(Database::elsewhere(Backend::Postgres, cluster.url("postgres")), async |app: App| {
         let john = app.john();
         app.change(&john, &json!({"first_name": "Before"})).await.expect(200);
         for round in ["once", "again"] {
-            cluster.crash();
+            crash(&cluster);
             is_unavailable(&app).await;
             is_unavailable(&app).await;
-            cluster.resume();
+            resume(&cluster);
             actix_rt::time::sleep(A_MOMENT).await;
             assert_ne!(app.show(&john).await["first_name"], "Never");
             app.change(&john, &json!({"first_name": round})).await.expect(200);
@@ -44,15 +53,15 @@ async fn an_outage_is_503_and_ends_without_a_restart() {
 
 #[actix_rt::test]
 async fn a_restart_that_nobody_noticed_costs_no_request_an_error() {
-    let cluster = Cluster::start();
+    let cluster = Cluster::throwaway().expect("PostgreSQL");
     run_on(Database::elsewhere(Backend::Postgres, cluster.url("postgres")), async |app: App| {
         let crowd = app.crowd(20);
         let body = json!({"date_of_birth": "1990-01-15"});
         for reply in join_all(crowd.iter().map(|person| app.change(person, &body))).await {
             reply.expect(200);
         }
-        cluster.crash();
-        cluster.resume();
+        crash(&cluster);
+        resume(&cluster);
         actix_rt::time::sleep(A_MOMENT).await;
         let body = json!({"date_of_birth": "1990-01-16"});
         for reply in join_all(crowd.iter().map(|person| app.change(person, &body))).await {
@@ -67,10 +76,10 @@ async fn a_restart_that_nobody_noticed_costs_no_request_an_error() {
 
 #[actix_rt::test]
 async fn who_may_is_decided_without_the_database() {
-    let cluster = Cluster::start();
+    let cluster = Cluster::throwaway().expect("PostgreSQL");
     run_on(Database::elsewhere(Backend::Postgres, cluster.url("postgres")), async |app: App| {
         let john = app.john();
-        cluster.crash();
+        crash(&cluster);
         let strangers = "/api/v1/customers/124/";
         app.get(strangers).send().await.problem(401, "token_missing");
         app.get(strangers).token("garbage").send().await.problem(401, "token_invalid");

@@ -10,28 +10,39 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// Starts a server, says `ready` or why not, and stops the server when its standard input ends.
+/// Makes a cluster, says where or why not, and removes it when its standard input ends.
 const WATCHER: &str = r#"
 set -eu
-bin=$1 port=$2
+bin=$1
 dir=$(mktemp -d "${TMPDIR:-/tmp}/clientele-postgres.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
-{
-    "$bin/initdb" -D "$dir/data" -U postgres --auth=trust --encoding=UTF8 --locale=C --no-sync &&
-    "$bin/pg_ctl" -D "$dir/data" -l "$dir/server" -w -t 60 start -o "-p $port -h 127.0.0.1 -k '' \
-        -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=400 -c shared_buffers=64MB"
-} >"$dir/log" 2>&1 || { tail -n 5 "$dir/log"; [ ! -e "$dir/server" ] || tail -n 5 "$dir/server"; exit 1; }
-echo ready
+"$bin/initdb" -D "$dir/data" -U postgres --auth=trust --encoding=UTF8 --locale=C --no-sync >"$dir/log" 2>&1 ||
+    { tail -n 5 "$dir/log"; exit 1; }
+echo "made $dir"
 exec >/dev/null
 cat >/dev/null
-"$bin/pg_ctl" -D "$dir/data" -m immediate -w stop
+"$bin/pg_ctl" -D "$dir/data" -m immediate -w stop || :
 "#;
+
+/// No durability against a failing machine; a commit survives the server's own crash.
+const OPTIONS: &str = "-h 127.0.0.1 -k '' -c fsync=off -c full_page_writes=off -c autovacuum=off \
+                       -c max_connections=500 -c shared_buffers=64MB";
 
 /// A server that tests may make databases on.
 pub(crate) struct Cluster {
     /// A database that exists, for `CREATE DATABASE`.
     admin: url::Url,
-    watcher: Option<(Child, ChildStdin)>,
+    own: Option<Own>,
+}
+
+/// A cluster of this process's own.
+struct Own {
+    bin: PathBuf,
+    user: Option<(u32, u32)>,
+    folder: PathBuf,
+    watcher: Child,
+    /// Its end tells the watcher to clean up.
+    lifeline: Option<ChildStdin>,
 }
 
 impl Cluster {
@@ -43,10 +54,34 @@ impl Cluster {
         match std::env::var("TEST_POSTGRES_URL") {
             Ok(given) if !given.is_empty() => {
                 let admin = given.parse().map_err(|error| format!("TEST_POSTGRES_URL: {error}"))?;
-                Ok(Self { admin, watcher: None })
+                Ok(Self { admin, own: None })
             }
             _ => Self::throwaway(),
         }
+    }
+
+    /// A new one.
+    ///
+    /// # Errors
+    /// Why there is none, for the person who runs the tests.
+    pub(crate) fn throwaway() -> Result<Self, String> {
+        let admin = "postgres://postgres@127.0.0.1/postgres".parse().map_err(|error| format!("{error}"))?;
+        let mut cluster = Self { admin, own: Some(Own::make()?) };
+        // Between choosing a free port and using it, another process may take it.
+        for _ in 0..3 {
+            let port = free_port().map_err(|error| format!("no free port: {error}"))?;
+            if cluster.control(&["start", "-o", &format!("-p {port} {OPTIONS}")]) {
+                cluster.admin.set_port(Some(port)).map_err(|()| "the URL takes no port")?;
+                return Ok(cluster);
+            }
+        }
+        let log = cluster.own.as_ref().map(|own| std::fs::read_to_string(own.path("server")).unwrap_or_default());
+        Err(format!("PostgreSQL did not start: {}", log.unwrap_or_default().trim().replace('\n', "; ")))
+    }
+
+    /// Tells `pg_ctl` to start, stop or restart a server of this process's own; whether it did.
+    pub(crate) fn control(&self, arguments: &[&str]) -> bool {
+        self.own.as_ref().is_some_and(|own| own.control(arguments))
     }
 
     /// Where `CREATE DATABASE` and `DROP DATABASE` can be sent.
@@ -60,60 +95,57 @@ impl Cluster {
         url.set_path(database);
         url.into()
     }
+}
 
-    fn throwaway() -> Result<Self, String> {
-        let bin = newest_server()?;
-        let user = server_user()?;
-        let mut refusal = String::new();
-        // Between choosing a free port and using it, another process may take it.
-        for _ in 0..3 {
-            let port = free_port().map_err(|error| format!("no free port: {error}"))?;
-            match watched_server(&bin, user, port) {
-                Ok(watcher) => {
-                    let admin = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-                    let admin = admin.parse().map_err(|error| format!("{admin}: {error}"))?;
-                    return Ok(Self { admin, watcher: Some(watcher) });
-                }
-                Err(error) => refusal = error,
-            }
+impl Own {
+    fn make() -> Result<Self, String> {
+        let (bin, user) = (newest_server()?, server_user()?);
+        let mut command = as_user("sh".as_ref(), user);
+        command.args(["-c", WATCHER, "sh"]).arg(&bin).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut watcher = command.spawn().map_err(|error| format!("sh: {error}"))?;
+        let mut said = String::new();
+        let lifeline = watcher.stdin.take();
+        if let Some(mut output) = watcher.stdout.take() {
+            output.read_to_string(&mut said).map_err(|error| error.to_string())?;
         }
-        Err(format!("PostgreSQL did not start: {refusal}"))
+        match said.trim().strip_prefix("made ") {
+            Some(folder) => Ok(Self { bin, user, folder: folder.into(), watcher, lifeline }),
+            None => Err(format!("PostgreSQL could not be set up: {}", said.trim().replace('\n', "; "))),
+        }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.join(name).to_string_lossy().into_owned()
+    }
+
+    fn control(&self, arguments: &[&str]) -> bool {
+        let mut command = as_user(self.bin.join("pg_ctl").as_ref(), self.user);
+        command.args(["-D", &self.path("data"), "-s", "-w", "-t", "60", "-l", &self.path("server")]).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
     }
 }
 
-impl Drop for Cluster {
+impl Drop for Own {
     fn drop(&mut self) {
-        if let Some((mut watcher, input)) = self.watcher.take() {
-            drop(input);
-            // The watcher ends by itself; waiting only makes the clean-up complete before the process is.
-            let _ = watcher.wait();
-        }
+        drop(self.lifeline.take());
+        // The watcher ends by itself; waiting only makes the clean-up complete before the process is.
+        let _ = self.watcher.wait();
     }
 }
 
-fn watched_server(bin: &str, user: Option<(u32, u32)>, port: u16) -> Result<(Child, ChildStdin), String> {
-    let mut command = Command::new("sh");
-    command.args(["-c", WATCHER, "sh", bin, &port.to_string()]).env("LC_ALL", "C").current_dir("/");
-    // A group of its own: Ctrl-C ends the tests, and the watcher then ends the server.
-    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+/// In a process group of its own: Ctrl-C ends the tests, and the watcher then ends the server.
+fn as_user(program: &std::ffi::OsStr, user: Option<(u32, u32)>) -> Command {
+    let mut command = Command::new(program);
+    command.process_group(0).env("LC_ALL", "C").current_dir("/").stderr(Stdio::null());
     if let Some((uid, gid)) = user {
         command.uid(uid).gid(gid).env_remove("TMPDIR");
     }
-    let mut watcher = command.spawn().map_err(|error| format!("sh: {error}"))?;
-    let (Some(input), Some(mut output)) = (watcher.stdin.take(), watcher.stdout.take()) else {
-        return Err("the watcher has no pipes".into());
-    };
-    let mut said = String::new();
-    output.read_to_string(&mut said).map_err(|error| error.to_string())?;
-    if said.trim() == "ready" {
-        return Ok((watcher, input));
-    }
-    let _ = watcher.wait();
-    Err(said.trim().replace('\n', "; "))
+    command
 }
 
 /// The folder of the newest installed server's programs: Debian keeps them out of PATH.
-fn newest_server() -> Result<String, String> {
+fn newest_server() -> Result<PathBuf, String> {
     let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
@@ -126,9 +158,7 @@ fn newest_server() -> Result<String, String> {
         let bin = PathBuf::from(said_by(Command::new("pg_config").arg("--bindir"))?);
         bin.join("initdb").exists().then_some(bin)
     });
-    newest
-        .and_then(|bin| bin.to_str().map(str::to_owned))
-        .ok_or_else(|| "there is no PostgreSQL server here: install postgresql, or set TEST_POSTGRES_URL".into())
+    newest.ok_or_else(|| "there is no PostgreSQL server here: install postgresql, or set TEST_POSTGRES_URL".into())
 }
 
 /// Whom to become: PostgreSQL refuses to run as root. `None` for anyone else.

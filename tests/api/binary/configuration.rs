@@ -46,23 +46,36 @@ fn a_file_overlays_the_defaults_and_a_variable_overlays_the_file() {
     assert_eq!(shown(show.done(), "database", "url"), "\"sqlite://variable.db\"");
 }
 
+fn hides_the_password(url: &str) {
+    let binary = Binary::bare().with("DATABASE_URL", url).with("CLIENTELE__AUTH__SECRET", SECRET);
+    let finished = binary.run(&["config", "show"]);
+    let text = finished.done();
+    assert!(!text.contains("hunter2") && !text.contains(SECRET), "{text}");
+    assert_eq!(shown(text, "auth", "secret"), "\"[redacted]\"");
+}
+
 #[test]
 fn config_show_redacts_secrets_and_passwords() {
     for url in [
         "postgres://shop:hunter2@db.example/shop",
         "postgres://shop:hunter2@db1.example:5432,db2.example/shop?sslmode=require",
         "postgres://db.example/shop?user=shop&password=hunter2&sslmode=require",
+        "postgres://db.example/shop?sslkey=k&sslpassword=hunter2",
         "postgresql://shop:hunter2%40x@db.example/shop",
-        "postgres://shop:p@hunter2@db.example/shop",
-        "postgres://shop@db.example/shop?password=first&password=hunter2",
-        "postgres://shop@db.example/shop?pass%77ord=hunter2",
     ] {
-        let binary = Binary::bare().with("DATABASE_URL", url).with("CLIENTELE__AUTH__SECRET", SECRET);
-        let finished = binary.run(&["config", "show"]);
-        let text = finished.done();
-        assert!(!text.contains("hunter2") && !text.contains(SECRET), "{text}");
-        assert_eq!(shown(text, "auth", "secret"), "\"[redacted]\"");
+        hides_the_password(url);
     }
+}
+
+#[test]
+fn config_show_redacts_a_password_whose_signs_were_not_escaped() {
+    hides_the_password("postgres://shop:hunter2/x@db.example/shop");
+    hides_the_password("postgres://shop:p@hunter2@db.example/shop");
+}
+
+#[test]
+fn config_show_redacts_every_password_of_a_query() {
+    hides_the_password("postgres://shop@db.example/shop?password=first&password=hunter2");
 }
 
 #[test]
@@ -89,7 +102,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
 #[test]
 fn a_bad_value_is_one_line_and_exit_code_2() {
     for (variable, value, word) in [
-        ("CLIENTELE__SERVER__BIND", "nowhere", "nowhere"),
+        ("CLIENTELE__SERVER__BIND", "nowhere", "server.bind"),
         ("CLIENTELE__SERVER__WORKERS", "many", "CLIENTELE__SERVER__WORKERS"),
         ("CLIENTELE__SERVER__WORKERS", "-1", "workers"),
         ("CLIENTELE__SERVER__WORKERS", "100000", "server.workers"),

@@ -2,7 +2,9 @@
 
 use std::net::TcpListener;
 
-use serde_json::Value;
+use awc::http::Method;
+use diesel::connection::SimpleConnection;
+use serde_json::{Value, json};
 
 use crate::harness::{Binary, Cluster, SECRET, on_both_databases, raw};
 
@@ -40,6 +42,26 @@ on_both_databases! {
                 assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok_and(|v| v.is_object())), "{log}");
             }
         }
+    }
+
+    async fn a_defect_is_500_without_its_cause_which_is_logged_once(app: App) {
+        let john = app.john();
+        let serving = Binary::on(app.database_url()).serve();
+        app.connection().batch_execute("ALTER TABLE customers RENAME TO lost").expect("a defect");
+        let broken = app.at(serving.address);
+        let ids = [("GET", "the-id-of-the-get"), ("PUT", "the-id-of-the-put")];
+        for (method, id) in ids {
+            let method = Method::from_bytes(method.as_bytes()).expect("a method");
+            let ask = broken.ask(method, &john.path()).token(&john.token).header("X-Request-Id", id);
+            ask.json(&json!({"first_name": "Confidential"})).send().await.problem(500, "internal");
+        }
+        serving.signal("TERM");
+        let (_, log) = serving.wait();
+        for (_, id) in ids {
+            let causes = log.lines().filter(|line| line.contains("ERROR") && line.contains(id));
+            assert_eq!(causes.count(), 1, "{log}");
+        }
+        assert!(!log.contains("Confidential") && !log.contains("john@example.com"), "{log}");
     }
 
     async fn a_port_in_use_is_exit_code_1(app: App) {
@@ -95,7 +117,7 @@ fn a_missing_database_is_one_line_and_exit_code_1() {
 
 #[test]
 fn a_database_that_does_not_exist_on_a_server_that_does_is_exit_code_1() {
-    let cluster = Cluster::start();
+    let cluster = Cluster::start().expect("PostgreSQL");
     for command in [&["serve"][..], &["migrate", "run"]] {
         Binary::on(&cluster.url("no_such_database")).run(command).refused(1, &["no_such_database"]);
     }

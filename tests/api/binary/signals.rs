@@ -67,6 +67,20 @@ on_both_databases! {
         assert_eq!(code, Some(0), "{log}");
     }
 
+    async fn sigterm_does_not_wait_for_idle_connections(app: App) {
+        let binary = Binary::on(app.database_url()).with("CLIENTELE__SERVER__KEEP_ALIVE_SECONDS", "3600");
+        let serving = binary.with("CLIENTELE__SERVER__SHUTDOWN_TIMEOUT_SECONDS", "3600").serve();
+        let mut idle = begin(serving.address, b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
+        let mut first_line = [0; 15];
+        std::io::Read::read_exact(&mut idle, &mut first_line).expect("a reply");
+        assert_eq!(&first_line, b"HTTP/1.1 200 OK");
+        let silent = begin(serving.address, b"");
+        serving.signal("TERM");
+        let (code, log) = serving.wait();
+        assert_eq!(code, Some(0), "{log}");
+        drop((idle, silent));
+    }
+
     async fn sigkill_under_write_load_loses_nothing_that_was_acknowledged(app: App) {
         let crowd = app.crowd(WRITERS);
         let serving = Binary::on(app.database_url()).serve();

@@ -93,8 +93,7 @@ fn sqlite_template() -> &'static [u8] {
 
 /// The PostgreSQL server of this process.
 struct Server {
-    /// Keeps it running, where it is ours.
-    cluster: Option<Cluster>,
+    cluster: Cluster,
     admin: Mutex<DbConnection>,
     template: String,
 }
@@ -103,25 +102,17 @@ impl Server {
     fn get() -> &'static Self {
         static SERVER: OnceLock<Server> = OnceLock::new();
         SERVER.get_or_init(|| {
-            let given = std::env::var("TEST_POSTGRES_URL").ok();
-            let cluster = given.is_none().then(Cluster::start);
-            let url = given.or_else(|| cluster.as_ref().map(|cluster| cluster.url("postgres"))).expect("a URL");
-            let template = format!("clientele_template_{}", random());
-            let mut server = Self { cluster, admin: Mutex::new(connect(&url)), template };
-            server.make_template();
+            let cluster = Cluster::start().expect("a PostgreSQL server");
+            let admin = Mutex::new(connect(cluster.admin_url()));
+            let server = Self { cluster, admin, template: format!("clientele_template_{}", random()) };
+            server.drop_leftovers();
+            server.execute(&format!("CREATE DATABASE {}", server.template));
+            migrate(&mut connect(&server.cluster.url(&server.template))).expect("the migrations run");
             server
         })
     }
 
-    /// Named by chance and dropped with the cluster; on somebody else's server the last run's is dropped first.
-    fn make_template(&mut self) {
-        if self.cluster.is_none() {
-            self.drop_leftovers();
-        }
-        self.execute(&format!("CREATE DATABASE {}", self.template));
-        migrate(&mut connect(&self.url(&self.template))).expect("the migrations run");
-    }
-
+    /// On somebody else's server an earlier run leaves its template behind, as statics are not dropped.
     fn drop_leftovers(&self) {
         use diesel::prelude::*;
         use diesel::sql_types::Text;
@@ -144,19 +135,7 @@ impl Server {
         let name = format!("clientele_test_{}", random());
         let template = if migrated { self.template.as_str() } else { "template0" };
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"));
-        Database { url: self.url(&name), backend: Backend::Postgres, place: Place::Server { name } }
-    }
-
-    fn url(&self, database: &str) -> String {
-        match &self.cluster {
-            Some(cluster) => cluster.url(database),
-            None => {
-                let given = std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL");
-                let mut url = url::Url::parse(&given).expect("TEST_POSTGRES_URL is a URL");
-                url.set_path(database);
-                url.to_string()
-            }
-        }
+        Database { url: self.cluster.url(&name), backend: Backend::Postgres, place: Place::Server { name } }
     }
 
     fn admin(&self) -> MutexGuard<'_, DbConnection> {

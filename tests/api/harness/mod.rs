@@ -1,6 +1,7 @@
 //! What the tests stand on: databases, services in this process, the real binary, requests and replies.
 
 mod app;
+#[path = "../../support/cluster.rs"]
 mod cluster;
 mod database;
 mod http;

@@ -7,12 +7,14 @@ use std::pin::pin;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use actix_rt::signal::unix::{SignalKind, signal};
 use futures_util::future::select;
 use tempfile::TempDir;
 
 use super::app::variables;
+use super::http::TIMEOUT;
 
 /// The binary in a folder of its own, with an environment that holds nothing else.
 pub(crate) struct Binary {
@@ -155,7 +157,14 @@ impl Serving {
 
     /// Waits for its end: the exit code, none after a deadly signal, and the log.
     pub(crate) fn wait(mut self) -> (Option<i32>, String) {
-        let status = self.child.wait().expect("its end");
+        let patience = Instant::now();
+        let status = loop {
+            match self.child.try_wait().expect("its state") {
+                Some(status) => break status,
+                None => assert!(patience.elapsed() < TIMEOUT, "it does not end"),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
         if let Some(reader) = self.reader.take() {
             reader.join().expect("the log's reader");
         }
