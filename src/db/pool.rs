@@ -34,12 +34,7 @@ impl r2d2::ManageConnection for Manager {
 
     fn connect(&self) -> Result<Managed, Self::Error> {
         let mut connection = self.target.connect(self.connect_timeout, self.statement_timeout)?;
-        if let DbConnection::Sqlite(sqlite) = &mut connection {
-            // `checkpoint` does it.
-            sqlite
-                .batch_execute("PRAGMA wal_autocheckpoint = 0")
-                .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-        }
+        connection.batch_execute(prelude(&connection)).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
         Ok(Managed { connection, broken: false })
     }
 
@@ -50,6 +45,21 @@ impl r2d2::ManageConnection for Manager {
 
     fn has_broken(&self, managed: &mut Managed) -> bool {
         managed.broken || on_backend!(&mut managed.connection, concrete => concrete.is_broken())
+    }
+}
+
+/// What the service's own connections are told, beyond what every connection is.
+fn prelude(connection: &DbConnection) -> &'static str {
+    match connection {
+        // `checkpoint` does it.
+        DbConnection::Sqlite(_) => "PRAGMA wal_autocheckpoint = 0",
+        // The statements are few, take all they need as parameters and look rows up by index, so one plan serves
+        // for good: planning anew cost more than running (docs/decisions/0009). Without the other settings a
+        // plan made while the tables were empty would go on scanning them when they are not.
+        DbConnection::Postgres(_) => {
+            "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
+             SET enable_mergejoin = off; SET jit = off"
+        }
     }
 }
 
