@@ -35,6 +35,11 @@ impl<T: Send + 'static> Threads<T> {
         Ok(Self { sender: Some(sender), handles })
     }
 
+    /// Whether an item would be refused now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.sender.as_ref().is_none_or(Sender::is_full)
+    }
+
     /// Queues an item, or says at once why not.
     pub(crate) fn admit(&self, item: T) -> Result<(), Refused> {
         match self.sender.as_ref().map(|sender| sender.try_send(item)) {

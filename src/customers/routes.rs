@@ -1,7 +1,11 @@
 //! `/api/v1/customers/…`
 
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+
+use actix_web::dev::Payload;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, LOCATION};
-use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
 use super::change::{MergePatch, Replacement};
 use super::etag::{IfMatch, IfNoneMatch};
@@ -12,7 +16,7 @@ use super::registration::Registration;
 use super::update::{Outcome, Update, Updates};
 use crate::auth::bearer;
 use crate::body::{Checked, FieldErrors, Refusal};
-use crate::db::{Database, Lane};
+use crate::db::{Batch, Database, Lane};
 use crate::guard::OwnedCustomer;
 use crate::operations::events::Event;
 use crate::problem::Problem;
@@ -32,9 +36,24 @@ pub fn configure(config: &mut web::ServiceConfig) {
     );
 }
 
+/// Room in a lane, asked for before the body is read: a refusal under overload costs as little as it can. The lane
+/// itself decides again, for good.
+struct Room<B>(PhantomData<B>);
+
+impl<B: Batch> FromRequest for Room<B> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let full = request.app_data::<web::Data<Lane<B>>>().is_some_and(|lane| lane.is_full());
+        ready(if full { Err(Problem::Overloaded) } else { Ok(Self(PhantomData)) })
+    }
+}
+
 /// `PUT`: no `ETag`, because the stored representation is not the one sent (RFC 9110 §9.3.4).
 async fn replace(
     customer: OwnedCustomer,
+    _room: Room<Updates>,
     if_match: IfMatch,
     Checked(Replacement(change)): Checked<Replacement>,
     updates: web::Data<Lane<Updates>>,
@@ -45,6 +64,7 @@ async fn replace(
 
 async fn patch(
     customer: OwnedCustomer,
+    _room: Room<Updates>,
     if_match: IfMatch,
     Checked(MergePatch(change)): Checked<MergePatch>,
     updates: web::Data<Lane<Updates>>,

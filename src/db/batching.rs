@@ -80,6 +80,11 @@ impl<B: Batch> Lane<B> {
         Ok(Self { threads: Arc::new(threads) })
     }
 
+    /// Whether a member would be refused now.
+    pub fn is_full(&self) -> bool {
+        self.threads.is_full()
+    }
+
     /// Queues a member and waits for its outcome.
     ///
     /// # Errors
