@@ -15,6 +15,8 @@ use super::pool::{Manager, Pool};
 const RESTED: Duration = Duration::from_secs(1);
 /// After a failure to connect, requests fail at once for this long instead of queueing behind a timeout each.
 const FAIL_FAST: Duration = Duration::from_millis(500);
+/// How long a later look for a database that was gone may take.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// How often, and for how long, work that met contention is tried anew.
 const TRIES: u32 = 10;
 const TRIES_FOR: Duration = Duration::from_secs(3);
@@ -87,7 +89,9 @@ impl Link {
         {
             return Err(DbError::Unavailable(reason.clone()));
         }
-        match self.pool.get() {
+        // While the database is known to be gone, a look for it must not hold up those who wait behind.
+        let found = if self.failed.is_some() { self.pool.get_timeout(LOOK_AGAIN) } else { self.pool.get() };
+        match found {
             Ok(connection) => {
                 self.held = Some(connection);
                 self.failed = None;

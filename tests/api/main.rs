@@ -7,6 +7,7 @@
 
 mod access;
 mod addresses;
+mod batching;
 mod binary;
 mod bodies;
 mod conditional;

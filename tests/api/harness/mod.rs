@@ -9,7 +9,7 @@ mod problem;
 mod process;
 mod tokens;
 
-pub(crate) use app::{App, Person, run, run_on};
+pub(crate) use app::{App, Person, run, run_on, variables};
 pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, connect};
 pub(crate) use http::{Reply, begin, raw, read_reply};
