@@ -101,7 +101,9 @@ impl From<std::io::Error> for Failure {
 /// Parses the arguments, runs the command, reports a failure in one line.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments) {
+    let outcome = run(arguments);
+    logging::flush();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(text)) => report(&text, 2),
         Err(Failure::Failed(text)) => report(&text, 1),

@@ -1,10 +1,15 @@
 //! Logging through env_logger, as text for people or as JSON lines for machines.
+//!
+//! Lines for a file or a pipe are written by a thread of their own, many at a time: a request waits for no disk.
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 
 use chrono::{SecondsFormat, Utc};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use env_logger::fmt::Formatter;
+use env_logger::{Target, WriteStyle};
 use log::Record;
 use log::kv::{Key, Value, VisitSource, VisitValue};
 
@@ -21,8 +26,82 @@ pub fn install(settings: &Log) {
         LogFormat::Text => builder.format(text),
         LogFormat::Json => builder.format(json),
     };
+    if !std::io::stderr().is_terminal() {
+        match Background::start() {
+            Ok(background) => builder.target(Target::Pipe(Box::new(background))).write_style(WriteStyle::Never),
+            Err(_) => builder.write_style(WriteStyle::Never),
+        };
+    }
     if builder.try_init().is_err() {
         log::debug!("a logger is installed already");
+    }
+}
+
+/// Lines that may wait to be written; beyond that a request waits for the disk after all, and none is lost.
+const WAITING: usize = 16_384;
+/// Bytes that are written at a time.
+const AT_A_TIME: usize = 64 * 1024;
+
+static BACKGROUND: OnceLock<Sender<Message>> = OnceLock::new();
+
+/// The near end of the thread that writes to standard error.
+struct Background(Sender<Message>);
+
+enum Message {
+    Line(Vec<u8>),
+    /// Answered when all lines before it are written.
+    Flush(Sender<()>),
+}
+
+impl Background {
+    fn start() -> std::io::Result<Self> {
+        let (sender, receiver) = bounded(WAITING);
+        std::thread::Builder::new().name("log".into()).spawn(move || write_lines(&receiver))?;
+        Ok(Self(BACKGROUND.get_or_init(|| sender).clone()))
+    }
+}
+
+impl Write for Background {
+    /// Takes a whole line: env_logger writes one at a time.
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.send(Message::Line(line.to_vec())).map_err(std::io::Error::other)?;
+        Ok(line.len())
+    }
+
+    /// env_logger flushes after each line, which would undo all this; see [`flush`].
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Waits until all lines so far are written: before the process ends.
+pub fn flush() {
+    if let Some(sender) = BACKGROUND.get() {
+        let (done, wait) = bounded(1);
+        if sender.send(Message::Flush(done)).is_ok() && wait.recv().is_err() {
+            log::debug!("the log's thread has ended");
+        }
+    }
+}
+
+fn write_lines(messages: &Receiver<Message>) {
+    let mut buffer = Vec::with_capacity(AT_A_TIME);
+    while let Ok(first) = messages.recv() {
+        let mut flushed = Vec::new();
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Line(line) => buffer.extend_from_slice(&line),
+                Message::Flush(done) => flushed.push(done),
+            }
+            next = if buffer.len() < AT_A_TIME { messages.try_recv().ok() } else { None };
+        }
+        // Nobody can be told that the log cannot be written.
+        let _ = std::io::stderr().write_all(&buffer);
+        buffer.clear();
+        for done in flushed {
+            let _ = done.send(());
+        }
     }
 }
 
