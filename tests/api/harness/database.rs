@@ -95,7 +95,8 @@ fn sqlite_template() -> &'static [u8] {
 struct Server {
     cluster: Cluster,
     admin: Mutex<DbConnection>,
-    template: String,
+    /// Begins the name of each database of this process, and is the name of its administrator's connection.
+    run: String,
 }
 
 impl Server {
@@ -104,15 +105,22 @@ impl Server {
         SERVER.get_or_init(|| {
             let cluster = Cluster::start().expect("a PostgreSQL server");
             let admin = Mutex::new(connect(cluster.admin_url()));
-            let server = Self { cluster, admin, template: format!("clientele_template_{}", random()) };
+            let server = Self { cluster, admin, run: format!("clientele_test_{:016x}", rand::random::<u64>()) };
+            server.execute(&format!("SET application_name = '{}'", server.run));
             server.drop_leftovers();
-            server.execute(&format!("CREATE DATABASE {}", server.template));
-            migrate(&mut connect(&server.cluster.url(&server.template))).expect("the migrations run");
+            let template = server.template();
+            server.execute(&format!("CREATE DATABASE {template}"));
+            migrate(&mut connect(&server.cluster.url(&template))).expect("the migrations run");
             server
         })
     }
 
-    /// On somebody else's server an earlier run leaves its template behind, as statics are not dropped.
+    fn template(&self) -> String {
+        format!("{}_template", self.run)
+    }
+
+    /// On somebody else's server a process leaves its template behind, as statics are not dropped: what belongs to
+    /// no process that still runs is dropped by the next one.
     fn drop_leftovers(&self) {
         use diesel::prelude::*;
         use diesel::sql_types::Text;
@@ -123,17 +131,18 @@ impl Server {
             datname: String,
         }
 
-        let idle = "SELECT datname::text FROM pg_database d WHERE datname LIKE 'clientele\\_%' \
-                    AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.datname = d.datname)";
-        let leftovers: Vec<Leftover> = diesel::sql_query(idle).load(&mut *self.admin()).expect("a list of databases");
-        for Leftover { datname } in leftovers {
+        let orphaned = "SELECT datname::text FROM pg_database d
+            WHERE datname ~ '^clientele_test_[0-9a-f]{16}_' AND NOT EXISTS (
+                SELECT 1 FROM pg_stat_activity a WHERE a.application_name = SUBSTR(d.datname, 1, 31))";
+        let found: Vec<Leftover> = diesel::sql_query(orphaned).load(&mut *self.admin()).expect("a list of databases");
+        for Leftover { datname } in found {
             self.execute(&format!("DROP DATABASE IF EXISTS {datname}"));
         }
     }
 
     fn create(&self, migrated: bool) -> Database {
-        let name = format!("clientele_test_{}", random());
-        let template = if migrated { self.template.as_str() } else { "template0" };
+        let name = format!("{}_{:016x}", self.run, rand::random::<u64>());
+        let template = if migrated { self.template() } else { "template0".to_owned() };
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"));
         Database { url: self.cluster.url(&name), backend: Backend::Postgres, place: Place::Server { name } }
     }
@@ -145,8 +154,4 @@ impl Server {
     fn execute(&self, sql: &str) {
         self.admin().batch_execute(sql).expect("the administrator's statement");
     }
-}
-
-fn random() -> String {
-    format!("{:016x}", rand::random::<u64>())
 }
