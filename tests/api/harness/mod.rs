@@ -1,5 +1,6 @@
 //! What the tests stand on: databases, services in this process, the real binary, requests and replies.
 
+mod accounts;
 mod app;
 #[path = "../../support/cluster.rs"]
 mod cluster;
@@ -9,12 +10,13 @@ mod problem;
 mod process;
 mod tokens;
 
+pub(crate) use accounts::{Member, PASSWORD, decoded, registration};
 pub(crate) use app::{App, Person, run, run_on, variables};
 pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, connect};
-pub(crate) use http::{Reply, begin, raw, read_reply};
-pub(crate) use process::Binary;
-pub(crate) use tokens::{Forgery, SECRET, now};
+pub(crate) use http::{Ask, Reply, begin, raw, read_reply};
+pub(crate) use process::{Binary, Finished, peak_memory};
+pub(crate) use tokens::{Forgery, SECRET, claims, now};
 
 /// Expands each `async fn name(app: App)` into the tests `name::sqlite` and `name::postgres`.
 macro_rules! on_both_databases {

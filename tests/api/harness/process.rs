@@ -1,6 +1,6 @@
 //! The real binary: its commands, its signals, its sudden death.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
@@ -59,6 +59,23 @@ impl Binary {
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
         Finished::from(self.command(arguments).output().expect("the binary runs"))
+    }
+
+    /// Runs a command to its end, with a text on its standard input.
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Finished {
+        let mut child = self.start(arguments);
+        let (mut stdin, input) = (child.stdin.take().expect("standard input"), input.to_owned());
+        // A command that failed reads no further; how it ended is what counts.
+        let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+        let finished = Finished::from(child.wait_with_output().expect("its end"));
+        writer.join().expect("the input's writer");
+        finished
+    }
+
+    /// Starts a command whose standard input, output and error are pipes.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
     }
 
     /// Starts serving and waits until it listens.
@@ -149,6 +166,18 @@ impl Serving {
         Self { child, address, log, reader: Some(reader) }
     }
 
+    /// The most memory that it held so far, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        peak_memory(self.child.id())
+    }
+
+    /// The names of its threads.
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the process's threads");
+        let names = tasks.flatten().map(|task| std::fs::read_to_string(task.path().join("comm")).expect("a name"));
+        names.map(|name| name.trim_end().to_owned()).collect()
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
@@ -178,4 +207,11 @@ impl Drop for Serving {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// The most memory that a process held so far, in KiB.
+pub(crate) fn peak_memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process's status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+    line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
 }

@@ -1,0 +1,52 @@
+//! The operator makes customers who can sign in, and erases them.
+
+use crate::harness::{Binary, PASSWORD, on_both_databases};
+
+const CREATE: [&str; 8] =
+    ["customer", "create", "--email", "rosa@example.com", "--first-name", "Rosa", "--last-name", "Delgado"];
+
+on_both_databases! {
+    async fn a_customer_made_with_a_password_can_sign_in(app: App) {
+        let binary = Binary::on(app.database_url());
+        let finished = binary.run_with(&[&CREATE[..], &["--password-stdin"]].concat(), &format!("{PASSWORD}\nnot this\n"));
+        let id: i64 = finished.done().parse().expect("the id alone");
+        let member = app.session_of("rosa@example.com", PASSWORD).await;
+        assert_eq!(member.id, id);
+        app.profile(&member).await.expect(200);
+        assert!(!finished.err.contains(PASSWORD), "{finished:?}");
+    }
+
+    async fn a_customer_made_without_a_password_cannot_sign_in(app: App) {
+        Binary::on(app.database_url()).run(&CREATE).done();
+        for password in ["", PASSWORD] {
+            app.sign_in("rosa@example.com", password).await.problem(401, "bad_credentials");
+        }
+        assert_eq!(app.rows("passwords"), 0);
+    }
+
+    async fn a_weak_password_is_refused_on_the_command_line_too(app: App) {
+        let binary = Binary::on(app.database_url());
+        let create = [&CREATE[..], &["--password-stdin"]].concat();
+        for (password, reason) in [("", "8 characters"), ("short", "8 characters"), ("password1", "guessed"), ("rosadelgado", "guessed")] {
+            let finished = binary.run_with(&create, &format!("{password}\n"));
+            finished.refused(2, &[reason]);
+        }
+        assert_eq!(app.rows("customers"), 0);
+    }
+
+    async fn an_erasure_by_the_operator_ends_everything(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let id = member.id.to_string();
+        let binary = Binary::on(app.database_url());
+        let finished = binary.run(&["customer", "erase", &id]);
+        assert_eq!((finished.code, finished.out.as_str()), (Some(0), ""), "{finished:?}");
+        app.profile(&member).await.problem(401, "session_ended");
+        app.refresh(&member.refresh).await.problem(401, "session_ended");
+        for table in ["customers", "addresses", "passwords", "sessions"] {
+            assert_eq!(app.rows(table), 0, "{table}");
+        }
+        binary.run(&["customer", "erase", &id]).refused(1, &["no customer", &id]);
+        let usage = binary.run(&["customer", "erase", "0"]);
+        assert_eq!(usage.code, Some(2), "{usage:?}");
+    }
+}

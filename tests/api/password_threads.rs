@@ -1,0 +1,115 @@
+//! Passwords are hashed on threads of their own behind a bounded queue (contract, section 4).
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+
+use crate::harness::{App, Backend, Binary, PASSWORD, on_both_databases, registration};
+
+/// What 200 sign-ins at once may cost, in KiB: the service and a few times 19 MiB, not 200 times.
+const MOST_MEMORY: u64 = 200 * 1024;
+const UNTHROTTLED: (&str, &str) = ("CLIENTELE__THROTTLE__ENABLED", "false");
+
+/// One thread, and room for one more to wait.
+fn narrow(app: &App) -> App {
+    app.instance(&[UNTHROTTLED, ("CLIENTELE__AUTH__PASSWORD_THREADS", "1"), ("CLIENTELE__AUTH__PASSWORD_QUEUE", "1")])
+}
+
+/// Sends thirty at once: how many got `status`; all others were told that the service is overloaded.
+async fn flood(app: &App, email: &str, password: &str, status: u16) -> (usize, usize) {
+    let replies = join_all((0..30).map(|_| app.sign_in(email, password))).await;
+    let answered = replies.iter().filter(|reply| reply.status() == status).count();
+    for reply in replies.iter().filter(|reply| reply.status() != status) {
+        reply.problem(503, "overloaded");
+        let seconds = reply.header("retry-after").and_then(|text| text.parse::<u64>().ok());
+        assert!(seconds.is_some_and(|seconds| seconds >= 1), "{seconds:?}");
+    }
+    (answered, replies.len() - answered)
+}
+
+on_both_databases! {
+    async fn a_full_queue_answers_503_and_never_500(app: App) {
+        app.register(&registration("rosa@example.com")).await.expect(201);
+        let (answered, refused) = flood(&narrow(&app), "rosa@example.com", PASSWORD, 200).await;
+        assert!(answered >= 1 && refused >= 1, "{answered} answered, {refused} refused");
+        assert_eq!(app.rows("sessions"), i64::try_from(answered).expect("a small number"));
+    }
+
+    async fn an_unknown_email_takes_its_place_in_the_same_queue_as_a_wrong_password(app: App) {
+        app.register(&registration("rosa@example.com")).await.expect(201);
+        app.customer(7, "legacy@example.com", "Legacy", "Customer");
+        let app = narrow(&app);
+        for email in ["rosa@example.com", "nobody@example.com", "legacy@example.com"] {
+            let (answered, refused) = flood(&app, email, "wrong", 401).await;
+            assert!(answered >= 1 && refused >= 1, "{email}: {answered} answered, {refused} refused");
+        }
+    }
+
+    async fn a_flood_of_registrations_is_bounded_by_the_same_queue(app: App) {
+        let app = narrow(&app);
+        let bodies: Vec<_> = (0..30).map(|number| registration(&format!("rosa{number}@example.com"))).collect();
+        let replies = join_all(bodies.iter().map(|body| app.register(body))).await;
+        let created = replies.iter().filter(|reply| reply.status() == 201).count();
+        for reply in replies.iter().filter(|reply| reply.status() != 201) {
+            reply.problem(503, "overloaded");
+        }
+        assert!((1..30).contains(&created), "{created}");
+        assert_eq!(app.rows("customers"), i64::try_from(created).expect("a small number"));
+    }
+
+    async fn two_hundred_sign_ins_at_once_keep_memory_bounded_and_profiles_served(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let serving = Binary::on(app.database_url())
+            .with(UNTHROTTLED.0, UNTHROTTLED.1)
+            .with("CLIENTELE__AUTH__PASSWORD_QUEUE", "500")
+            .serve();
+        let service = app.at(serving.address);
+        let over = Cell::new(false);
+        let sign_ins = async {
+            let replies = join_all((0..200).map(|_| service.sign_in(&member.email, PASSWORD))).await;
+            over.set(true);
+            replies
+        };
+        let profiles = async {
+            let mut shown = 0;
+            while !over.get() {
+                service.profile(&member).await.expect(200);
+                shown += 1;
+            }
+            shown
+        };
+        let (replies, shown) = join(sign_ins, profiles).await;
+        for reply in replies {
+            reply.expect(200);
+        }
+        assert!(shown > 10, "only {shown} profiles while 200 signed in");
+        let peak = serving.peak_memory();
+        assert!(peak < MOST_MEMORY, "{peak} KiB");
+        serving.signal("TERM");
+        let (code, log) = serving.wait();
+        assert_eq!(code, Some(0), "{log}");
+    }
+}
+
+/// The bound on threads comes from the cores, so that the memory does too.
+#[actix_rt::test]
+async fn the_number_of_password_threads_is_the_number_of_cores_unless_set() {
+    crate::harness::run(Backend::Sqlite, async |app: App| {
+        for (setting, expected) in [("0", std::thread::available_parallelism().map_or(2, usize::from)), ("5", 5)] {
+            let binary = Binary::on(app.database_url()).with("CLIENTELE__AUTH__PASSWORD_THREADS", setting);
+            let serving = binary.serve();
+            let named = |threads: &[String]| threads.iter().filter(|name| name.starts_with("passwords-")).count();
+            let mut threads = serving.threads();
+            // A thread takes its name a moment after it began.
+            for _ in 0..100 {
+                if named(&threads) < expected {
+                    actix_rt::time::sleep(Duration::from_millis(20)).await;
+                    threads = serving.threads();
+                }
+            }
+            assert_eq!(named(&threads), expected, "{threads:?}");
+        }
+    })
+    .await;
+}

@@ -1,0 +1,136 @@
+//! Throttling by client address and by account (contract, section 4).
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{App, PASSWORD, Reply, on_both_databases, registration};
+
+const ADDRESS_BURST: (&str, &str) = ("CLIENTELE__THROTTLE__ADDRESS_BURST", "3");
+const ADDRESS_RATE: (&str, &str) = ("CLIENTELE__THROTTLE__ADDRESS_PER_MINUTE", "1");
+const ACCOUNT_BURST: (&str, &str) = ("CLIENTELE__THROTTLE__ACCOUNT_BURST", "3");
+const ACCOUNT_RATE: (&str, &str) = ("CLIENTELE__THROTTLE__ACCOUNT_PER_MINUTE", "1");
+const PROXY: (&str, &str) = ("CLIENTELE__THROTTLE__TRUSTED_PROXIES", "127.0.0.0/8, 10.0.0.0/8");
+
+/// Checks the answer and tells how long to wait, in seconds.
+#[track_caller]
+fn throttled(reply: &Reply) -> u64 {
+    reply.problem(429, "too_many_requests");
+    let seconds = reply.header("retry-after").and_then(|text| text.parse().ok()).expect("seconds in Retry-After");
+    assert!(seconds >= 1, "{seconds}");
+    seconds
+}
+
+async fn sign_in_from(app: &App, forwarded: &str, email: &str) -> Reply {
+    let credentials = json!({"email": email, "password": PASSWORD});
+    app.post("/auth/token/").header("X-Forwarded-For", forwarded).json(&credentials).send().await
+}
+
+/// How many of some tries are let through before the first that is not.
+async fn tries<F: Future<Output = Reply>>(mut one: impl FnMut(usize) -> F) -> usize {
+    for number in 0..10 {
+        let reply = one(number).await;
+        if reply.status() == 429 {
+            throttled(&reply);
+            return number;
+        }
+    }
+    10
+}
+
+on_both_databases! {
+    async fn one_address_gets_its_burst_for_each_action_apart(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let app = app.instance(&[ADDRESS_BURST, ADDRESS_RATE]);
+        let email = |number| format!("rosa{number}@example.com");
+        assert_eq!(tries(async |number| app.sign_in(&email(number), PASSWORD).await).await, 3);
+        assert_eq!(tries(async |number| app.register(&registration(&email(number))).await).await, 3);
+        assert_eq!(tries(async |_| app.refresh("nonsense").await).await, 3);
+        let path = format!("{}password/", member.path());
+        let wrong = json!({"current_password": "wrong", "new_password": "another fine Passw0rd!"});
+        assert_eq!(tries(async |_| app.post(&path).token(&member.access).json(&wrong).send().await).await, 3);
+        // Whoever is right is throttled as well, and told nothing.
+        throttled(&app.sign_in(&member.email, PASSWORD).await);
+        throttled(&app.refresh(&member.refresh).await);
+        // Ending a session is never refused.
+        let revoke = json!({"refresh": member.refresh});
+        for _ in 0..5 {
+            app.post("/auth/token/revoke/").json(&revoke).send().await.expect(200);
+        }
+    }
+
+    async fn one_account_gets_its_burst_in_any_spelling_and_others_have_their_own(app: App) {
+        app.register(&registration("rosa@example.com")).await.expect(201);
+        let app = app.instance(&[ACCOUNT_BURST, ACCOUNT_RATE]);
+        let spellings = ["rosa@example.com", "ROSA@example.com", " Rosa@EXAMPLE.com"];
+        assert_eq!(tries(async |number| app.sign_in(spellings[number % 3], "wrong").await).await, 3);
+        throttled(&app.sign_in("rosa@example.com", PASSWORD).await);
+        // An email that nobody has is counted in the same way.
+        assert_eq!(tries(async |_| app.sign_in("nobody@example.com", "wrong").await).await, 3);
+        assert_eq!(tries(async |_| app.register(&registration("ada@example.com")).await).await, 3);
+        let ada = app.session_of("ada@example.com", PASSWORD).await;
+        let path = format!("{}password/", ada.path());
+        let wrong = json!({"current_password": "wrong", "new_password": "another fine Passw0rd!"});
+        assert_eq!(tries(async |_| app.post(&path).token(&ada.access).json(&wrong).send().await).await, 3);
+        assert_eq!(tries(async |_| app.refresh(&ada.refresh).await).await, 3);
+    }
+
+    async fn nobody_is_locked_out_after_the_told_seconds(app: App) {
+        app.register(&registration("rosa@example.com")).await.expect(201);
+        let app = app.instance(&[
+            ("CLIENTELE__THROTTLE__ACCOUNT_BURST", "1"), ("CLIENTELE__THROTTLE__ACCOUNT_PER_MINUTE", "60"),
+        ]);
+        app.sign_in("rosa@example.com", "wrong").await.problem(401, "bad_credentials");
+        // Refused tries cost nothing: they do not prolong the wait. The bucket may have filled meanwhile.
+        let mut wait = None;
+        for _ in 0..20 {
+            let reply = app.sign_in("rosa@example.com", "wrong").await;
+            if reply.status() == 429 {
+                wait = Some(throttled(&reply));
+            }
+        }
+        let wait = wait.expect("a try that was refused");
+        actix_rt::time::sleep(Duration::from_secs(wait)).await;
+        app.sign_in("rosa@example.com", PASSWORD).await.expect(200);
+    }
+
+    async fn forwarded_addresses_count_only_when_a_trusted_proxy_tells_them(app: App) {
+        let direct = app.instance(&[ADDRESS_BURST, ADDRESS_RATE]);
+        let spoofed = async |number| sign_in_from(&direct, &format!("198.51.100.{number}"), "nobody@example.com").await;
+        assert_eq!(tries(spoofed).await, 3);
+        let proxied = app.instance(&[ADDRESS_BURST, ADDRESS_RATE, PROXY]);
+        let from = async |forwarded: &str| sign_in_from(&proxied, forwarded, "nobody@example.com").await;
+        assert_eq!(tries(async |_| from("198.51.100.7").await).await, 3);
+        // The client's own claim stands to the left of what the proxies saw.
+        assert_eq!(tries(async |number| from(&format!("203.0.113.{number}, 198.51.100.8, 10.1.2.3")).await).await, 3);
+        throttled(&from("198.51.100.8").await);
+        assert_eq!(from("198.51.100.9").await.status(), 401);
+    }
+
+    async fn ipv6_addresses_of_one_subscriber_count_as_one(app: App) {
+        let proxied = app.instance(&[ADDRESS_BURST, ADDRESS_RATE, PROXY]);
+        let from = async |forwarded: String| sign_in_from(&proxied, &forwarded, "nobody@example.com").await;
+        assert_eq!(tries(async |number| from(format!("2001:db8:0:7:{number}::1")).await).await, 3);
+        assert_eq!(from("2001:db8:0:8::1".into()).await.status(), 401);
+        // An IPv4 address is the same one when it is written as an IPv6 address.
+        assert_eq!(tries(async |_| from("::ffff:198.51.100.7".into()).await).await, 3);
+        throttled(&from("198.51.100.7".into()).await);
+    }
+
+    async fn profile_routes_are_never_throttled(app: App) {
+        let app = app.instance(&[ADDRESS_BURST, ADDRESS_RATE, ACCOUNT_BURST, ACCOUNT_RATE]);
+        let member = app.member("rosa@example.com").await;
+        for number in 0..40 {
+            app.profile(&member).await.expect(200);
+            app.patch(&member, &json!({"first_name": format!("Rosa {number}")})).await.expect(200);
+            app.get(&format!("{}sessions/", member.path())).token(&member.access).send().await.expect(200);
+        }
+        app.delete(&member.path()).token(&member.access).send().await.expect(204);
+    }
+
+    async fn throttling_can_be_turned_off(app: App) {
+        let off = ("CLIENTELE__THROTTLE__ENABLED", "false");
+        let app = app.instance(&[ADDRESS_BURST, ADDRESS_RATE, ACCOUNT_BURST, ACCOUNT_RATE, off]);
+        assert_eq!(tries(async |_| app.sign_in("nobody@example.com", "wrong").await).await, 10);
+    }
+}
