@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{Failure, connect, print};
 use crate::body::{Body, LONGEST};
-use crate::customers::{CHUNK, Fate, ImportLine, import};
+use crate::customers::{CHUNK, Fate, ImportLine, Seen, import};
 use crate::db::DbConnection;
 use crate::problem::Problem;
 use crate::settings::Settings;
@@ -43,6 +43,7 @@ impl Import {
             ))
         };
         let mut report = Report::default();
+        let mut seen = self.dry_run.then(Seen::default);
         let mut chunk: Vec<(u64, ImportLine)> = Vec::with_capacity(CHUNK);
         while let Some(line) = next_line(&mut reader)? {
             report.read += 1;
@@ -52,31 +53,31 @@ impl Import {
                 Err(reasons) => report.refuse(report.read, &reasons)?,
             }
             if chunk.len() == CHUNK {
-                self.add(&mut connection, &mut chunk, &mut report)?;
+                add(&mut connection, &mut chunk, seen.as_mut(), &mut report)?;
             }
         }
-        self.add(&mut connection, &mut chunk, &mut report)?;
+        add(&mut connection, &mut chunk, seen.as_mut(), &mut report)?;
         report.finish(self.dry_run)
     }
+}
 
-    fn add(
-        &self,
-        connection: &mut DbConnection,
-        chunk: &mut Vec<(u64, ImportLine)>,
-        report: &mut Report,
-    ) -> Result<(), Failure> {
-        let (numbers, lines): (Vec<u64>, Vec<ImportLine>) = chunk.drain(..).unzip();
-        let fates = import(connection, &lines, self.dry_run)?;
-        for (number, fate) in numbers.into_iter().zip(fates) {
-            match fate {
-                Fate::Added => report.added += 1,
-                Fate::Present => report.present += 1,
-                Fate::IdTaken => report.refuse(number, "#/id: another customer has this id")?,
-                Fate::EmailTaken => report.refuse(number, "#/email: a customer with another id has this email")?,
-            }
+fn add(
+    connection: &mut DbConnection,
+    chunk: &mut Vec<(u64, ImportLine)>,
+    seen: Option<&mut Seen>,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let (numbers, lines): (Vec<u64>, Vec<ImportLine>) = chunk.drain(..).unzip();
+    let fates = import(connection, &lines, seen)?;
+    for (number, fate) in numbers.into_iter().zip(fates) {
+        match fate {
+            Fate::Added => report.added += 1,
+            Fate::Present => report.present += 1,
+            Fate::IdTaken => report.refuse(number, "#/id: another customer has this id")?,
+            Fate::EmailTaken => report.refuse(number, "#/email: a customer with another id has this email")?,
         }
-        report.progress()
     }
+    report.progress()
 }
 
 /// The next line without its end; longer ones than a request's body are cut, and refused by what is left of them.

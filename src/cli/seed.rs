@@ -17,7 +17,7 @@ use crate::customers::{
     AddressMembers, Customer, CustomerId, Email, Name, NewCustomer, NewRow, find_many, insert_at, insert_rows,
     slug_form,
 };
-use crate::db::DbConnection;
+use crate::db::{Constraint, DbConnection, DbError};
 use crate::sessions::token::AccessTokens;
 use crate::settings::Settings;
 
@@ -68,21 +68,31 @@ fn seed_chunk(
 ) -> Result<(i64, Vec<(CustomerId, Customer)>), Failure> {
     let chunk = numbers.map(seeded).collect::<Result<Vec<_>, _>>()?;
     let rows: Vec<NewRow<'_>> = chunk.iter().map(row).collect();
-    let mut added = insert_rows(connection, &rows)?;
+    let mut added = insert_rows(connection, &rows)?.len();
     let ids = || chunk.iter().map(|(id, _)| *id);
     let mut present = find_many(connection, ids())?;
     if present.len() < chunk.len() {
-        // Somebody else has the email or the slug: these get others.
+        // Somebody else has the slug or the email: these get others.
         let there: HashSet<CustomerId> = present.iter().map(|(id, _)| *id).collect();
-        for (id, mut new) in chunk.iter().filter(|(id, _)| !there.contains(id)).cloned() {
-            let other = format!("customer{id}-{:08x}@example.com", rand::random::<u32>());
-            new.email = Email::parse(&other).map_err(|refusal| Failure::Failed(refusal.detail().to_owned()))?;
-            insert_at(connection, id, &new)?;
+        for (id, new) in chunk.iter().filter(|(id, _)| !there.contains(id)) {
+            add_otherwise(connection, *id, new)?;
             added += 1;
         }
         present = find_many(connection, ids())?;
     }
     Ok((added as i64, present))
+}
+
+fn add_otherwise(connection: &mut DbConnection, id: CustomerId, new: &NewCustomer) -> Result<(), Failure> {
+    match insert_at(connection, id, new) {
+        Err(DbError::Unique(Constraint::Email)) => {
+            let other = format!("customer{id}-{:08x}@example.com", rand::random::<u32>());
+            let email = Email::parse(&other).map_err(|refusal| Failure::Failed(refusal.detail().to_owned()))?;
+            insert_at(connection, id, &NewCustomer { email, ..new.clone() })?;
+            Ok(())
+        }
+        other => Ok(other.map(|_| ())?),
+    }
 }
 
 /// The file of tokens: each line with the customer as stored.

@@ -22,5 +22,5 @@ pub use postal_code::PostalCode;
 pub use queries::{NewCustomer, NewRow, create, erase_by_id, insert_at, insert_rows};
 pub use read::{Found, Reads, find_by_id, find_many};
 pub use slug::form as slug_form;
-pub use transfer::{CHUNK, ExportLine, Fate, ImportLine, export, import};
+pub use transfer::{CHUNK, ExportLine, Fate, ImportLine, Seen, export, import};
 pub use update::{Outcome, Update, Updates};

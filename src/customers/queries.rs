@@ -222,12 +222,12 @@ pub struct NewRow<'a> {
     pub password_hash: Option<&'a str>,
 }
 
-/// Adds customers in one transaction, and passes over those whose id, email or slug is taken. Returns how many were
-/// added.
+/// Adds customers in one transaction, and passes over those whose id, email or slug is taken. Returns the ids of
+/// those that were added.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn insert_rows(connection: &mut DbConnection, rows: &[NewRow<'_>]) -> DbResult<usize> {
+pub fn insert_rows(connection: &mut DbConnection, rows: &[NewRow<'_>]) -> DbResult<HashSet<i64>> {
     let now = UtcMicros::now();
     match connection {
         DbConnection::Postgres(postgres) => postgres.transaction(|postgres| {
@@ -243,13 +243,13 @@ pub fn insert_rows(connection: &mut DbConnection, rows: &[NewRow<'_>]) -> DbResu
             diesel::insert_into(addresses::table).values(addresses).execute(postgres)?;
             let hashes: Vec<_> = rows.iter().filter_map(|row| row.password(now)).collect();
             diesel::insert_into(passwords::table).values(hashes).execute(postgres)?;
-            Ok(added.len())
+            Ok(added)
         }),
         DbConnection::Sqlite(sqlite) => sqlite.immediate_transaction(|sqlite| {
-            let mut added = 0;
+            let mut added = HashSet::new();
             for row in rows {
                 if diesel::insert_or_ignore_into(customers::table).values(row.customer(now)).execute(sqlite)? == 1 {
-                    added += 1;
+                    added.insert(row.id.get());
                     if let Some(address) = row.address() {
                         diesel::insert_into(addresses::table).values(address).execute(sqlite)?;
                     }

@@ -1,17 +1,18 @@
 //! Import and export, in chunks, so that a million customers need the memory of a thousand.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 
 use diesel::prelude::*;
 use serde::Serialize;
 
 use super::change::{AddressChange, Change, member, whole_address};
 use super::model::{Customer, CustomerId};
-use super::queries::{NewCustomer, NewRow, insert_rows};
+use super::queries::{NewCustomer, NewRow, create, insert_rows};
 use super::read::find_many;
 use super::slug;
 use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal, pointer};
-use crate::db::{DbConnection, DbError, DbResult};
+use crate::db::{Constraint, DbConnection, DbError, DbResult};
 use crate::schema::{customers, passwords};
 use crate::sessions::password::is_importable;
 
@@ -88,54 +89,99 @@ pub enum Fate {
     EmailTaken,
 }
 
-/// Adds what a chunk of lines describes, in one transaction; one fate a line, in order.
+/// What a dry run has seen, in a few bytes a line: it adds nothing that a later line could be compared with.
+#[derive(Default)]
+pub struct Seen {
+    hasher: RandomState,
+    ids: HashSet<i64>,
+    emails: HashMap<u64, i64>,
+}
+
+impl Seen {
+    fn add(&mut self, id: CustomerId, email: &str) {
+        self.ids.insert(id.get());
+        self.emails.insert(self.hasher.hash_one(email), id.get());
+    }
+
+    fn holder(&self, email: &str) -> Option<i64> {
+        self.emails.get(&self.hasher.hash_one(email)).copied()
+    }
+}
+
+/// Adds what a chunk of lines describes, in one transaction; one fate a line, in order. With `seen` it is a dry run:
+/// nothing is added.
 ///
 /// # Errors
-/// See [`crate::db::DbError`]; then nothing of the chunk was added.
-pub fn import(connection: &mut DbConnection, lines: &[ImportLine], dry_run: bool) -> DbResult<Vec<Fate>> {
+/// See [`DbError`]; then nothing of the chunk was added.
+pub fn import(connection: &mut DbConnection, lines: &[ImportLine], mut seen: Option<&mut Seen>) -> DbResult<Vec<Fate>> {
     let ids: Vec<i64> = lines.iter().filter_map(|line| line.id.map(CustomerId::get)).collect();
     let emails: Vec<&str> = lines.iter().map(|line| line.customer.email.canonical()).collect();
     let stored: Vec<(i64, String)> = customers::table
         .filter(customers::id.eq_any(ids).or(customers::email_canonical.eq_any(emails)))
         .select((customers::id, customers::email_canonical))
         .load(connection)?;
-    let mut by_id: HashMap<i64, String> = stored.iter().cloned().collect();
+    let mut taken_ids: HashSet<i64> = stored.iter().map(|(id, _)| *id).collect();
     let mut by_email: HashMap<String, i64> = stored.into_iter().map(|(id, email)| (email, id)).collect();
     let mut slugs = taken_slugs(connection, lines)?;
     let mut fates = Vec::with_capacity(lines.len());
     let mut rows = Vec::new();
-    for line in lines {
+    for (place, line) in lines.iter().enumerate() {
         let email = line.customer.email.canonical();
-        let fate = fate(line, by_id.get(&line.id.map_or(0, CustomerId::get)), by_email.get(email).copied());
+        let holder = by_email.get(email).copied().or_else(|| seen.as_ref().and_then(|seen| seen.holder(email)));
+        let is_taken = |id: CustomerId| {
+            taken_ids.contains(&id.get()) || seen.as_ref().is_some_and(|seen| seen.ids.contains(&id.get()))
+        };
+        let fate = fate(line, line.id.is_some_and(is_taken), holder);
         if fate == Fate::Added {
-            let id = line.id.unwrap_or_else(|| unused_id(&by_id));
-            by_id.insert(id.get(), email.to_owned());
+            let id = line.id.unwrap_or_else(|| unused_id(&taken_ids));
+            taken_ids.insert(id.get());
             by_email.insert(email.to_owned(), id.get());
+            if let Some(seen) = seen.as_mut() {
+                seen.add(id, email);
+            }
             let slug = line.choose_slug(&mut slugs);
-            rows.push(NewRow { id, new: &line.customer, slug, password_hash: line.password_hash.as_deref() });
+            rows.push((place, NewRow { id, new: &line.customer, slug, password_hash: line.password_hash.as_deref() }));
         }
         fates.push(fate);
     }
-    if !dry_run && insert_rows(connection, &rows)? < rows.len() {
-        return Err(DbError::Contention("somebody added the same customers meanwhile: run the import again".into()));
+    if seen.is_none() {
+        add(connection, rows, &mut fates)?;
     }
     Ok(fates)
 }
 
-fn fate(line: &ImportLine, email_of_id: Option<&String>, id_of_email: Option<i64>) -> Fate {
-    match (line.id, email_of_id, id_of_email) {
-        (_, None, None) => Fate::Added,
+/// Adds the rows; those that a slug drawn twice or another process got in the way of are added one by one.
+fn add(connection: &mut DbConnection, rows: Vec<(usize, NewRow<'_>)>, fates: &mut [Fate]) -> DbResult<()> {
+    let (places, rows): (Vec<usize>, Vec<NewRow<'_>>) = rows.into_iter().unzip();
+    let added = insert_rows(connection, &rows)?;
+    for (place, row) in places.into_iter().zip(rows).filter(|(_, row)| !added.contains(&row.id.get())) {
+        let fate = match create(connection, Some(row.id), row.new, row.password_hash) {
+            Ok(_) => Fate::Added,
+            Err(DbError::Unique(Constraint::Email)) => Fate::EmailTaken,
+            Err(DbError::Unique(Constraint::CustomerId)) => Fate::IdTaken,
+            Err(error) => return Err(error),
+        };
+        if let Some(known) = fates.get_mut(place) {
+            *known = fate;
+        }
+    }
+    Ok(())
+}
+
+fn fate(line: &ImportLine, id_is_taken: bool, id_of_email: Option<i64>) -> Fate {
+    match (line.id, id_is_taken, id_of_email) {
+        (_, false, None) => Fate::Added,
         (None, _, Some(_)) => Fate::Present,
         (Some(id), _, Some(holder)) if holder == id.get() => Fate::Present,
-        (Some(_), Some(_), _) => Fate::IdTaken,
+        (Some(_), true, _) => Fate::IdTaken,
         _ => Fate::EmailTaken,
     }
 }
 
-fn unused_id(taken: &HashMap<i64, String>) -> CustomerId {
+fn unused_id(taken: &HashSet<i64>) -> CustomerId {
     loop {
         let id = CustomerId::generate();
-        if !taken.contains_key(&id.get()) {
+        if !taken.contains(&id.get()) {
             return id;
         }
     }

@@ -1,5 +1,7 @@
 //! The embedded migrations, run by the service or by `clientele migrate`; the diesel CLI reads the same folder.
 
+use diesel::PgConnection;
+use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -28,29 +30,42 @@ fn internal(error: Box<dyn std::error::Error + Send + Sync>) -> DbError {
     }
 }
 
-/// Applies what is pending and returns the names. Instances that start together take turns.
+/// Applies what is pending and returns the versions. Instances that start together take turns.
 ///
 /// # Errors
-/// What the database said about the first migration that failed; those before it stay applied.
+/// What the database said about the first migration that failed.
 pub fn migrate(connection: &mut DbConnection) -> DbResult<Vec<String>> {
-    alone(connection, |connection| {
-        on_backend!(connection, concrete => {
-            concrete.run_pending_migrations(MIGRATIONS)
-                .map(|versions| versions.iter().map(ToString::to_string).collect())
-        })
-        .map_err(internal)
-    })
+    fn run<DB: Backend>(connection: &mut impl MigrationHarness<DB>) -> DbResult<Vec<String>> {
+        let applied = connection.run_pending_migrations(MIGRATIONS).map_err(internal)?;
+        Ok(applied.iter().map(ToString::to_string).collect())
+    }
+    match connection {
+        DbConnection::Postgres(postgres) => locked(postgres, run),
+        DbConnection::Sqlite(sqlite) => sqlite.immediate_transaction(run),
+    }
 }
 
-/// Reverts the migration applied last and returns its name.
+/// Reverts the migration applied last and returns its version.
 ///
 /// # Errors
 /// What the database said, or that there is nothing to revert.
 pub fn revert_last(connection: &mut DbConnection) -> DbResult<String> {
-    alone(connection, |connection| {
-        on_backend!(connection, concrete => concrete.revert_last_migration(MIGRATIONS).map(|version| version.to_string()))
-            .map_err(internal)
-    })
+    fn revert<DB: Backend>(connection: &mut impl MigrationHarness<DB>) -> DbResult<String> {
+        connection.revert_last_migration(MIGRATIONS).map(|version| version.to_string()).map_err(internal)
+    }
+    match connection {
+        DbConnection::Postgres(postgres) => locked(postgres, revert),
+        DbConnection::Sqlite(sqlite) => sqlite.immediate_transaction(revert),
+    }
+}
+
+/// Runs `work` under the advisory lock. On SQLite an immediate transaction around all does the same: each
+/// migration's own becomes a savepoint in it.
+fn locked<T>(postgres: &mut PgConnection, work: impl FnOnce(&mut PgConnection) -> DbResult<T>) -> DbResult<T> {
+    postgres.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})"))?;
+    let outcome = work(postgres);
+    postgres.batch_execute(&format!("SELECT pg_advisory_unlock({ADVISORY_LOCK})"))?;
+    outcome
 }
 
 /// The names of the migrations that the database lacks.
@@ -79,16 +94,4 @@ pub fn statuses(connection: &mut DbConnection) -> DbResult<Vec<MigrationStatus>>
         .map(|migration| migration.name().to_string())
         .map(|name| MigrationStatus { applied: !pending.contains(&name), name })
         .collect())
-}
-
-fn alone<T>(connection: &mut DbConnection, work: impl FnOnce(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
-    let postgres = matches!(connection, DbConnection::Postgres(_));
-    if postgres {
-        connection.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})"))?;
-    }
-    let outcome = work(connection);
-    if postgres {
-        connection.batch_execute(&format!("SELECT pg_advisory_unlock({ADVISORY_LOCK})"))?;
-    }
-    outcome
 }

@@ -24,8 +24,10 @@ use crate::threads::{Refused, Threads};
 const LENGTH: RangeInclusive<usize> = 8..=256;
 /// What the estimator looks at: its cost grows faster than the text, and this much is strong in any case.
 const ESTIMATED: usize = 72;
-/// The estimator's score from which a password is good enough: 10^8 guesses.
-const STRONG_ENOUGH: zxcvbn::Score = zxcvbn::Score::Three;
+/// The estimated guesses from which a password is good enough, as a power of ten: eight characters at random.
+const STRONG_ENOUGH: f64 = 8.0;
+/// The same for what is left when the customer's own email and names are taken out.
+const STRONG_WITHOUT_KNOWN: f64 = 6.0;
 /// OWASP's parameters for Argon2id: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
@@ -92,15 +94,33 @@ impl Password {
         let known: Vec<&str> = known.iter().flat_map(|text| pieces(text)).collect();
         let looked_at = self.0.char_indices().nth(ESTIMATED).map_or(self.0.as_str(), |(end, _)| &self.0[..end]);
         let estimate = zxcvbn::zxcvbn(looked_at, &known);
-        if estimate.score() >= STRONG_ENOUGH {
+        let own_part = without(looked_at, &known)
+            .is_none_or(|rest| zxcvbn::zxcvbn(&rest, &[]).guesses_log10() >= STRONG_WITHOUT_KNOWN);
+        if estimate.guesses_log10() >= STRONG_ENOUGH && own_part {
             return Ok(());
+        }
+        if !own_part {
+            return Err(weak("Use more than your own email and names."));
         }
         let feedback = estimate.feedback();
         let warning = feedback.and_then(|feedback| feedback.warning()).map(|warning| warning.to_string());
         let advice = feedback.and_then(|feedback| feedback.suggestions().first().map(ToString::to_string));
         let hint = warning.or(advice).unwrap_or_else(|| "Use a few uncommon words.".into());
-        Err(Refusal::new(FieldCode::PasswordWeak, format!("This password is too easily guessed. {hint}")))
+        Err(weak(&hint))
     }
+}
+
+fn weak(hint: &str) -> Refusal {
+    Refusal::new(FieldCode::PasswordWeak, format!("This password is too easily guessed. {hint}"))
+}
+
+/// The text without the words, in lower case; `None` when none of them stands in it.
+fn without(text: &str, words: &[&str]) -> Option<String> {
+    let lower = text.to_lowercase();
+    let mut words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    let rest = words.iter().fold(lower.clone(), |rest, word| rest.replace(word.as_str(), ""));
+    (rest != lower).then_some(rest)
 }
 
 /// A text and its words: an email's local part and domain, each of several names.

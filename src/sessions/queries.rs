@@ -128,16 +128,26 @@ pub(crate) enum Which {
     All,
 }
 
-/// Ends sessions of the customer; the number of those that were alive, or `None` when the token's own session is
-/// over already.
+/// What became of the wish to end sessions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ending {
+    /// So many were alive.
+    Ended(usize),
+    /// The token's own session is over already.
+    SessionEnded,
+    /// There is no such customer.
+    Missing,
+}
+
+/// Ends sessions of the customer.
 pub(crate) fn end_of_customer(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
     which: Which,
-) -> DbResult<Option<usize>> {
+) -> DbResult<Ending> {
     connection.transaction(|connection| {
         if !hold_own(connection, customer)? {
-            return Ok(None);
+            return Ok(Ending::SessionEnded);
         }
         let owned = sessions::customer_id.eq(customer.id().get());
         let ended = match which {
@@ -146,7 +156,11 @@ pub(crate) fn end_of_customer(
             }
             Which::All => diesel::delete(sessions::table.filter(owned)).execute(connection)?,
         };
-        Ok(Some(ended))
+        if ended == 0 && customer.session().is_none() {
+            let found = customers::table.find(customer.id().get()).select(customers::id).load::<i64>(connection)?;
+            return Ok(if found.is_empty() { Ending::Missing } else { Ending::Ended(0) });
+        }
+        Ok(Ending::Ended(ended))
     })
 }
 

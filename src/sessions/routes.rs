@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::body::{PasswordChange, Refresh, SignIn};
 use super::model::{Session, SessionId, Shown};
 use super::password::Passwords;
-use super::queries::{self, Rotation, Standing, Which};
+use super::queries::{self, Ending, Rotation, Standing, Which};
 use super::refresh::{Presented, RefreshTokens};
 use super::token::AccessTokens;
 use crate::auth::{Principal, bearer};
@@ -212,7 +212,11 @@ async fn end_all(customer: OwnedCustomer, database: web::Data<Database>) -> Resu
 async fn end(customer: OwnedCustomer, which: Which, database: &Database) -> Result<usize, Problem> {
     let id = customer.id();
     let ended = database.write(move |connection| queries::end_of_customer(connection, &customer, which)).await?;
-    let ended = ended.ok_or(Problem::SessionEnded)?;
+    let ended = match ended {
+        Ending::Ended(ended) => ended,
+        Ending::SessionEnded => return Err(Problem::SessionEnded),
+        Ending::Missing => return Err(Problem::NotFound),
+    };
     if ended > 0 {
         let session = match which {
             Which::One(session) => Some(session),
