@@ -152,6 +152,9 @@ fn version_list(versions: &[i64]) -> String {
     versions.iter().fold("|".to_owned(), |list, version| format!("{list}{version}|"))
 }
 
+/// A row whose customer was written, and no other, may write its address: whoever changes an address changes the
+/// customer's version first, so what the plan says of the address holds as long as the version does.
+///
 /// `merged`: what the row would become, beside what it is. `planned`: the slug form before and after, and whether
 /// anything differs. `plan`: the outcome and the slug. Expects `input`; the slug form is that of `slug::form`.
 const PLAN: &str = "
@@ -177,6 +180,8 @@ merged AS (
         CASE WHEN i.address <> 1 THEN COALESCE(i.country, a.country) END AS country,
         COALESCE(i.email <> c.email OR i.first_name <> c.first_name OR i.last_name <> c.last_name, FALSE)
             OR (i.sets_date AND i.date_of_birth IS DISTINCT FROM c.date_of_birth) AS customer_differs,
+        a.customer_id IS NOT NULL AS has_address,
+        COALESCE(i.first_name_slug <> c.first_name_slug OR i.last_name_slug <> c.last_name_slug, FALSE) AS renamed,
         CASE i.address
             WHEN 1 THEN a.customer_id IS NOT NULL
             WHEN 2 THEN a.customer_id IS NULL
@@ -207,7 +212,7 @@ planned AS (
 plan AS (
     SELECT p.*,
         CASE
-            WHEN p.outcome <> 0 OR p.form = p.old_form THEN p.slug
+            WHEN p.outcome <> 0 OR NOT p.renamed OR p.form = p.old_form THEN p.slug
             WHEN EXISTS (SELECT 1 FROM customers h WHERE h.slug = p.form AND h.id <> p.id)
                 THEN RTRIM(SUBSTR(p.form, 1, 74), '-') || '-' || p.slug_suffix
             ELSE p.form
@@ -312,24 +317,33 @@ impl QueryFragment<Pg> for Statement<'_> {
         out.push_sql(
             " FROM plan WHERE plan.outcome = 0 AND c.id = plan.id AND c.version = plan.version RETURNING c.id
             ),
+            done AS MATERIALIZED (SELECT array_agg(written.id) AS ids FROM written),
             removed AS (
-                DELETE FROM addresses a USING plan, written
-                WHERE plan.address_differs AND plan.address_change = 1
-                    AND written.id = plan.id AND a.customer_id = plan.id
+                DELETE FROM addresses a USING plan
+                WHERE plan.address_change = 1 AND plan.has_address AND plan.id = ANY ((SELECT ids FROM done)::bigint[])
+                    AND a.customer_id = plan.id
             ),
-            stored AS (
+            replaced AS (
+                UPDATE addresses a SET street_address = plan.street_address, postal_code = plan.postal_code,
+                    city = plan.city, state = plan.state, country = plan.country
+                FROM plan
+                WHERE plan.address_change = 2 AND plan.has_address AND plan.address_differs
+                    AND plan.id = ANY ((SELECT ids FROM done)::bigint[]) AND a.customer_id = plan.id
+            ),
+            added AS (
                 INSERT INTO addresses (customer_id, street_address, postal_code, city, state, country)
                 SELECT plan.id, plan.street_address, plan.postal_code, plan.city, plan.state, plan.country
-                FROM plan JOIN written ON written.id = plan.id
-                WHERE plan.address_differs AND plan.address_change = 2
-                ON CONFLICT (customer_id) DO UPDATE SET street_address = excluded.street_address,
-                    postal_code = excluded.postal_code, city = excluded.city, state = excluded.state,
-                    country = excluded.country
+                FROM plan
+                WHERE plan.address_change = 2 AND NOT plan.has_address
+                    AND plan.id = ANY ((SELECT ids FROM done)::bigint[])
             )
-            SELECT CASE WHEN plan.outcome = 0 AND written.id IS NULL THEN 5 ELSE plan.outcome END, ",
+            SELECT CASE
+                WHEN plan.outcome = 0 AND NOT COALESCE(plan.id = ANY ((SELECT ids FROM done)::bigint[]), FALSE) THEN 5
+                ELSE plan.outcome
+            END, ",
         );
         out.push_sql(OUTPUT);
-        out.push_sql(" FROM plan LEFT JOIN written ON written.id = plan.id");
+        out.push_sql(" FROM plan");
         Ok(())
     }
 }
