@@ -230,10 +230,10 @@ const MOVED: i32 = 5;
 const SESSION_ENDED: i32 = 6;
 
 /// What comes back for each row, in the order of [`Planned`].
-const OUTPUT: &str = "plan.ord, plan.email_changed, plan.version, plan.email, plan.first_name, plan.last_name, plan.new_slug, \
+const OUTPUT: &str = "plan.ord, plan.email_changed, COALESCE(plan.new_slug <> plan.slug, FALSE), plan.version, plan.email, plan.first_name, plan.last_name, plan.new_slug, \
      plan.date_of_birth, plan.street_address, plan.postal_code, plan.city, plan.state, plan.country";
 
-type OutputTypes = (Integer, Integer, Bool, Nullable<BigInt>, CustomerTypes, AddressTypes);
+type OutputTypes = (Integer, Integer, Bool, Bool, Nullable<BigInt>, CustomerTypes, AddressTypes);
 
 /// One row of the plan, or of what was done.
 #[derive(Queryable)]
@@ -241,6 +241,7 @@ struct Planned {
     outcome: i32,
     ord: i32,
     email_changed: bool,
+    slug_changed: bool,
     version: Option<i64>,
     customer: CustomerColumns,
     address: AddressColumns,
@@ -410,7 +411,13 @@ fn one_on_sqlite(connection: &mut SqliteConnection, update: &Update) -> DbResult
     };
     if planned.outcome == APPLIED {
         let id = update.customer.id();
-        WriteCustomer { statement: &statement, planned: &planned }.execute(connection)?;
+        let (statement, planned) = (&statement, &planned);
+        match (planned.email_changed, planned.slug_changed) {
+            (false, false) => WriteCustomer::<false, false> { statement, planned }.execute(connection)?,
+            (false, true) => WriteCustomer::<false, true> { statement, planned }.execute(connection)?,
+            (true, false) => WriteCustomer::<true, false> { statement, planned }.execute(connection)?,
+            (true, true) => WriteCustomer::<true, true> { statement, planned }.execute(connection)?,
+        };
         match &update.change.address {
             AddressChange::Keep => {}
             AddressChange::Remove => {
@@ -424,45 +431,47 @@ fn one_on_sqlite(connection: &mut SqliteConnection, update: &Update) -> DbResult
     planned.outcome()
 }
 
-/// Carries out the customer's part of the plan.
-struct WriteCustomer<'a> {
+/// Carries out the customer's part of the plan. SQLite writes the index of every column that is set, changed or
+/// not, which would double the pages of a commit: columns with an index are set only where they change.
+struct WriteCustomer<'a, const EMAIL: bool, const SLUG: bool> {
     statement: &'a Statement<'a>,
     planned: &'a Planned,
 }
 
-impl QueryId for WriteCustomer<'_> {
-    type QueryId = WriteCustomer<'static>;
+impl<const EMAIL: bool, const SLUG: bool> QueryId for WriteCustomer<'_, EMAIL, SLUG> {
+    type QueryId = WriteCustomer<'static, EMAIL, SLUG>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<C> RunQueryDsl<C> for WriteCustomer<'_> {}
+impl<C, const EMAIL: bool, const SLUG: bool> RunQueryDsl<C> for WriteCustomer<'_, EMAIL, SLUG> {}
 
-impl QueryFragment<Sqlite> for WriteCustomer<'_> {
+impl<const EMAIL: bool, const SLUG: bool> QueryFragment<Sqlite> for WriteCustomer<'_, EMAIL, SLUG> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         let columns = &self.statement.columns;
         let (email, first_name, last_name, slug, date_of_birth) = &self.planned.customer;
         out.push_sql("UPDATE customers SET version = version + 1, updated_at = ");
         out.push_bind_param::<Timestamp, _>(&self.statement.now)?;
-        for (column, value) in
-            [(", email = ", email), (", first_name = ", first_name), (", last_name = ", last_name), (", slug = ", slug)]
-        {
-            out.push_sql(column);
-            out.push_bind_param::<Nullable<Text>, _>(value)?;
-        }
+        out.push_sql(", first_name = ");
+        out.push_bind_param::<Nullable<Text>, _>(first_name)?;
+        out.push_sql(", last_name = ");
+        out.push_bind_param::<Nullable<Text>, _>(last_name)?;
         out.push_sql(", date_of_birth = ");
         out.push_bind_param::<Nullable<Date>, _>(date_of_birth)?;
-        for (column, values) in [
-            ("email_canonical", &columns.email_canonical),
-            ("first_name_slug", &columns.first_name_slug),
-            ("last_name_slug", &columns.last_name_slug),
-        ] {
-            out.push_sql(", ");
-            out.push_sql(column);
-            out.push_sql(" = COALESCE(");
-            out.push_bind_param::<Nullable<Text>, _>(values.first().ok_or(diesel::NotFound)?)?;
-            out.push_sql(", ");
-            out.push_sql(column);
-            out.push_sql(")");
+        let (first_slug, last_slug) = (columns.first_name_slug.first(), columns.last_name_slug.first());
+        out.push_sql(", first_name_slug = COALESCE(");
+        out.push_bind_param::<Nullable<Text>, _>(first_slug.ok_or(diesel::NotFound)?)?;
+        out.push_sql(", first_name_slug), last_name_slug = COALESCE(");
+        out.push_bind_param::<Nullable<Text>, _>(last_slug.ok_or(diesel::NotFound)?)?;
+        out.push_sql(", last_name_slug)");
+        if EMAIL {
+            out.push_sql(", email = ");
+            out.push_bind_param::<Nullable<Text>, _>(email)?;
+            out.push_sql(", email_canonical = ");
+            out.push_bind_param::<Nullable<Text>, _>(columns.email_canonical.first().ok_or(diesel::NotFound)?)?;
+        }
+        if SLUG {
+            out.push_sql(", slug = ");
+            out.push_bind_param::<Nullable<Text>, _>(slug)?;
         }
         out.push_sql(" WHERE id = ");
         out.push_bind_param::<BigInt, _>(columns.id.first().ok_or(diesel::NotFound)?)

@@ -128,13 +128,11 @@ fn gather<B: Batch>(waiting: &Receiver<Waiting<B>>, held_back: &mut VecDeque<Wai
 
 fn serve<B: Batch>(link: &mut Link, batch: Vec<Waiting<B>>) {
     let (members, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.member, w.answer)).unzip();
-    let started = std::time::Instant::now();
     let outcomes = match members.as_slice() {
         [] => return,
         [single] => vec![alone::<B>(link, single)],
         several => together::<B>(link, several),
     };
-    log::debug!(target: "dbg", "{} {}", members.len(), started.elapsed().as_micros());
     for (answer, outcome) in answers.into_iter().zip(outcomes) {
         if answer.send(outcome).is_err() {
             log::debug!("the client went away before its answer");

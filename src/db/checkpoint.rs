@@ -18,17 +18,20 @@ use super::executor::take_turn;
 use super::link::Link;
 
 /// How often the log is looked at.
-const EVERY: Duration = Duration::from_millis(250);
+const EVERY: Duration = Duration::from_millis(100);
 /// From this many pages on, a growing log is begun anew: 16 MiB.
 const LONG: i32 = 4_000;
 
-/// What SQLite says of a checkpoint: pages in the log, and how many of them are in the database too.
+/// So few pages are copied in less time than a commit takes.
+const SHORT: i32 = 256;
+/// The most rounds before the writer waits, however many pages it adds.
+const ROUNDS: u32 = 5;
+
+/// What SQLite says of a checkpoint: the pages that were in the log when it began.
 #[derive(QueryableByName)]
 struct Progress {
     #[diesel(sql_type = Integer)]
     log: i32,
-    #[diesel(sql_type = Integer)]
-    checkpointed: i32,
 }
 
 /// Keeps the log short until the channel closes.
@@ -49,14 +52,27 @@ fn round(link: &mut Link, turn: &Mutex<()>, before: i32) -> DbResult<i32> {
         take_turn(Some(turn), || link.once(|connection| run(connection, "TRUNCATE")))?;
         return Ok(0);
     }
-    if progress.log >= LONG && progress.checkpointed < progress.log {
-        take_turn(Some(turn), || link.once(|connection| run(connection, "PASSIVE")))?;
+    if progress.log >= LONG {
+        shorten(link, turn, progress.log)?;
     }
     Ok(progress.log)
 }
 
+/// Copies what was added meanwhile, in ever smaller rounds, and the last of it while the writer waits.
+fn shorten(link: &mut Link, turn: &Mutex<()>, mut copied: i32) -> DbResult<()> {
+    for _ in 0..ROUNDS {
+        let log = link.once(|connection| run(connection, "PASSIVE"))?.log;
+        let added = log - copied;
+        copied = log;
+        if added < SHORT {
+            break;
+        }
+    }
+    take_turn(Some(turn), || link.once(|connection| run(connection, "PASSIVE"))).map(|_| ())
+}
+
 fn run(connection: &mut DbConnection, mode: &str) -> DbResult<Progress> {
     let progress = diesel::sql_query(format!("PRAGMA wal_checkpoint({mode})")).load::<Progress>(connection)?.pop();
-    // -1 and -1 where there is no log yet.
-    Ok(progress.unwrap_or(Progress { log: 0, checkpointed: 0 }))
+    // -1 where there is no log yet.
+    Ok(progress.unwrap_or(Progress { log: 0 }))
 }
