@@ -19,8 +19,8 @@ use super::link::Link;
 
 /// How often the log is looked at.
 const EVERY: Duration = Duration::from_millis(100);
-/// From this many pages on, a growing log is begun anew: 16 MiB.
-const LONG: i32 = 4_000;
+/// From this many pages on, a growing log is begun anew: 64 MiB.
+const LONG: i32 = 16_000;
 
 /// So few pages are copied in less time than a commit takes.
 const SHORT: i32 = 256;
