@@ -79,8 +79,7 @@ fn open_sqlite(path: &Path, busy_timeout: Duration) -> ConnectionResult<SqliteCo
              PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = ON;
-             PRAGMA secure_delete = ON;
-             PRAGMA cache_size = -8000;",
+             PRAGMA secure_delete = ON;",
             busy_timeout.as_millis()
         ))
         .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;

@@ -51,8 +51,8 @@ impl r2d2::ManageConnection for Manager {
 /// What the service's own connections are told, beyond what every connection is.
 fn prelude(connection: &DbConnection) -> &'static str {
     match connection {
-        // `checkpoint` does it.
-        DbConnection::Sqlite(_) => "PRAGMA wal_autocheckpoint = 0",
+        // `checkpoint` does it. Five MiB a connection hold the inner pages of millions of rows.
+        DbConnection::Sqlite(_) => "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -5000",
         // The statements are few, take all they need as parameters and look rows up by index, so one plan serves
         // for good: planning anew cost more than running (docs/decisions/0009). Without the other settings a
         // plan made while the tables were empty would go on scanning them when they are not.
