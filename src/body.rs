@@ -217,6 +217,15 @@ impl<'a> Members<'a> {
     }
 }
 
+impl Members<'_> {
+    /// Notes which of these members are absent.
+    pub fn require(&self, parent: &str, names: &[&str], errors: &mut FieldErrors) {
+        for name in names.iter().filter(|name| !self.list.iter().any(|(given, _)| given == *name)) {
+            errors.add(pointer(parent, name), Refusal::required());
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct InOrder;

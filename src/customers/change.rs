@@ -4,6 +4,7 @@ use chrono::{Duration, NaiveDate, Utc};
 
 use super::email::Email;
 use super::postal_code::PostalCode;
+use super::queries::NewCustomer;
 use super::{country, slug, text};
 use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal, pointer};
 
@@ -52,6 +53,22 @@ pub struct Change {
     pub address: AddressChange,
 }
 
+impl Change {
+    /// What a new customer starts with, if all that one needs is there.
+    pub(super) fn into_new_customer(self) -> Option<NewCustomer> {
+        Some(NewCustomer {
+            email: self.email?,
+            first_name: self.first_name?,
+            last_name: self.last_name?,
+            date_of_birth: self.date_of_birth.flatten(),
+            address: match self.address {
+                AddressChange::Set(members) => Some(members),
+                AddressChange::Keep | AddressChange::Remove => None,
+            },
+        })
+    }
+}
+
 /// What becomes of an address.
 #[derive(Clone, Default)]
 pub enum AddressChange {
@@ -95,7 +112,7 @@ impl Body for MergePatch {
     const MEDIA_TYPES: &'static [&'static str] = &["application/merge-patch+json", "application/json"];
 
     fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, NotMembers> {
-        change(members, errors, |members, errors| address_members(members, errors).0).map(|change| Some(Self(change)))
+        change(members, errors, address_members).map(|change| Some(Self(change)))
     }
 }
 
@@ -166,11 +183,9 @@ pub fn date_of_birth(text: &str) -> Result<NaiveDate, Refusal> {
     Ok(date)
 }
 
-fn address_members(members: &Members<'_>, errors: &mut FieldErrors) -> (AddressMembers, Vec<String>) {
+fn address_members(members: &Members<'_>, errors: &mut FieldErrors) -> AddressMembers {
     let mut address = AddressMembers::default();
-    let mut seen = Vec::with_capacity(5);
     for (name, value) in members.iter() {
-        seen.push(name.to_owned());
         let text = |most| value.text().and_then(|text| text::normalise(text, 1..=most));
         match name {
             "street_address" => address.street_address = errors.keep("#/address/street_address", text(255)),
@@ -186,17 +201,13 @@ fn address_members(members: &Members<'_>, errors: &mut FieldErrors) -> (AddressM
             other => errors.add(pointer("#/address", other), unknown()),
         }
     }
-    (address, seen)
+    address
 }
 
 /// Optional members that are absent become `null`, the others are required.
 pub(super) fn whole_address(members: &Members<'_>, errors: &mut FieldErrors) -> AddressMembers {
-    let (mut address, seen) = address_members(members, errors);
-    for name in ["street_address", "city", "country"] {
-        if !seen.iter().any(|seen| seen == name) {
-            errors.add(pointer("#/address", name), Refusal::required());
-        }
-    }
+    let mut address = address_members(members, errors);
+    members.require("#/address", &["street_address", "city", "country"], errors);
     address.state.get_or_insert_default();
     address.postal_code.get_or_insert_default();
     address

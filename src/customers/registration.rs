@@ -1,8 +1,8 @@
 //! The body of a registration.
 
-use super::change::{AddressChange, Change, member, whole_address};
+use super::change::{Change, member, whole_address};
 use super::queries::NewCustomer;
-use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal, pointer};
+use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal};
 use crate::sessions::password::Password;
 
 /// A new customer and the password to sign in with.
@@ -26,26 +26,11 @@ impl Body for Registration {
                 _ => member(&mut change, name, &value, errors, whole_address)?,
             }
         }
-        for name in REQUIRED {
-            if !members.iter().any(|(given, _)| given == name) {
-                errors.add(pointer("#", name), Refusal::required());
-            }
-        }
+        members.require("#", &REQUIRED, errors);
         if let Some(password) = &password {
             check_password(password, repeated.as_ref(), &change, errors);
         }
-        let (Some(email), Some(first_name), Some(last_name), Some(password)) =
-            (change.email, change.first_name, change.last_name, password)
-        else {
-            return Ok(None);
-        };
-        let address = match change.address {
-            AddressChange::Set(members) => Some(members),
-            AddressChange::Keep | AddressChange::Remove => None,
-        };
-        let date_of_birth = change.date_of_birth.flatten();
-        let customer = NewCustomer { email, first_name, last_name, date_of_birth, address };
-        Ok(Some(Self { customer, password }))
+        Ok(change.into_new_customer().zip(password).map(|(customer, password)| Self { customer, password }))
     }
 }
 

@@ -6,12 +6,12 @@ use std::hash::{BuildHasher, RandomState};
 use diesel::prelude::*;
 use serde::Serialize;
 
-use super::change::{AddressChange, Change, member, whole_address};
+use super::change::{Change, member, whole_address};
 use super::model::{Customer, CustomerId};
 use super::queries::{NewCustomer, NewRow, create, insert_rows};
 use super::read::find_many;
 use super::slug;
-use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal, pointer};
+use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal};
 use crate::db::{Constraint, DbConnection, DbError, DbResult};
 use crate::schema::{customers, passwords};
 use crate::sessions::password::is_importable;
@@ -41,22 +41,8 @@ impl Body for ImportLine {
                 _ => member(&mut change, name, &value, errors, whole_address)?,
             }
         }
-        for name in ["email", "first_name", "last_name"] {
-            if !members.iter().any(|(given, _)| given == name) {
-                errors.add(pointer("#", name), Refusal::required());
-            }
-        }
-        let (Some(email), Some(first_name), Some(last_name)) = (change.email, change.first_name, change.last_name)
-        else {
-            return Ok(None);
-        };
-        let address = match change.address {
-            AddressChange::Set(members) => Some(members),
-            AddressChange::Keep | AddressChange::Remove => None,
-        };
-        let date_of_birth = change.date_of_birth.flatten();
-        let customer = NewCustomer { email, first_name, last_name, date_of_birth, address };
-        Ok(Some(Self { id, customer, slug, password_hash }))
+        members.require("#", &["email", "first_name", "last_name"], errors);
+        Ok(change.into_new_customer().map(|customer| Self { id, customer, slug, password_hash }))
     }
 }
 

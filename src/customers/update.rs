@@ -424,7 +424,7 @@ fn one_on_sqlite(connection: &mut SqliteConnection, update: &Update) -> DbResult
                 diesel::delete(addresses::table.find(id.get())).execute(connection)?;
             }
             AddressChange::Set(_) => {
-                WriteAddress { id, planned: &planned }.execute(connection)?;
+                WriteAddress { id, planned }.execute(connection)?;
             }
         }
     }

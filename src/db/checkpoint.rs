@@ -19,13 +19,13 @@ use super::link::Link;
 
 /// How often the log is looked at.
 const EVERY: Duration = Duration::from_millis(100);
-/// From this many pages on, a growing log is begun anew: 64 MiB.
-const LONG: i32 = 16_000;
+/// From this many pages on, a growing log is begun anew: 256 MiB.
+const LONG: i32 = 64_000;
 
 /// So few pages are copied in less time than a commit takes.
 const SHORT: i32 = 256;
 /// The most rounds before the writer waits, however many pages it adds.
-const ROUNDS: u32 = 5;
+const ROUNDS: u32 = 3;
 
 /// What SQLite says of a checkpoint: the pages that were in the log when it began.
 #[derive(QueryableByName)]

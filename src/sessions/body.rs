@@ -28,20 +28,14 @@ fn read_all(
     names: &[&str],
     mut read: impl FnMut(&str, &Json<'_>, &mut FieldErrors),
 ) {
-    let mut seen = Vec::with_capacity(names.len());
     for (name, value) in members.iter() {
         if names.contains(&name) {
-            seen.push(name.to_owned());
             read(name, &value, errors);
         } else {
             errors.add(pointer("#", name), Refusal::new(FieldCode::UnknownField, "There is no such member."));
         }
     }
-    for name in names {
-        if !seen.iter().any(|seen| seen == name) {
-            errors.add(pointer("#", name), Refusal::required());
-        }
-    }
+    members.require("#", names, errors);
 }
 
 impl Body for SignIn {
