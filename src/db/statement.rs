@@ -27,8 +27,8 @@ macro_rules! input {
         }
 
         #[derive(Default)]
-        struct $columns<'a> {
-            $($name: Vec<$rust>,)*
+        pub(super) struct $columns<'a> {
+            $(pub(super) $name: Vec<$rust>,)*
             lifetime: std::marker::PhantomData<&'a ()>,
         }
 
@@ -40,7 +40,7 @@ macro_rules! input {
             }
 
             /// The whole `input`, for PostgreSQL.
-            fn push_arrays<'b>(&'b self, out: &mut diesel::query_builder::AstPass<'_, 'b, diesel::pg::Pg>)
+            pub(super) fn push_arrays<'b>(&'b self, out: &mut diesel::query_builder::AstPass<'_, 'b, diesel::pg::Pg>)
                 -> diesel::QueryResult<()>
             {
                 $crate::db::statement::open_input(out, Self::NAMES);
@@ -55,7 +55,7 @@ macro_rules! input {
             }
 
             /// The whole `input`, for SQLite: the only row.
-            fn push_only_row<'b>(&'b self, out: &mut diesel::query_builder::AstPass<'_, 'b, diesel::sqlite::Sqlite>)
+            pub(super) fn push_only_row<'b>(&'b self, out: &mut diesel::query_builder::AstPass<'_, 'b, diesel::sqlite::Sqlite>)
                 -> diesel::QueryResult<()>
             {
                 $crate::db::statement::open_input(out, Self::NAMES);

@@ -1,4 +1,4 @@
-//! The one address of a customer: PUT replaces it as one value (contract, section 1).
+//! The one address of a customer: PUT replaces it as one value.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Versions, entity tags and conditional requests (contract, section 2; RFC 9110 §13).
+//! Versions, entity tags and conditional requests (RFC 9110 §13).
 
 use awc::http::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The order of decisions: where two things are wrong, the reply is the one that comes first (contract, section 2).
+//! The order of decisions: where two things are wrong, the reply is the one that comes first.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! EdDSA: keys from files, their publication, their rotation, and an independent verifier (contract, section 4).
+//! EdDSA: keys from files, their publication, their rotation, and an independent verifier.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

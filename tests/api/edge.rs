@@ -1,4 +1,4 @@
-//! What every reply carries: a request id, security headers, nothing that leaks (contract, section 3).
+//! What every reply carries: a request id, security headers, nothing that leaks.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Email addresses: their syntax, kept as typed, unique by their canonical form (contract, section 1).
+//! Email addresses: their syntax, kept as typed, unique by their canonical form.
 
 use serde_json::json;
 

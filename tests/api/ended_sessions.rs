@@ -1,4 +1,4 @@
-//! Ending a session works at once: the next request with its access token is refused (contract, section 4).
+//! Ending a session works at once: the next request with its access token is refused.
 
 use awc::http::Method;
 use futures_util::future::join_all;

@@ -1,4 +1,4 @@
-//! `DELETE /api/v1/customers/{id}/` (contract, section 2).
+//! `DELETE /api/v1/customers/{id}/`.
 
 use futures_util::future::{join, join_all, join4};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What the operator reads: one line an event, ids only, and never anything personal (contract, sections 3 and 4).
+//! What the operator reads: one line an event, ids only, and never anything personal.
 
 use serde_json::{Value, json};
 

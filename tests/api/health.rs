@@ -1,4 +1,4 @@
-//! Liveness, readiness, and a service that has more to do than it admits (contract, sections 2 and 3).
+//! Liveness, readiness, and a service that has more to do than it admits.
 
 use diesel::connection::SimpleConnection;
 use futures_util::StreamExt;

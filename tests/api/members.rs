@@ -1,4 +1,4 @@
-//! The members of a customer: absent, null, their limits, what is made of them (contract, section 1).
+//! The members of a customer: absent, null, their limits, what is made of them.
 
 use chrono::{Duration, Utc};
 use serde_json::{Value, json};

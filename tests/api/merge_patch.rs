@@ -1,4 +1,4 @@
-//! `PATCH /api/v1/customers/{id}/` (contract, sections 1 and 2; RFC 7396).
+//! `PATCH /api/v1/customers/{id}/` (RFC 7396).
 
 use awc::http::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Which passwords may be set (contract, section 4).
+//! Which passwords may be set.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Passwords are hashed on threads of their own behind a bounded queue (contract, section 4).
+//! Passwords are hashed on threads of their own behind a bounded queue.
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Paths and methods: the trailing slash, `me`, ids that are none, 404 and 405 (contract, section 2).
+//! Paths and methods: the trailing slash, `me`, ids that are none, 404 and 405.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! `/auth/token/refresh/` and `/auth/token/revoke/` (contract, section 4).
+//! `/auth/token/refresh/` and `/auth/token/revoke/`.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

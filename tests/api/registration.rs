@@ -1,4 +1,4 @@
-//! `POST /api/v1/customers/` (contract, section 2).
+//! `POST /api/v1/customers/`.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Idle and absolute life times of sessions, and the sweep of those that are over (contract, section 4).
+//! Idle and absolute life times of sessions, and the sweep of those that are over.
 
 use std::time::Duration;
 

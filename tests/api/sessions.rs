@@ -1,4 +1,4 @@
-//! `/api/v1/customers/{id}/sessions/…` (contract, sections 2 and 4).
+//! `/api/v1/customers/{id}/sessions/…`.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `POST /auth/token/` (contract, sections 2 and 4).
+//! `POST /auth/token/`.
 
 use serde_json::{Value, json};
 

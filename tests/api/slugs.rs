@@ -1,4 +1,4 @@
-//! Slugs: ASCII, unique, and stable until the slug form of the name changes (contract, section 1).
+//! Slugs: ASCII, unique, and stable until the slug form of the name changes.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Throttling by client address and by account (contract, section 4).
+//! Throttling by client address and by account.
 
 use std::time::Duration;
 

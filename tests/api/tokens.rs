@@ -1,4 +1,4 @@
-//! Access tokens: which are good, which are not, and what the reply says (contract, section 4; RFC 6750, 7519, 9068).
+//! Access tokens: which are good, which are not, and what the reply says (RFC 6750, 7519, 9068).
 
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::json;

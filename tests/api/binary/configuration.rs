@@ -1,4 +1,4 @@
-//! Settings: layers, unknown keys, secrets that stay secret (contract, section 5).
+//! Settings: layers, unknown keys, secrets that stay secret.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The real binary: its commands, its exit codes, its signals (contract, sections 5 and 6).
+//! The real binary: its commands, its exit codes, its signals.
 
 mod commands;
 mod configuration;

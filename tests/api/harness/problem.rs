@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::http::Reply;
 
 impl Reply {
-    /// Checks everything that holds for every problem (RFC 9457 and the contract, section 3).
+    /// Checks everything that holds for every problem (RFC 9457, docs/api.md).
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) -> &Self {
         assert_eq!(self.status(), status, "{}", self.text());
