@@ -3,6 +3,8 @@
 //! The compiled-in defaults double as the list of known keys and of their types, so a key cannot exist
 //! without a documented default, and an unknown one is an error that names its nearest neighbour.
 
+mod layers;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,8 +17,6 @@ use crate::db::Target;
 
 /// The documented defaults, as shipped.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
-
-const VARIABLE_PREFIX: &str = "CLIENTELE__";
 
 /// Why settings were refused: one line that names the place and the key.
 #[derive(Debug)]
@@ -284,10 +284,10 @@ impl Settings {
         let mut merged: Table =
             DEFAULTS.parse().map_err(|error| SettingsError::new(format!("config/default.toml: {error}")))?;
         if let Some(path) = file {
-            overlay_file(&mut merged, path)?;
+            layers::overlay_file(&mut merged, path)?;
         }
         for (name, value) in variables {
-            overlay_variable(&mut merged, &name, &value)?;
+            layers::overlay_variable(&mut merged, &name, &value)?;
         }
         let settings: Self = Value::Table(merged)
             .try_into()
@@ -354,75 +354,4 @@ impl Settings {
         Target::parse(self.database.url.expose())
             .map_err(|reason| SettingsError::new(format!("database.url: {reason}")))
     }
-}
-
-fn overlay_file(merged: &mut Table, path: &Path) -> Result<(), SettingsError> {
-    let place = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| SettingsError::new(format!("{place}: {error}")))?;
-    let table: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| SettingsError::new(format!("{place}: {}", error.to_string().trim())))?;
-    for (section, values) in table {
-        let Value::Table(values) = values else {
-            return Err(unknown_key(merged, &place.to_string(), &section));
-        };
-        for (key, value) in values {
-            set(merged, &place.to_string(), &section, &key, value)?;
-        }
-    }
-    Ok(())
-}
-
-fn overlay_variable(merged: &mut Table, name: &str, text: &str) -> Result<(), SettingsError> {
-    let (section, key) = match name.strip_prefix(VARIABLE_PREFIX) {
-        Some(rest) => {
-            let rest = rest.to_lowercase();
-            let (section, key) = rest.split_once("__").unwrap_or((rest.as_str(), ""));
-            (section.to_owned(), key.to_owned())
-        }
-        None if name == "DATABASE_URL" => ("database".to_owned(), "url".to_owned()),
-        None => return Ok(()),
-    };
-    let value = match merged.get(&section).and_then(|values| values.get(&key)) {
-        Some(Value::Integer(_)) => text
-            .trim()
-            .parse()
-            .map(Value::Integer)
-            .map_err(|_| SettingsError::new(format!("{name}: {text:?} is not a whole number")))?,
-        Some(Value::Boolean(_)) => text
-            .trim()
-            .parse()
-            .map(Value::Boolean)
-            .map_err(|_| SettingsError::new(format!("{name}: {text:?} is neither true nor false")))?,
-        Some(Value::Array(_)) => {
-            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
-        }
-        _ => Value::String(text.to_owned()),
-    };
-    set(merged, name, &section, &key, value)
-}
-
-fn set(merged: &mut Table, place: &str, section: &str, key: &str, value: Value) -> Result<(), SettingsError> {
-    let Some(known) = merged.get_mut(section).and_then(|values| values.get_mut(key)) else {
-        return Err(unknown_key(merged, place, &format!("{section}.{key}")));
-    };
-    if known.type_str() != value.type_str() {
-        let (expected, found) = (known.type_str(), value.type_str());
-        return Err(SettingsError::new(format!("{place}: {section}.{key} takes a {expected}, not a {found}")));
-    }
-    *known = value;
-    Ok(())
-}
-
-fn unknown_key(known: &Table, place: &str, key: &str) -> SettingsError {
-    let nearest = known
-        .iter()
-        .flat_map(|(section, values)| {
-            let keys = values.as_table().into_iter().flat_map(Table::keys);
-            keys.map(move |key| format!("{section}.{key}"))
-        })
-        .max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)))
-        .unwrap_or_default();
-    SettingsError::new(format!("{place}: unknown key `{key}`; did you mean `{nearest}`?"))
 }

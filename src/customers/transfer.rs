@@ -14,7 +14,7 @@ use super::slug;
 use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal};
 use crate::db::{Constraint, DbConnection, DbError, DbResult};
 use crate::schema::{customers, passwords};
-use crate::sessions::password::is_importable;
+use crate::sessions::is_importable;
 
 /// Customers of one statement.
 pub const CHUNK: usize = 1_000;

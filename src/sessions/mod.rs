@@ -1,6 +1,7 @@
 //! Sessions: sign-ins, the tokens they yield, and the passwords they begin with.
 
 mod body;
+mod hashing;
 pub mod keys;
 mod model;
 pub mod password;
@@ -10,5 +11,6 @@ pub mod routes;
 pub mod secret;
 pub mod token;
 
+pub use hashing::is_importable;
 pub use model::SessionId;
 pub(crate) use queries::{set_password, sweep};

@@ -5,16 +5,12 @@
 
 use std::ops::RangeInclusive;
 
-use argon2::password_hash::rand_core::OsRng;
-use argon2::password_hash::{PasswordHash, SaltString};
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use argon2::Argon2;
 use crossbeam_channel::Receiver;
-use sha2::Sha256;
 use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization;
 
+use super::hashing::{Verdict, argon2, hash, verify};
 use crate::body::{FieldCode, Json, Refusal};
 use crate::problem::Problem;
 use crate::settings;
@@ -28,16 +24,6 @@ const ESTIMATED: usize = 72;
 const STRONG_ENOUGH: f64 = 8.0;
 /// The same for what is left when the customer's own email and names are taken out.
 const STRONG_WITHOUT_KNOWN: f64 = 6.0;
-/// OWASP's parameters for Argon2id: 19 MiB, two passes, one lane.
-const MEMORY_KIB: u32 = 19 * 1024;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
-/// What an imported hash may cost at most.
-const MOST_MEMORY_KIB: u32 = 256 * 1024;
-const MOST_PASSES: u32 = 16;
-const MOST_LANES: u32 = 16;
-const MOST_ITERATIONS: u32 = 5_000_000;
-
 /// A password as typed, in Unicode NFC; never shown.
 #[derive(Clone)]
 pub struct Password(String);
@@ -127,15 +113,6 @@ fn without(text: &str, words: &[&str]) -> Option<String> {
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 2);
     std::iter::once(text).filter(|text| !text.is_empty()).chain(words)
-}
-
-/// What a check against a stored hash found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Wrong,
-    Right,
-    /// Right, and the stored hash is weaker than one made today.
-    Outdated,
 }
 
 type Job = Box<dyn FnOnce(&Argon2<'static>) + Send>;
@@ -231,67 +208,6 @@ impl Passwords {
     }
 }
 
-fn argon2() -> Result<Argon2<'static>, argon2::Error> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
-
-fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, String> {
-    let salt = SaltString::generate(&mut OsRng);
-    argon2.hash_password(password.as_bytes(), &salt).map(|hash| hash.to_string()).map_err(|error| error.to_string())
-}
-
-fn verify(argon2: &Argon2<'_>, password: &str, stored: &str) -> Verdict {
-    if stored.starts_with("pbkdf2_sha256$") {
-        return match django_matches(password, stored) {
-            Some(true) => Verdict::Outdated,
-            _ => Verdict::Wrong,
-        };
-    }
-    let Ok(parsed) = PasswordHash::new(stored) else {
-        return Verdict::Wrong;
-    };
-    if argon2.verify_password(password.as_bytes(), &parsed).is_err() {
-        return Verdict::Wrong;
-    }
-    let current = Params::try_from(&parsed).is_ok_and(|params| {
-        params.m_cost() >= MEMORY_KIB && params.t_cost() >= PASSES && parsed.algorithm == Algorithm::Argon2id.ident()
-    });
-    if current { Verdict::Right } else { Verdict::Outdated }
-}
-
-/// `pbkdf2_sha256$<iterations>$<salt>$<base64 of 32 bytes>`, as Django writes it.
-fn django_parts(stored: &str) -> Option<(u32, &str, Vec<u8>)> {
-    let mut parts = stored.split('$').skip(1);
-    let (iterations, salt, digest) = (parts.next()?, parts.next()?, parts.next()?);
-    let iterations = iterations.parse().ok().filter(|count| (1..=MOST_ITERATIONS).contains(count))?;
-    let digest = STANDARD.decode(digest).ok().filter(|digest| digest.len() == 32)?;
-    parts.next().is_none().then_some((iterations, salt, digest))
-}
-
-fn django_matches(password: &str, stored: &str) -> Option<bool> {
-    use hmac::digest::CtOutput;
-    let (iterations, salt, digest) = django_parts(stored)?;
-    let derived = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), salt.as_bytes(), iterations);
-    let stored: [u8; 32] = digest.try_into().ok()?;
-    // Compared in constant time.
-    Some(CtOutput::<hmac::Hmac<Sha256>>::new(derived.into()) == CtOutput::new(stored.into()))
-}
-
-/// Whether a hash from elsewhere can be verified here, at a bounded cost.
-pub fn is_importable(stored: &str) -> bool {
-    if stored.starts_with("pbkdf2_sha256$") {
-        return django_parts(stored).is_some();
-    }
-    PasswordHash::new(stored).is_ok_and(|parsed| {
-        let argon2 = Algorithm::try_from(parsed.algorithm).is_ok();
-        let bounded = Params::try_from(&parsed).is_ok_and(|params| {
-            params.m_cost() <= MOST_MEMORY_KIB && params.t_cost() <= MOST_PASSES && params.p_cost() <= MOST_LANES
-        });
-        argon2 && bounded && parsed.hash.is_some() && parsed.salt.is_some()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,33 +223,6 @@ mod tests {
         }
         for password in ["SecureP@ssw0rd123", "correct horse battery staple", "zQ8#kd02!plm"] {
             assert!(!weak(password), "{password}");
-        }
-    }
-
-    #[test]
-    fn hashes_of_today_and_of_django_verify() {
-        let Ok(argon2) = argon2() else { return assert_eq!(1, 2, "the parameters are valid") };
-        let stored = hash(&argon2, "SecureP@ssw0rd123").unwrap_or_default();
-        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
-        assert_eq!(verify(&argon2, "SecureP@ssw0rd123", &stored), Verdict::Right);
-        assert_eq!(verify(&argon2, "SecureP@ssw0rd124", &stored), Verdict::Wrong);
-        // Made by Python: hashlib.pbkdf2_hmac("sha256", "lètmein".encode(), b"seasalt", 1000), in base64.
-        let django = "pbkdf2_sha256$1000$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=";
-        assert!(is_importable(django) && is_importable(&stored));
-        assert_eq!(verify(&argon2, "lètmein", django), Verdict::Outdated);
-        assert_eq!(verify(&argon2, "letmein", django), Verdict::Wrong);
-    }
-
-    #[test]
-    fn hashes_that_would_cost_too_much_are_not_importable() {
-        for stored in [
-            "",
-            "plain",
-            "pbkdf2_sha256$99999999$s$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-            "pbkdf2_sha1$1000$s$AAAA",
-            "$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-        ] {
-            assert!(!is_importable(stored), "{stored}");
         }
     }
 }

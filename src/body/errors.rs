@@ -1,0 +1,134 @@
+//! What can be wrong with the fields of a body, and where.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::problem::Problem;
+
+/// The most field errors that one reply lists.
+const MOST_ERRORS: usize = 100;
+
+/// What is wrong with one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldCode {
+    /// Must be there.
+    Required,
+    /// Must not be `null`.
+    Null,
+    /// Another JSON type is expected.
+    Type,
+    /// The text is not of the expected form.
+    Format,
+    /// Too few characters.
+    TooShort,
+    /// Too many characters.
+    TooLong,
+    /// The value lies outside what is allowed.
+    OutOfRange,
+    /// No such member.
+    UnknownField,
+    /// Too easily guessed.
+    PasswordWeak,
+    /// Not the same as the field it repeats.
+    Mismatch,
+}
+
+/// One row of a reply's `errors`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// A JSON pointer as a URI fragment (RFC 6901 §6).
+    pub pointer: String,
+    /// For programs.
+    pub code: FieldCode,
+    /// For people.
+    pub detail: Cow<'static, str>,
+}
+
+/// A field error that does not know its place yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    code: FieldCode,
+    detail: Cow<'static, str>,
+}
+
+impl Refusal {
+    /// A refusal with its text for people.
+    pub fn new(code: FieldCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+
+    /// The field must be there.
+    pub fn required() -> Self {
+        Self::new(FieldCode::Required, "This field is required.")
+    }
+
+    /// The field must not be `null`.
+    pub fn null() -> Self {
+        Self::new(FieldCode::Null, "This field must not be null.")
+    }
+
+    /// The field takes another JSON type.
+    pub fn wrong_type(expected: &str) -> Self {
+        Self::new(FieldCode::Type, format!("This must be {expected}."))
+    }
+
+    /// For people.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+/// All that is wrong with a body so far.
+#[derive(Debug, Default)]
+pub struct FieldErrors(Vec<FieldError>);
+
+impl FieldErrors {
+    /// Notes a refusal at a place.
+    pub fn add(&mut self, pointer: impl Into<String>, refusal: Refusal) {
+        if self.0.len() < MOST_ERRORS {
+            self.0.push(FieldError { pointer: pointer.into(), code: refusal.code, detail: refusal.detail });
+        }
+    }
+
+    /// Keeps a value, or notes why there is none.
+    pub fn keep<T>(&mut self, pointer: &str, value: Result<T, Refusal>) -> Option<T> {
+        value.map_err(|refusal| self.add(pointer, refusal)).ok()
+    }
+
+    /// The problem that lists them, unless there are none.
+    ///
+    /// # Errors
+    /// [`Problem::Validation`].
+    pub fn into_result<T>(self, value: Option<T>) -> Result<T, Problem> {
+        match value {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(Problem::Validation(self.0)),
+        }
+    }
+}
+
+/// A JSON pointer to a member, as a URI fragment: escaped as RFC 6901 §3 and §6 say, shortened where hostile.
+pub fn pointer(parent: &str, member: &str) -> String {
+    let mut pointer = format!("{parent}/");
+    for c in member.chars().take(64) {
+        match c {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '.' | '_' => pointer.push(c),
+            _ => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| pointer.push_str(&format!("%{byte:02X}"))),
+        }
+    }
+    pointer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_to_a_hostile_name_stays_a_pointer() {
+        assert_eq!(pointer("#/address", "a/b~c é"), "#/address/a~1b~0c%20%C3%A9");
+    }
+}
