@@ -5,7 +5,6 @@ use std::pin::Pin;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{Error, HttpMessage, web};
-use actix_web_httpauth::extractors::bearer::BearerAuth;
 use actix_web_httpauth::middleware::HttpAuthentication;
 
 use crate::customers::CustomerId;
@@ -24,10 +23,10 @@ pub struct Principal {
 
 type Verdict = Pin<Box<dyn Future<Output = Result<ServiceRequest, (Error, ServiceRequest)>>>>;
 
-/// The middleware. `with_fn` and an optional token, because the crate's own answer to a missing one has no body.
-pub fn bearer() -> HttpAuthentication<Option<BearerAuth>, impl Fn(ServiceRequest, Option<BearerAuth>) -> Verdict + Clone>
-{
-    HttpAuthentication::with_fn(|request: ServiceRequest, _: Option<BearerAuth>| -> Verdict {
+/// The middleware. It extracts nothing itself: the crate's extractor knows the scheme in one case only (see
+/// `principal`), and its own answer to a missing token has no body.
+pub fn bearer() -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Verdict + Clone> {
+    HttpAuthentication::with_fn(|request: ServiceRequest, ()| -> Verdict {
         Box::pin(async move {
             match principal(&request) {
                 Ok(principal) => {
@@ -52,8 +51,7 @@ fn principal(request: &ServiceRequest) -> Result<Principal, Problem> {
     }
     let text = first.to_str().map_err(|_| Problem::TokenInvalid)?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    // Another scheme is no bearer token. The name of this one has no case (RFC 9110 §11.1), which is why the header
-    // is read here and not by the crate's extractor.
+    // Another scheme is no bearer token. The name of this one has no case (RFC 9110 §11.1).
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Problem::TokenMissing);
     }

@@ -64,9 +64,9 @@ impl From<SettingsError> for StartError {
 /// What handlers share.
 #[derive(Clone)]
 struct State {
-    database: Database,
-    updates: Lane<Updates>,
-    reads: Lane<Reads>,
+    database: web::Data<Database>,
+    updates: web::Data<Lane<Updates>>,
+    reads: web::Data<Lane<Reads>>,
     tokens: web::Data<AccessTokens>,
     signer: web::Data<Signer>,
     passwords: web::Data<Passwords>,
@@ -115,9 +115,9 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
     let lifetimes = Lifetimes::from(&settings.auth);
     let refresh = RefreshTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?;
     let state = State {
-        updates: Lane::start(&database).map_err(failed)?,
-        reads: Lane::start(&database).map_err(failed)?,
-        database: database.clone(),
+        updates: web::Data::new(Lane::start(&database).map_err(failed)?),
+        reads: web::Data::new(Lane::start(&database).map_err(failed)?),
+        database: web::Data::new(database.clone()),
         signer: web::Data::new(Signer { access: tokens.clone(), refresh, lifetimes }),
         tokens,
         passwords: web::Data::new(Passwords::start(&settings.auth).map_err(failed)?),
@@ -218,14 +218,14 @@ fn application(
     InitError = (),
 > {
     let application = App::new()
-        .app_data(web::Data::new(state.database.clone()))
-        .app_data(web::Data::new(state.updates.clone()))
-        .app_data(web::Data::new(state.reads.clone()))
-        .app_data(state.tokens.clone())
-        .app_data(state.signer.clone())
-        .app_data(state.passwords.clone())
-        .app_data(state.throttle.clone())
-        .app_data(state.body_timeout.clone())
+        .app_data(state.database)
+        .app_data(state.updates)
+        .app_data(state.reads)
+        .app_data(state.tokens)
+        .app_data(state.signer)
+        .app_data(state.passwords)
+        .app_data(state.throttle)
+        .app_data(state.body_timeout)
         .configure(customers::routes::configure)
         .configure(sessions::routes::configure)
         .configure(sessions::keys::configure)

@@ -18,6 +18,7 @@ mod update;
 pub use change::{AddressChange, AddressMembers, Change, MergePatch, Name, Replacement, date_of_birth};
 pub use email::Email;
 pub use model::{Address, Customer, CustomerId, Versioned};
+pub(crate) use model::{ID_LIMIT, parse_id};
 pub use postal_code::PostalCode;
 pub use queries::{NewCustomer, NewRow, create, erase_by_id, insert_at, insert_rows};
 pub use read::{Found, Reads, find_by_id, find_many};

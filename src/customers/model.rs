@@ -14,18 +14,18 @@ pub struct CustomerId(i64);
 
 /// Bits below the milliseconds of a generated id.
 const RANDOM_BITS: u32 = 12;
-const LIMIT: i64 = 1 << 53;
+/// Ids of every kind lie below it.
+pub(crate) const ID_LIMIT: i64 = 1 << 53;
 
 impl CustomerId {
     /// The id, if it can be one.
     pub fn new(value: i64) -> Option<Self> {
-        (1..LIMIT).contains(&value).then_some(Self(value))
+        is_id(value).then_some(Self(value))
     }
 
     /// Reads the canonical decimal form: no sign, no leading zero.
     pub fn parse(text: &str) -> Option<Self> {
-        let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-        text.parse().ok().filter(|_| canonical).and_then(Self::new)
+        parse_id(text).map(Self)
     }
 
     /// Makes one from the milliseconds since 2026-01-01 and random low bits; a collision is tried anew by the caller.
@@ -33,13 +33,23 @@ impl CustomerId {
         let epoch: DateTime<Utc> = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).single().unwrap_or_default();
         let millis = (Utc::now() - epoch).num_milliseconds().max(0);
         let random = i64::from(rand::random_range(0..1_u32 << RANDOM_BITS));
-        Self(((millis << RANDOM_BITS) | random).clamp(1, LIMIT - 1))
+        Self(((millis << RANDOM_BITS) | random).clamp(1, ID_LIMIT - 1))
     }
 
     /// The number.
     pub fn get(self) -> i64 {
         self.0
     }
+}
+
+fn is_id(value: i64) -> bool {
+    (1..ID_LIMIT).contains(&value)
+}
+
+/// Reads an id of any kind in its canonical decimal form.
+pub(crate) fn parse_id(text: &str) -> Option<i64> {
+    let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|value| canonical && is_id(*value))
 }
 
 impl AsRef<i64> for CustomerId {

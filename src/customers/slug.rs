@@ -45,7 +45,7 @@ fn push(slug: &mut String, c: char) {
     }
 }
 
-/// The slug form of a full name from its parts, as `PLAN_SQL` computes it in the database.
+/// The slug form of a full name from its parts, as `update::plan` computes it in the database.
 pub fn form(first: &str, last: &str) -> String {
     let joined = format!("{first}-{last}");
     let joined = joined.trim_matches('-');

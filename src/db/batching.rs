@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::slice;
-use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 use tokio::sync::oneshot;
@@ -47,13 +46,7 @@ pub trait Batch: Send + Sync + 'static {
 
 /// The bounded queue into one batching thread.
 pub struct Lane<B: Batch> {
-    threads: Arc<Threads<Waiting<B>>>,
-}
-
-impl<B: Batch> Clone for Lane<B> {
-    fn clone(&self) -> Self {
-        Self { threads: Arc::clone(&self.threads) }
-    }
+    threads: Threads<Waiting<B>>,
 }
 
 struct Waiting<B: Batch> {
@@ -77,7 +70,7 @@ impl<B: Batch> Lane<B> {
                 take_turn(turn.as_deref(), || serve(&mut link, batch));
             }
         })?;
-        Ok(Self { threads: Arc::new(threads) })
+        Ok(Self { threads })
     }
 
     /// Whether a member would be refused now.

@@ -6,7 +6,7 @@ use chrono::{SecondsFormat, TimeDelta};
 use diesel::prelude::*;
 use serde::Serialize;
 
-use crate::customers::CustomerId;
+use crate::customers::{CustomerId, ID_LIMIT, parse_id};
 use crate::db::UtcMicros;
 use crate::schema::sessions;
 
@@ -14,20 +14,18 @@ use crate::schema::sessions;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionId(i64);
 
-const LIMIT: i64 = 1 << 53;
 /// Characters of a user agent that are kept.
 const USER_AGENT: usize = 255;
 
 impl SessionId {
     /// Draws one; a collision is tried anew by the caller.
     pub fn generate() -> Self {
-        Self(rand::random_range(1..LIMIT))
+        Self(rand::random_range(1..ID_LIMIT))
     }
 
     /// Reads the canonical decimal form.
     pub fn parse(text: &str) -> Option<Self> {
-        let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-        text.parse().ok().filter(|id| canonical && (1..LIMIT).contains(id)).map(Self)
+        parse_id(text).map(Self)
     }
 
     /// The number.
@@ -57,10 +55,10 @@ pub(crate) struct Session {
 
 impl Session {
     /// A session that begins now.
-    pub(crate) fn new(customer: CustomerId, lifetime: TimeDelta, user_agent: Option<&str>) -> Self {
+    pub(crate) fn new(id: SessionId, customer: CustomerId, lifetime: TimeDelta, user_agent: Option<&str>) -> Self {
         let now = UtcMicros::now();
         Self {
-            id: SessionId::generate().get(),
+            id: id.get(),
             customer_id: customer.get(),
             counter: 0,
             started_at: now,

@@ -14,7 +14,7 @@ use super::hashing::{Verdict, argon2, hash, verify};
 use crate::body::{FieldCode, Json, Refusal};
 use crate::problem::Problem;
 use crate::settings;
-use crate::threads::{Refused, Threads};
+use crate::threads::Threads;
 
 /// Characters of a password.
 const LENGTH: RangeInclusive<usize> = 8..=256;
@@ -201,9 +201,7 @@ impl Passwords {
                 log::debug!("the client went away before its answer");
             }
         });
-        self.threads.admit(job).map_err(|refused| match refused {
-            Refused::Full | Refused::Closed => Problem::Overloaded,
-        })?;
+        self.threads.admit(job).map_err(|_| Problem::Overloaded)?;
         outcome.await.map_err(|_| Problem::Internal("a password thread dropped its work".into()))
     }
 }

@@ -120,21 +120,18 @@ async fn sign_in(
         return Err(Problem::BadCredentials);
     };
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let session = Session::new(customer, signer.lifetimes.absolute, user_agent);
-    let (id, ends_at) = (SessionId::parse(&session.id.to_string()), session.ends_at);
+    let id = SessionId::generate();
+    let session = Session::new(id, customer, signer.lifetimes.absolute, user_agent);
+    let ends_at = session.ends_at;
     let begun = database
         .write(move |connection| queries::begin(connection, customer, &stored, fresh.as_deref(), &session))
         .await?;
-    match id {
-        Some(id) if begun => {
-            Event::SignIn.record(Some(customer), Some(id));
-            signer.reply(Principal { customer, session: Some(id) }, Presented { session: id, counter: 0 }, ends_at)
-        }
-        _ => {
-            Event::SignInFailed.record(Some(customer), None);
-            Err(Problem::BadCredentials)
-        }
+    if !begun {
+        Event::SignInFailed.record(Some(customer), None);
+        return Err(Problem::BadCredentials);
     }
+    Event::SignIn.record(Some(customer), Some(id));
+    signer.reply(Principal { customer, session: Some(id) }, Presented { session: id, counter: 0 }, ends_at)
 }
 
 async fn refresh(
