@@ -88,7 +88,9 @@ fn version_list(versions: &[i64]) -> String {
 /// customer's version first, so what the plan says of the address holds as long as the version does.
 ///
 /// `merged`: what the row would become, beside what it is. `planned`: the slug form before and after, and whether
-/// anything differs. `plan`: the outcome and the slug. Expects `input`; the slug form is that of `slug::form`.
+/// anything differs. `plan`: the outcome and the slug; it names its columns, because those of a row that is used
+/// several times are computed used or not, and the slug forms cost most. Expects `input`; the slug form is that of
+/// `slug::form`.
 pub(super) const PLAN: &str = "
 merged AS (
     SELECT i.ord, i.id, i.session_id IS NOT NULL AND s.id IS NULL AS session_ended, i.expected, i.slug_suffix, i.address AS address_change,
@@ -142,7 +144,9 @@ planned AS (
     FROM merged m
 ),
 plan AS (
-    SELECT p.*,
+    SELECT p.ord, p.id, p.outcome, p.address_change, p.has_address, p.address_differs, p.version, p.date_of_birth,
+        p.email_changed, p.street_address, p.postal_code, p.city, p.state, p.country, p.slug, p.email,
+        p.email_canonical, p.first_name, p.last_name, p.first_name_slug, p.last_name_slug,
         CASE
             WHEN p.outcome <> 0 OR NOT p.renamed OR p.form = p.old_form THEN p.slug
             WHEN EXISTS (SELECT 1 FROM customers h WHERE h.slug = p.form AND h.id <> p.id)
