@@ -5,6 +5,7 @@
 
 mod errors;
 mod json;
+mod leftover;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use futures_util::{FutureExt, StreamExt};
 
 pub use self::errors::{FieldCode, FieldError, FieldErrors, Refusal, pointer};
 pub use self::json::{Json, Members, NotMembers};
+pub(crate) use self::leftover::Leftover;
 use crate::problem::Problem;
 
 /// The longest body, in bytes.

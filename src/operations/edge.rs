@@ -12,6 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
 use crate::auth::Principal;
+use crate::body::Leftover;
 use crate::problem::{self, Problem};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -23,12 +24,16 @@ const LONGEST_REQUEST_ID: usize = 128;
 /// # Errors
 /// None of its own.
 pub async fn edge<B: MessageBody>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, Vec<u8>>>, Error> {
     let started = Instant::now();
     let request_id = request_id(request.headers());
+    let leftover = Leftover::of(&mut request);
     let response = next.call(request).await?;
+    if let Some(leftover) = leftover {
+        leftover.read().await;
+    }
     let problem_body = problem_body(&response, &request_id);
     let (request, mut response) = response.into_parts();
     if problem_body.is_some() {

@@ -1,10 +1,17 @@
 //! What every reply carries: a request id, security headers, nothing that leaks.
 
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::TcpStream;
 
 use serde_json::json;
 
-use crate::harness::on_both_databases;
+use crate::harness::{begin, next_reply, on_both_databases, raw};
+
+async fn assert_is_open(mut stream: TcpStream) {
+    stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n").expect("the request is sent");
+    assert_eq!(next_reply(stream).await.0.status(), 200);
+}
 
 on_both_databases! {
     async fn a_sane_request_id_is_kept(app: App) {
@@ -84,6 +91,39 @@ on_both_databases! {
         reply.problem(409, "email_taken");
         for secret in ["jane", "Roe", "124"] {
             assert!(!reply.text().replace(reply.header("x-request-id").unwrap_or_default(), "").contains(secret), "{secret}");
+        }
+    }
+
+    async fn a_refusal_does_not_cost_the_connection(app: App) {
+        let (john, jane) = (app.john(), app.jane());
+        let authorization = format!("Authorization: Bearer {}\r\n", john.token);
+        for (path, headers, status) in [
+            ("/nowhere", "", 404),
+            (john.path().as_str(), "", 401),
+            (jane.path().as_str(), authorization.as_str(), 403),
+            (john.path().as_str(), authorization.as_str(), 415),
+        ] {
+            let request = format!("PUT {path} HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: 2\r\n\r\n{{}}");
+            let (reply, stream) = next_reply(begin(app.address, request.as_bytes())).await;
+            assert_eq!((reply.status(), reply.header("connection")), (status, None));
+            assert_is_open(stream).await;
+        }
+    }
+
+    async fn a_refusal_reads_what_comes_later_of_a_body(app: App) {
+        let mut stream = begin(app.address, b"PUT /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n{}");
+        app.get("/health/live").send().await.expect(200);
+        stream.write_all(b"  ").expect("the rest is sent");
+        let (reply, stream) = next_reply(stream).await;
+        assert_eq!((reply.status(), reply.header("connection")), (404, None));
+        assert_is_open(stream).await;
+    }
+
+    async fn a_refusal_waits_for_no_body_that_never_comes(app: App) {
+        for length in [10, 1_000_000_000] {
+            let head = format!("PUT /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+            let reply = raw(app.address, head.as_bytes()).await;
+            assert_eq!((reply.status(), reply.header("connection")), (404, Some("close")));
         }
     }
 }

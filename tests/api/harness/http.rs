@@ -129,7 +129,31 @@ pub(crate) async fn read_reply(mut stream: TcpStream) -> Reply {
     let (read, bytes) = actix_rt::task::spawn_blocking(read).await.expect("the reading ends");
     // A service that answered early may reset what it did not read.
     assert!(read.is_ok() || !bytes.is_empty(), "no reply: {read:?}");
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a complete head");
+    take_apart(&bytes).expect("a complete head")
+}
+
+/// Reads one reply of a connection that stays open.
+pub(crate) async fn next_reply(mut stream: TcpStream) -> (Reply, TcpStream) {
+    let read = move || {
+        let mut bytes = Vec::new();
+        let mut chunk = [0; 4096];
+        loop {
+            let read = stream.read(&mut chunk).expect("a reply");
+            bytes.extend_from_slice(&chunk[..read]);
+            let reply = take_apart(&bytes);
+            let whole = reply.filter(|reply| reply.header("content-length") == Some(&reply.body.len().to_string()));
+            if let Some(reply) = whole {
+                return (reply, stream);
+            }
+            assert!(read > 0, "the service closed: {}", String::from_utf8_lossy(&bytes));
+        }
+    };
+    actix_rt::task::spawn_blocking(read).await.expect("the reading ends")
+}
+
+/// None while the head is incomplete.
+fn take_apart(bytes: &[u8]) -> Option<Reply> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8(bytes[..end].to_vec()).expect("an ASCII head");
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
@@ -137,5 +161,5 @@ pub(crate) async fn read_reply(mut stream: TcpStream) -> Reply {
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         headers.append(name.parse().expect("a header name"), value.trim().parse().expect("a header value"));
     }
-    Reply { status: status.parse().expect("a status"), headers, body: Bytes::copy_from_slice(&bytes[end + 4..]) }
+    Some(Reply { status: status.parse().expect("a status"), headers, body: Bytes::copy_from_slice(&bytes[end + 4..]) })
 }

@@ -14,7 +14,7 @@ pub(crate) use accounts::{Member, PASSWORD, decoded, registration};
 pub(crate) use app::{App, Person, run, run_on, variables};
 pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, connect};
-pub(crate) use http::{Ask, Reply, begin, raw, read_reply};
+pub(crate) use http::{Ask, Reply, begin, next_reply, raw, read_reply};
 pub(crate) use process::{Binary, Finished, peak_memory};
 pub(crate) use tokens::{Forgery, SECRET, claims, now};
 
