@@ -12,6 +12,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server, ServerHandle, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, web};
+use socket2::{Domain, Socket, Type};
 
 use crate::body::BodyTimeout;
 use crate::customers::{self, Reads, Updates};
@@ -168,14 +169,30 @@ fn prepare(settings: &Settings, target: &Target) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Connections that may wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`). Beyond them a client
+/// is not refused but unheard, and tries again after a second: with the standard library's 128, a burst of clients
+/// would wait for nothing.
+const BACKLOG: i32 = 4096;
+
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|error| StartError::Failed(format!("cannot listen on {address}: {error}")))
+    let bind = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        // A restart must not wait until the kernel has forgotten the connections before it.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    bind().map_err(|error: std::io::Error| StartError::Failed(format!("cannot listen on {address}: {error}")))
 }
 
 fn http_server(settings: &Settings, state: State, listener: TcpListener) -> std::io::Result<Server> {
     let server = &settings.server;
+    // One core is left to the lanes and the database: on two cores, two workers that refuse what is too much would
+    // take the time that those need to serve the rest.
     let workers = match server.workers {
-        0 => std::thread::available_parallelism().map_or(2, usize::from),
+        0 => std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),
         given => given,
     };
     let builder = Server::build()
@@ -233,4 +250,24 @@ fn application(
         .default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::NotFound) }))
         .wrap(from_fn(edge::edge));
     application.into_factory()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+    use std::net::TcpStream;
+
+    #[test]
+    fn a_thousand_clients_may_connect_before_the_first_is_accepted() -> Result<(), Box<dyn Error>> {
+        let listener = listen("127.0.0.1:0".parse()?)?;
+        let address = listener.local_addr()?;
+        let allowed =
+            std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok().and_then(|text| text.trim().parse().ok());
+        let clients = 1000.min(allowed.unwrap_or(1000));
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok();
+        let connected: Vec<_> = (0..clients).map_while(connect).collect();
+        assert_eq!(connected.len(), clients);
+        Ok(())
+    }
 }

@@ -89,7 +89,7 @@ pub struct Server {
     /// Address and port to listen on.
     #[serde(deserialize_with = "socket_address")]
     pub bind: SocketAddr,
-    /// HTTP threads; 0 for one a core.
+    /// HTTP threads; 0 for one fewer than cores, and at least one.
     pub workers: usize,
     /// Open connections at once.
     pub max_connections: usize,
