@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 use std::slice;
 
 use crossbeam_channel::Receiver;
-use tokio::sync::oneshot;
 
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
 use super::executor::{Database, take_turn};
 use super::link::Link;
+use crate::answers::Answer;
 use crate::threads::Threads;
 
 /// How members of one kind are applied together.
@@ -51,7 +51,7 @@ pub struct Lane<B: Batch> {
 
 struct Waiting<B: Batch> {
     member: B::Member,
-    answer: oneshot::Sender<DbResult<B::Outcome>>,
+    answer: Answer<DbResult<B::Outcome>>,
 }
 
 impl<B: Batch> Lane<B> {
@@ -83,9 +83,9 @@ impl<B: Batch> Lane<B> {
     /// # Errors
     /// [`DbError::Overloaded`] at once when the queue is full; else what became of the member.
     pub async fn submit(&self, member: B::Member) -> DbResult<B::Outcome> {
-        let (answer, outcome) = oneshot::channel();
+        let (answer, outcome) = Answer::new();
         self.threads.admit(Waiting { member, answer })?;
-        outcome.await.unwrap_or_else(|_| Err(DbError::Internal("a batching thread dropped its work".into())))
+        outcome.receive().await.unwrap_or_else(|| Err(DbError::Internal("a batching thread dropped its work".into())))
     }
 }
 
@@ -101,7 +101,7 @@ fn gather<B: Batch>(waiting: &Receiver<Waiting<B>>, held_back: &mut VecDeque<Wai
             break;
         };
         // A client that went away before its work began changes nothing, for itself or for others.
-        if next.answer.is_closed() {
+        if next.answer.is_unwanted() {
             continue;
         }
         let key = B::key(&next.member);
@@ -126,11 +126,7 @@ fn serve<B: Batch>(link: &mut Link, batch: Vec<Waiting<B>>) {
         [single] => vec![alone::<B>(link, single)],
         several => together::<B>(link, several),
     };
-    for (answer, outcome) in answers.into_iter().zip(outcomes) {
-        if answer.send(outcome).is_err() {
-            log::debug!("the client went away before its answer");
-        }
-    }
+    Answer::give_all(answers.into_iter().zip(outcomes));
 }
 
 fn together<B: Batch>(link: &mut Link, members: &[B::Member]) -> Vec<DbResult<B::Outcome>> {

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::Receiver;
-use tokio::sync::oneshot;
 
 use super::checkpoint;
 use super::connection::{DbConnection, Target};
 use super::error::{DbError, DbResult};
 use super::link::Link;
 use super::pool::{self, Pool};
+use crate::answers::Answer;
 use crate::settings::Settings;
 use crate::threads::Threads;
 
@@ -116,14 +116,14 @@ impl Database {
         W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
         R: FnOnce(&mut Link, W) -> DbResult<T> + Send + 'static,
     {
-        let (answer, outcome) = oneshot::channel();
+        let (answer, outcome) = Answer::new();
         self.general.admit(Box::new(move |link| {
             // A client that went away while its work was queued is not worth a statement.
-            if !answer.is_closed() && answer.send(run(link, work)).is_err() {
-                log::debug!("the client went away before its answer");
+            if !answer.is_unwanted() {
+                answer.give(run(link, work));
             }
         }))?;
-        outcome.await.unwrap_or_else(|_| Err(DbError::Internal("a database thread dropped its work".into())))
+        outcome.receive().await.unwrap_or_else(|| Err(DbError::Internal("a database thread dropped its work".into())))
     }
 }
 

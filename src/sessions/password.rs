@@ -7,10 +7,10 @@ use std::ops::RangeInclusive;
 
 use argon2::Argon2;
 use crossbeam_channel::Receiver;
-use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization;
 
 use super::hashing::{Verdict, argon2, hash, verify};
+use crate::answers::Answer;
 use crate::body::{FieldCode, Json, Refusal};
 use crate::problem::Problem;
 use crate::settings;
@@ -194,15 +194,15 @@ impl Passwords {
         &self,
         work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let (answer, outcome) = oneshot::channel();
+        let (answer, outcome) = Answer::new();
         let job: Job = Box::new(move |argon2| {
             // A client that went away is not worth 19 MiB.
-            if !answer.is_closed() && answer.send(work(argon2)).is_err() {
-                log::debug!("the client went away before its answer");
+            if !answer.is_unwanted() {
+                answer.give(work(argon2));
             }
         });
         self.threads.admit(job).map_err(|_| Problem::Overloaded)?;
-        outcome.await.map_err(|_| Problem::Internal("a password thread dropped its work".into()))
+        outcome.receive().await.ok_or_else(|| Problem::Internal("a password thread dropped its work".into()))
     }
 }
 
