@@ -1,11 +1,7 @@
 //! `/api/v1/customers/…`
 
-use std::future::{Ready, ready};
-use std::marker::PhantomData;
-
-use actix_web::dev::Payload;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, LOCATION};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
 
 use super::change::{MergePatch, Replacement};
 use super::etag::{IfMatch, IfNoneMatch};
@@ -14,9 +10,9 @@ use super::queries::{self, Erasure};
 use super::read::{Found, Reads};
 use super::registration::Registration;
 use super::update::{Outcome, Update, Updates};
-use crate::auth::bearer;
+use crate::auth::{bearer, bearer_into};
 use crate::body::{Checked, FieldErrors, Refusal};
-use crate::db::{Batch, Database, Lane};
+use crate::db::{Database, Lane};
 use crate::guard::OwnedCustomer;
 use crate::operations::events::Event;
 use crate::problem::Problem;
@@ -28,32 +24,17 @@ pub fn configure(config: &mut web::ServiceConfig) {
     config.service(web::resource(["/api/v1/customers", "/api/v1/customers/"]).route(web::post().to(register)));
     config.service(
         web::resource(["/api/v1/customers/{id}", "/api/v1/customers/{id}/"])
-            .route(web::put().to(replace).wrap(bearer()))
-            .route(web::patch().to(patch).wrap(bearer()))
+            .route(web::put().to(replace).wrap(bearer_into::<Updates>()))
+            .route(web::patch().to(patch).wrap(bearer_into::<Updates>()))
             .route(web::delete().to(erase).wrap(bearer()))
-            .route(web::get().to(show).wrap(bearer()))
-            .route(web::head().to(show).wrap(bearer())),
+            .route(web::get().to(show).wrap(bearer_into::<Reads>()))
+            .route(web::head().to(show).wrap(bearer_into::<Reads>())),
     );
-}
-
-/// Room in a lane, asked for before the body is read: a refusal under overload costs as little as it can. The lane
-/// itself decides again, for good.
-struct Room<B>(PhantomData<B>);
-
-impl<B: Batch> FromRequest for Room<B> {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let full = request.app_data::<web::Data<Lane<B>>>().is_some_and(|lane| lane.is_full());
-        ready(if full { Err(Problem::Overloaded) } else { Ok(Self(PhantomData)) })
-    }
 }
 
 /// `PUT`: no `ETag`, because the stored representation is not the one sent (RFC 9110 §9.3.4).
 async fn replace(
     customer: OwnedCustomer,
-    _room: Room<Updates>,
     if_match: IfMatch,
     Checked(Replacement(change)): Checked<Replacement>,
     updates: web::Data<Lane<Updates>>,
@@ -64,7 +45,6 @@ async fn replace(
 
 async fn patch(
     customer: OwnedCustomer,
-    _room: Room<Updates>,
     if_match: IfMatch,
     Checked(MergePatch(change)): Checked<MergePatch>,
     updates: web::Data<Lane<Updates>>,

@@ -42,6 +42,8 @@ on_both_databases! {
         let refusal = replies.next().await.expect("a reply");
         refusal.problem(503, "overloaded");
         assert!(refusal.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok_and(|s| s > 0)));
+        // A stranger learns it as soon: the token comes second.
+        narrow.put(&crowd[0].path()).json(&body).send().await.problem(503, "overloaded");
         blocker.batch_execute("COMMIT").expect("the end of the lock");
         let mut served = 0;
         while let Some(reply) = replies.next().await {
