@@ -42,7 +42,8 @@ def arguments():
                         "(target/benchmarks/<time>)")
     parser.add_argument("--folder", type=pathlib.Path, metavar="FOLDER", help="where the throwaway databases live: a disk, "
                         "not memory (TMPDIR, or /var/tmp)")
-    parser.add_argument("--binary", type=pathlib.Path, metavar="FILE", help="measure this binary instead of building one")
+    parser.add_argument("--binary", type=pathlib.Path, metavar="FILE", help="measure this binary instead of building one; "
+                        "open-loop, which --overload needs, stands beside it")
     given = parser.parse_args()
     given.rounds = given.rounds or 3
     given.seconds = given.seconds or (1 if given.quick else 5)
@@ -53,9 +54,9 @@ def arguments():
 
 
 def build():
-    """Builds the release binary and says where it is."""
+    """Builds the release binary, and beside it the load generator for overload; says where the binary is."""
     print("building the release", file=sys.stderr)
-    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet"], cwd=ROOT, check=True)
+    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "--workspace"], cwd=ROOT, check=True)
     metadata = subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps", "--offline"],
                               cwd=ROOT, check=True, capture_output=True, text=True)
     return pathlib.Path(json.loads(metadata.stdout)["target_directory"]) / "release" / "clientele"

@@ -13,6 +13,7 @@ from record import figure, markdown, milliseconds
 SMALL = 10_000
 IDLE = 1_000
 SYSTEMS = ("postgresql", "sqlite")
+YARDSTICKS = {"single_statement": 32, "select": 64}
 COMMON = ("John", "Doe", "john", "doe")
 
 
@@ -22,6 +23,8 @@ def run(given, workplace, record):
     databases = {(system, size): workplace.database(system, size) for system in SYSTEMS for size in sizes}
     idle = {system: _idle(databases[system, SMALL].service) for system in SYSTEMS}
     plain = [(kind, system, size) for kind in ("put", "get") for system in SYSTEMS for size in sizes]
+    # How much of it is the database's own.
+    plain += [(kind, "postgresql", size) for kind in YARDSTICKS for size in sizes]
     _rounds(given, databases, record, plain, {})
     # Only now: PUT would give each holder of the common name the old name back.
     holders = given.largest // 10
@@ -41,8 +44,11 @@ def _rounds(given, databases, record, plan, variables):
         for kind, system, size in plan:
             print(f"growth, round {number} of {given.rounds}: {kind} on {system}, {size:,} customers", file=sys.stderr)
             database = databases[system, size]
-            script, _, name = kind.partition("_")
             database.calm()
+            if kind in YARDSTICKS:
+                record.keep(_name(kind, system, size), number, load.pgbench(kind, database, YARDSTICKS[kind], given.seconds))
+                continue
+            script, _, name = kind.partition("_")
             if given.warm_up:
                 load.wrk(script, database, 64, given.warm_up, statuses=True, NAME=name, **variables)
             result = load.wrk(script, database, 64, given.seconds, NAME=name, **variables)
@@ -55,7 +61,8 @@ def _name(kind, system, size):
 
 def _row(record, kind, system, size):
     name = _name(kind, system, size)
-    title = {"put": "PUT", "get": "GET", "rename_common": "rename to the common name", "rename_fresh": "rename to a fresh name"}
+    title = {"put": "PUT", "get": "GET", "single_statement": "pgbench, the best single statement",
+             "select": "pgbench, select by primary key", "rename_common": "rename to the common name", "rename_fresh": "rename to a fresh name"}
     return [f"{title[kind]}, {system}, {size:,} customers", figure(record.median(name, "rate")),
             milliseconds(record.median(name, "p50")), milliseconds(record.median(name, "p99")),
             ", ".join(f"{count} × {kind}" for kind, count in record.errors(name).items()) or "0"]
@@ -110,6 +117,10 @@ def _goals(record, largest, idle):
         for system in SYSTEMS:
             large, small = (record.median(_name(kind, system, size), "rate") for size in (largest, SMALL))
             rows.append(goals.row(f"{kind.upper()} on {system}: {largest:,} customers : {SMALL:,}", goals.ratio(large, small), 0.85))
+    for kind in YARDSTICKS:
+        large, small = (record.median(_name(kind, "postgresql", size), "rate") for size in (largest, SMALL))
+        rows.append([f"for comparison: pgbench, {kind.replace('_', ' ')}: {largest:,} customers : {SMALL:,}", "",
+                     figure(goals.ratio(large, small), 2), ""])
     for system in SYSTEMS:
         common, fresh = (record.median(_name(kind, system, largest), "rate") for kind in ("rename_common", "rename_fresh"))
         rows.append(goals.row(f"renaming on {system}: to the common name : to a fresh one", goals.ratio(common, fresh), 0.85))

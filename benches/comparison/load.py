@@ -87,6 +87,19 @@ def wrk(script, database, connections, seconds, statuses=False, expected=200, **
                 {name: count for name, count in errors.items() if count}, measured, result=result)
 
 
+def open_loop(database, rate, seconds):
+    """One run of PUTs at a fixed rate, whatever becomes of them. `served` is what was answered 200 until the end, in 1/s."""
+    command = [database.open_loop, "--rate", f"{rate:.0f}", "--seconds", str(seconds), "--tokens", str(database.tokens),
+               database.service.url.removeprefix("http://")]
+    database.service.empty_log()
+    text, measured = _measure(command, None, database.tokens.parent, database, seconds)
+    result = json.loads(re.search(r"^RESULT (.*)$", text, re.MULTILINE).group(1))
+    errors = {name: count for name, count in result.items()
+              if count and (name in ("broken", "unanswered") or name.isdigit() and name not in ("200", "503"))}
+    return Load(result["requests"] / seconds, result.get("200_p50", 0) / 1e3, result.get("200_p99", 0) / 1e3, errors, measured,
+                served=result.get("200", 0) / seconds, result=result)
+
+
 def pgbench(script, database, clients, seconds):
     """One run of a pgbench script, statements kept prepared."""
     with tempfile.TemporaryDirectory(dir=database.tokens.parent) as folder:

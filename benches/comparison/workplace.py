@@ -25,7 +25,7 @@ class Workplace:
     """A context: a folder, a PostgreSQL cluster, and the loaded databases with a service each."""
 
     def __init__(self, binary, folder):
-        self._binary = binary
+        self.binary = binary
         self._parent = folder or _place()
         self._secret = secrets.token_hex(32)
         self._services = []
@@ -64,7 +64,7 @@ class Workplace:
         else:
             url = f"sqlite://{self.folder / name}.db"
         print(f"loading {customers:,} customers into {system}", file=sys.stderr)
-        service = Service(name, self._binary, self.folder, url, self._secret)
+        service = Service(name, self.binary, self.folder, url, self._secret)
         service.command("migrate", "run")
         tokens = [] if self.tokens(customers).exists() else ["--tokens", str(self.tokens(customers))]
         service.command("seed", "--customers", str(customers), *tokens)
@@ -85,6 +85,8 @@ class Database:
         self.service = service
         self.cluster = workplace.cluster
         self.tokens = workplace.tokens(customers)
+        # Built beside the service.
+        self.open_loop = str(workplace.binary.with_name("open-loop"))
         self._file = workplace.folder / f"{name}.db"
 
     def settle(self):

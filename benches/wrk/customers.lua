@@ -114,11 +114,6 @@ end
 --- What a script does when its thread starts; put.lua and get.lua set their own.
 function customers.start() end
 
---- What a script adds to the line of results: a list of `"name":value`.
-function customers.results()
-   return {}
-end
-
 --- The sum over wrk's threads of a table of numbers, global in each.
 function customers.sum(name)
    local sums = {}
@@ -147,9 +142,6 @@ function done(summary, latency)
    end
    for status, count in pairs(customers.sum("statuses")) do
       member(status, count)
-   end
-   for _, text in ipairs(customers.results()) do
-      table.insert(members, text)
    end
    io.write("RESULT {" .. table.concat(members, ",") .. "}\n")
 end

@@ -21,9 +21,6 @@ function customers.start()
    head_end = "\r\nHost: " .. wrk.headers["Host"] .. "\r\nContent-Type: application/json\r\nContent-Length: "
 end
 
---- Adds header lines; none here.
-function customers.add_headers() end
-
 --- Adds the names between the quotes of the first and of the last; the customer's own here. Where they are of one
 --- length `names_length` tells it.
 function customers.add_names(first, last, line_end)
@@ -40,7 +37,6 @@ function request()
    customers.add_column(id, token)
    customers.add("/ HTTP/1.1\r\nAuthorization: Bearer ")
    customers.add_column(token, email)
-   customers.add_headers()
    customers.add(head_end)
    customers.add(tostring(fixed + customers.column_length(email, first) + names_length))
    customers.add("\r\n\r\n")
