@@ -27,6 +27,7 @@ use crate::sessions::routes::{Lifetimes, Signer};
 use crate::sessions::token::AccessTokens;
 use crate::sessions::{self, secret};
 use crate::settings::{Settings, SettingsError};
+use crate::threads;
 use crate::throttle::Throttle;
 
 /// Threads of the batched lanes, each with a connection.
@@ -192,7 +193,7 @@ fn http_server(settings: &Settings, state: State, listener: TcpListener) -> std:
     // One core is left to the lanes and the database: on two cores, two workers that refuse what is too much would
     // take the time that those need to serve the rest.
     let workers = match server.workers {
-        0 => std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),
+        0 => (threads::cores() - 1).max(1),
         given => given,
     };
     let builder = Server::build()

@@ -111,16 +111,19 @@ def _idle(service):
             connection.close()
 
 
+def _large_to_small(record, kind, system, largest):
+    return goals.ratio(*(record.median(_name(kind, system, size), "rate") for size in (largest, SMALL)))
+
+
 def _goals(record, largest, idle):
     rows = []
     for kind in ("put", "get"):
         for system in SYSTEMS:
-            large, small = (record.median(_name(kind, system, size), "rate") for size in (largest, SMALL))
-            rows.append(goals.row(f"{kind.upper()} on {system}: {largest:,} customers : {SMALL:,}", goals.ratio(large, small), 0.85))
+            rows.append(goals.row(f"{kind.upper()} on {system}: {largest:,} customers : {SMALL:,}",
+                                  _large_to_small(record, kind, system, largest), 0.85))
     for kind in YARDSTICKS:
-        large, small = (record.median(_name(kind, "postgresql", size), "rate") for size in (largest, SMALL))
         rows.append([f"for comparison: pgbench, {kind.replace('_', ' ')}: {largest:,} customers : {SMALL:,}", "",
-                     figure(goals.ratio(large, small), 2), ""])
+                     figure(_large_to_small(record, kind, "postgresql", largest), 2), ""])
     for system in SYSTEMS:
         common, fresh = (record.median(_name(kind, system, largest), "rate") for kind in ("rename_common", "rename_fresh"))
         rows.append(goals.row(f"renaming on {system}: to the common name : to a fresh one", goals.ratio(common, fresh), 0.85))

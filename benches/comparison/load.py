@@ -64,6 +64,11 @@ def _measure(command, environment, folder, database, seconds):
     return text, {"cpu": cpu, "memory": memory, "output": text}
 
 
+def _result(text):
+    """The line for programs that our load generators end with."""
+    return json.loads(re.search(r"^RESULT (.*)$", text, re.MULTILINE).group(1))
+
+
 def wrk(script, database, connections, seconds, statuses=False, expected=200, **variables):
     """One run of a wrk script. `statuses` counts each status, at a price; without it wrk tells those above 399 alone."""
     environment = os.environ | {"TOKENS": str(database.tokens)} | {name: str(value) for name, value in variables.items()}
@@ -75,7 +80,7 @@ def wrk(script, database, connections, seconds, statuses=False, expected=200, **
                "-s", str(BENCHES / "wrk" / f"{script}.lua"), database.service.url]
     database.service.empty_log()
     text, measured = _measure(command, environment, database.tokens.parent, database, seconds)
-    result = json.loads(re.search(r"^RESULT (.*)$", text, re.MULTILINE).group(1))
+    result = _result(text)
     errors = {name: result[name] for name in ("connect", "read", "write", "timeout")}
     if statuses:
         errors |= {status: count for status, count in result.items() if status.isdigit() and int(status) != expected}
@@ -93,7 +98,7 @@ def open_loop(database, rate, seconds):
                database.service.url.removeprefix("http://")]
     database.service.empty_log()
     text, measured = _measure(command, None, database.tokens.parent, database, seconds)
-    result = json.loads(re.search(r"^RESULT (.*)$", text, re.MULTILINE).group(1))
+    result = _result(text)
     errors = {name: count for name, count in result.items()
               if count and (name in ("broken", "unanswered") or name.isdigit() and name not in ("200", "503"))}
     return Load(result["requests"] / seconds, result.get("200_p50", 0) / 1e3, result.get("200_p99", 0) / 1e3, errors, measured,

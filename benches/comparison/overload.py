@@ -47,8 +47,8 @@ def run(given, workplace, record):
         ])
         aims += [
             goals.row(f"{system}: p99 of what is accepted", seen["p99"] / 1e3, 1, at_least=False, unit=" s"),
-            goals.row(f"{system}: served a second : peak", seen["served"] / peak, 0.8),
-            goals.row(f"{system}: after : before, {CLOSED} connections", after.values["rate"] / before.values["rate"], 0.9),
+            goals.row(f"{system}: served a second : peak", goals.ratio(seen["served"], peak), 0.8),
+            goals.row(f"{system}: after : before, {CLOSED} connections", goals.ratio(after.values["rate"], before.values["rate"]), 0.9),
         ]
     record.say(f"Overload: PUT in an open loop for {SECONDS} s at twice the peak; the peak is the most that was served at five rates "
                f"from {STEPS[0]:g} to {STEPS[-1]:g} times what a closed loop over {CLOSED} connections reaches. Latencies count from when a "

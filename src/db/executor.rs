@@ -11,7 +11,7 @@ use super::link::Link;
 use super::pool::{self, Pool};
 use crate::answers::Answer;
 use crate::settings::Settings;
-use crate::threads::Threads;
+use crate::threads::{self, Threads};
 
 type Job = Box<dyn FnOnce(&mut Link) + Send>;
 
@@ -35,9 +35,8 @@ impl Database {
     /// # Errors
     /// The operating system refused a thread.
     pub fn start(settings: &Settings, target: Target, lanes: u32) -> std::io::Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let threads = match settings.database.threads {
-            0 => (2 * cores).max(4),
+            0 => (2 * threads::cores()).max(4),
             given => given,
         };
         let pool = pool::build(target.clone(), &settings.database, threads as u32 + lanes + 1);
@@ -119,9 +118,7 @@ impl Database {
         let (answer, outcome) = Answer::new();
         self.general.admit(Box::new(move |link| {
             // A client that went away while its work was queued is not worth a statement.
-            if !answer.is_unwanted() {
-                answer.give(run(link, work));
-            }
+            answer.give_if_wanted(|| run(link, work));
         }))?;
         outcome.receive().await.unwrap_or_else(|| Err(DbError::Internal("a database thread dropped its work".into())))
     }

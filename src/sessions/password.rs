@@ -14,7 +14,7 @@ use crate::answers::Answer;
 use crate::body::{FieldCode, Json, Refusal};
 use crate::problem::Problem;
 use crate::settings;
-use crate::threads::Threads;
+use crate::threads::{self, Threads};
 
 /// Characters of a password.
 const LENGTH: RangeInclusive<usize> = 8..=256;
@@ -131,7 +131,7 @@ impl Passwords {
     /// The operating system refused a thread, or its random numbers.
     pub fn start(settings: &settings::Auth) -> std::io::Result<Self> {
         let count = match settings.password_threads {
-            0 => std::thread::available_parallelism().map_or(2, usize::from),
+            0 => threads::cores(),
             given => given,
         };
         let argon2 = argon2().map_err(|error| std::io::Error::other(error.to_string()))?;
@@ -197,9 +197,7 @@ impl Passwords {
         let (answer, outcome) = Answer::new();
         let job: Job = Box::new(move |argon2| {
             // A client that went away is not worth 19 MiB.
-            if !answer.is_unwanted() {
-                answer.give(work(argon2));
-            }
+            answer.give_if_wanted(|| work(argon2));
         });
         self.threads.admit(job).map_err(|_| Problem::Overloaded)?;
         outcome.receive().await.ok_or_else(|| Problem::Internal("a password thread dropped its work".into()))
