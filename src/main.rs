@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// Requests cross threads: what one allocates another frees, which glibc's allocator is slow at
-/// (docs/decisions/0008-allocator.md).
+/// (docs/decisions/0009-what-the-profile-showed.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -11,8 +11,9 @@ use crossbeam_channel::Receiver;
 
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
-use super::executor::{Database, take_turn};
+use super::executor::Database;
 use super::link::Link;
+use super::turn::Turn;
 use crate::answers::Answer;
 use crate::threads::Threads;
 
@@ -62,12 +63,12 @@ impl<B: Batch> Lane<B> {
     pub fn start(database: &Database) -> std::io::Result<Self> {
         let source = database.clone();
         let capacity = database.queue();
-        let turn = database.turn.clone().filter(|_| B::WRITES);
+        let turn = if B::WRITES { database.turn.clone() } else { Turn::not_needed() };
         let threads = Threads::start(B::NAME, 1, capacity, move |waiting: Receiver<Waiting<B>>| {
             let mut link = source.link();
             let mut held_back = VecDeque::new();
             while let Some(batch) = gather(&waiting, &mut held_back) {
-                take_turn(turn.as_deref(), || serve(&mut link, batch));
+                turn.take(|| serve(&mut link, batch));
             }
         })?;
         Ok(Self { threads })

@@ -5,7 +5,7 @@
 //! it begins its log anew. The log's file keeps its size meanwhile: writing over blocks that exist makes a commit
 //! cheaper than adding blocks. When writing pauses, the log is emptied, so that what was erased is in no file.
 
-use std::sync::Mutex;
+use std::fs::File;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -13,19 +13,19 @@ use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
 use super::connection::DbConnection;
-use super::error::DbResult;
-use super::executor::take_turn;
+use super::error::{DbError, DbResult};
 use super::link::Link;
+use super::turn::Turn;
 
 /// How often the log is looked at.
 const EVERY: Duration = Duration::from_millis(100);
 /// From this many pages on, a growing log is begun anew: 256 MiB.
 const LONG: i32 = 64_000;
 
-/// So few pages are copied in less time than a commit takes.
+/// So few pages are copied, and made durable, in the time of a few commits.
 const SHORT: i32 = 256;
 /// The most rounds before the writer waits, however many pages it adds.
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 6;
 
 /// What SQLite says of a checkpoint: the pages that were in the log when it began.
 #[derive(QueryableByName)]
@@ -34,11 +34,11 @@ struct Progress {
     log: i32,
 }
 
-/// Keeps the log short until the channel closes.
-pub(super) fn keep(link: &mut Link, turn: &Mutex<()>, closed: &Receiver<()>) {
+/// Keeps the log short until the channel closes. `database` is the database's file.
+pub(super) fn keep(link: &mut Link, turn: &Turn, database: &File, closed: &Receiver<()>) {
     let mut before = 0;
     while matches!(closed.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
-        match round(link, turn, before) {
+        match round(link, turn, database, before) {
             Ok(pages) => before = pages,
             Err(error) => log::warn!("the write-ahead log could not be checkpointed: {error}"),
         }
@@ -46,21 +46,22 @@ pub(super) fn keep(link: &mut Link, turn: &Mutex<()>, closed: &Receiver<()>) {
 }
 
 /// One look; the pages in the log.
-fn round(link: &mut Link, turn: &Mutex<()>, before: i32) -> DbResult<i32> {
+fn round(link: &mut Link, turn: &Turn, database: &File, before: i32) -> DbResult<i32> {
     let progress = link.once(|connection| run(connection, "PASSIVE"))?;
     if progress.log > 0 && progress.log == before {
-        take_turn(Some(turn), || link.once(|connection| run(connection, "TRUNCATE")))?;
+        turn.take(|| link.once(|connection| run(connection, "TRUNCATE")))?;
         return Ok(0);
     }
     if progress.log >= LONG {
-        shorten(link, turn, progress.log)?;
+        shorten(link, turn, database, progress.log)?;
     }
     Ok(progress.log)
 }
 
 /// Copies what was added meanwhile, in ever smaller rounds, and the last of it while the writer waits.
-fn shorten(link: &mut Link, turn: &Mutex<()>, mut copied: i32) -> DbResult<()> {
+fn shorten(link: &mut Link, turn: &Turn, database: &File, mut copied: i32) -> DbResult<()> {
     for _ in 0..ROUNDS {
+        database.sync_data().map_err(|error| DbError::Unavailable(error.to_string()))?;
         let log = link.once(|connection| run(connection, "PASSIVE"))?.log;
         let added = log - copied;
         copied = log;
@@ -68,7 +69,7 @@ fn shorten(link: &mut Link, turn: &Mutex<()>, mut copied: i32) -> DbResult<()> {
             break;
         }
     }
-    take_turn(Some(turn), || link.once(|connection| run(connection, "PASSIVE"))).map(|_| ())
+    turn.take(|| link.once(|connection| run(connection, "PASSIVE"))).map(|_| ())
 }
 
 fn run(connection: &mut DbConnection, mode: &str) -> DbResult<Progress> {

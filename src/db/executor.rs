@@ -1,6 +1,8 @@
 //! The general lane: threads that each keep a connection, behind a bounded queue.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 
@@ -9,6 +11,7 @@ use super::connection::{DbConnection, Target};
 use super::error::{DbError, DbResult};
 use super::link::Link;
 use super::pool::{self, Pool};
+use super::turn::Turn;
 use crate::answers::Answer;
 use crate::settings::Settings;
 use crate::threads::{self, Threads};
@@ -21,8 +24,7 @@ pub struct Database {
     target: Target,
     pool: Pool,
     queue: usize,
-    /// SQLite admits one writer; threads of this process take turns here instead of in its sleeping busy handler.
-    pub(super) turn: Option<Arc<Mutex<()>>>,
+    pub(super) turn: Turn,
     general: Arc<Threads<Job>>,
     /// SQLite only; ends when the last clone of the database goes.
     checkpoints: Option<Arc<Threads<()>>>,
@@ -51,22 +53,23 @@ impl Database {
             target,
             pool,
             queue: settings.database.queue,
-            turn: None,
+            turn: Turn::not_needed(),
             general: Arc::new(general),
             checkpoints: None,
         };
-        if let Target::Sqlite(_) = &database.target {
-            let turn = Arc::new(Mutex::new(()));
-            database.checkpoints = Some(Arc::new(database.start_checkpoints(Arc::clone(&turn))?));
-            database.turn = Some(turn);
+        if let Target::Sqlite(path) = database.target.clone() {
+            database.turn = Turn::one_at_a_time();
+            database.checkpoints = Some(Arc::new(database.start_checkpoints(&path)?));
         }
         Ok(database)
     }
 
-    fn start_checkpoints(&self, turn: Arc<Mutex<()>>) -> std::io::Result<Threads<()>> {
-        let pool = self.pool.clone();
+    fn start_checkpoints(&self, path: &Path) -> std::io::Result<Threads<()>> {
+        // Closing any descriptor of the file gives up the locks that this process holds on it
+        // (sqlite.org/howtocorrupt.html §2.2), so this one stays open as long as the pool.
+        let (pool, turn, file) = (self.pool.clone(), self.turn.clone(), Arc::new(File::open(path)?));
         Threads::start("checkpoint", 1, 1, move |closed: Receiver<()>| {
-            checkpoint::keep(&mut Link::new(pool.clone()), &turn, &closed);
+            checkpoint::keep(&mut Link::new(pool.clone()), &turn, &file, &closed);
         })
     }
 
@@ -106,7 +109,7 @@ impl Database {
         W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
     {
         let turn = self.turn.clone();
-        self.submit(move |link, work| take_turn(turn.as_deref(), || link.run(false, work)), work).await
+        self.submit(move |link, work| turn.take(|| link.run(false, work)), work).await
     }
 
     async fn submit<T, W, R>(&self, run: R, work: W) -> DbResult<T>
@@ -122,10 +125,4 @@ impl Database {
         }))?;
         outcome.receive().await.unwrap_or_else(|| Err(DbError::Internal("a database thread dropped its work".into())))
     }
-}
-
-/// Runs `work` alone among the writers of this process, where the database needs that.
-pub(super) fn take_turn<T>(turn: Option<&Mutex<()>>, work: impl FnOnce() -> T) -> T {
-    let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
-    work()
 }

@@ -13,6 +13,7 @@ mod migrations;
 mod pool;
 pub(crate) mod statement;
 mod timestamp;
+mod turn;
 
 pub use batching::{Batch, Lane};
 pub(crate) use connection::create_private_folder;

@@ -1,7 +1,7 @@
 //! Password hashes: Argon2id in the PHC format, and what is verified besides it until the next sign-in.
 
-use argon2::password_hash::rand_core::OsRng;
-use argon2::password_hash::{PasswordHash, SaltString};
+use argon2::password_hash::rand_core::{OsRng, RngCore};
+use argon2::password_hash::{Output, ParamsString, PasswordHash, SaltString};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -38,6 +38,22 @@ pub(super) fn argon2() -> Result<Argon2<'static>, argon2::Error> {
 pub(super) fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, String> {
     let salt = SaltString::generate(&mut OsRng);
     argon2.hash_password(password.as_bytes(), &salt).map(|hash| hash.to_string()).map_err(|error| error.to_string())
+}
+
+/// A hash that costs what one of today's costs, of no known password. It is drawn, not worked out: that would take
+/// 19 MiB before the first sign-in.
+pub(super) fn of_nobody(argon2: &Argon2<'_>) -> Result<String, argon2::password_hash::Error> {
+    let salt = SaltString::generate(&mut OsRng);
+    let mut digest = [0; 32];
+    OsRng.try_fill_bytes(&mut digest).map_err(|_| argon2::password_hash::Error::Crypto)?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(argon2.params())?,
+        salt: Some(salt.as_salt()),
+        hash: Some(Output::new(&digest)?),
+    };
+    Ok(hash.to_string())
 }
 
 /// Checks a password against a hash of either kind.
@@ -108,6 +124,18 @@ mod tests {
         assert!(is_importable(django) && is_importable(&stored));
         assert_eq!(verify(&argon2, "lètmein", django), Verdict::Outdated);
         assert_eq!(verify(&argon2, "letmein", django), Verdict::Wrong);
+    }
+
+    #[test]
+    fn the_hash_of_nobody_is_checked_like_one_of_today_and_is_never_right() {
+        let Ok(argon2) = argon2() else { return assert_eq!(1, 2, "the parameters are valid") };
+        let nobody = of_nobody(&argon2).unwrap_or_default();
+        let somebody = hash(&argon2, "SecureP@ssw0rd123").unwrap_or_default();
+        // All but the salt and the digest, which are as long.
+        let parameters = |text: &str| text.split('$').take(4).map(ToOwned::to_owned).collect::<Vec<_>>();
+        assert_eq!((parameters(&nobody), nobody.len()), (parameters(&somebody), somebody.len()));
+        assert_eq!(verify(&argon2, "SecureP@ssw0rd123", &nobody), Verdict::Wrong);
+        assert_ne!(of_nobody(&argon2).unwrap_or_default(), nobody);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use argon2::Argon2;
 use crossbeam_channel::Receiver;
 use unicode_normalization::UnicodeNormalization;
 
-use super::hashing::{Verdict, argon2, hash, verify};
+use super::hashing::{Verdict, argon2, hash, of_nobody, verify};
 use crate::answers::Answer;
 use crate::body::{FieldCode, Json, Refusal};
 use crate::problem::Problem;
@@ -135,7 +135,7 @@ impl Passwords {
             given => given,
         };
         let argon2 = argon2().map_err(|error| std::io::Error::other(error.to_string()))?;
-        let nobody = hash(&argon2, "nobody's password").map_err(std::io::Error::other)?;
+        let nobody = of_nobody(&argon2).map_err(|error| std::io::Error::other(error.to_string()))?;
         let threads = Threads::start("passwords", count, settings.password_queue, move |jobs: Receiver<Job>| {
             for job in jobs {
                 job(&argon2);
