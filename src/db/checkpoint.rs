@@ -4,8 +4,14 @@
 //! all. Here pages are copied back while the writer goes on, and only the last few while it waits its turn, so that
 //! it begins its log anew. The log's file keeps its size meanwhile: writing over blocks that exist makes a commit
 //! cheaper than adding blocks. When writing pauses, the log is emptied, so that what was erased is in no file.
+//!
+//! SQLite makes the database's file durable when it finds the whole log copied, which with a busy writer is while that
+//! one waits: a fifth of a second with a million customers. So the file is made durable here before, round by
+//! round, and leaves SQLite little to do. Nothing rests on it: SQLite does its own all the same.
 
 use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -15,6 +21,7 @@ use diesel::sql_types::Integer;
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
 use super::link::Link;
+use super::pool::Pool;
 use super::turn::Turn;
 
 /// How often the log is looked at.
@@ -34,42 +41,60 @@ struct Progress {
     log: i32,
 }
 
-/// Keeps the log short until the channel closes. `database` is the database's file.
-pub(super) fn keep(link: &mut Link, turn: &Turn, database: &File, closed: &Receiver<()>) {
-    let mut before = 0;
-    while matches!(closed.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
-        match round(link, turn, database, before) {
-            Ok(pages) => before = pages,
-            Err(error) => log::warn!("the write-ahead log could not be checkpointed: {error}"),
-        }
-    }
+/// The thread's hold on one database. The order of the members is that in which they go: closing any descriptor of the
+/// file gives up the locks that this process has on it (sqlite.org/howtocorrupt.html §2.2), so connections close first.
+#[derive(Clone)]
+pub(super) struct Checkpoints {
+    pool: Pool,
+    turn: Turn,
+    file: Arc<File>,
 }
 
-/// One look; the pages in the log.
-fn round(link: &mut Link, turn: &Turn, database: &File, before: i32) -> DbResult<i32> {
-    let progress = link.once(|connection| run(connection, "PASSIVE"))?;
-    if progress.log > 0 && progress.log == before {
-        turn.take(|| link.once(|connection| run(connection, "TRUNCATE")))?;
-        return Ok(0);
+impl Checkpoints {
+    /// # Errors
+    /// The operating system's, on opening the database's file.
+    pub(super) fn of(path: &Path, pool: Pool, turn: Turn) -> std::io::Result<Self> {
+        Ok(Self { pool, turn, file: Arc::new(File::open(path)?) })
     }
-    if progress.log >= LONG {
-        shorten(link, turn, database, progress.log)?;
-    }
-    Ok(progress.log)
-}
 
-/// Copies what was added meanwhile, in ever smaller rounds, and the last of it while the writer waits.
-fn shorten(link: &mut Link, turn: &Turn, database: &File, mut copied: i32) -> DbResult<()> {
-    for _ in 0..ROUNDS {
-        database.sync_data().map_err(|error| DbError::Unavailable(error.to_string()))?;
-        let log = link.once(|connection| run(connection, "PASSIVE"))?.log;
-        let added = log - copied;
-        copied = log;
-        if added < SHORT {
-            break;
+    /// Keeps the log short until the channel closes.
+    pub(super) fn keep(&self, closed: &Receiver<()>) {
+        let mut link = Link::new(self.pool.clone());
+        let mut before = 0;
+        while matches!(closed.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
+            match self.round(&mut link, before) {
+                Ok(pages) => before = pages,
+                Err(error) => log::warn!("the write-ahead log could not be checkpointed: {error}"),
+            }
         }
     }
-    turn.take(|| link.once(|connection| run(connection, "PASSIVE"))).map(|_| ())
+
+    /// One look; the pages in the log.
+    fn round(&self, link: &mut Link, before: i32) -> DbResult<i32> {
+        let progress = link.once(|connection| run(connection, "PASSIVE"))?;
+        if progress.log > 0 && progress.log == before {
+            self.turn.take(|| link.once(|connection| run(connection, "TRUNCATE")))?;
+            return Ok(0);
+        }
+        if progress.log >= LONG {
+            self.shorten(link, progress.log)?;
+        }
+        Ok(progress.log)
+    }
+
+    /// Copies what was added meanwhile, in ever smaller rounds, and the last of it while the writer waits.
+    fn shorten(&self, link: &mut Link, mut copied: i32) -> DbResult<()> {
+        for _ in 0..ROUNDS {
+            self.file.sync_data().map_err(|error| DbError::Unavailable(error.to_string()))?;
+            let log = link.once(|connection| run(connection, "PASSIVE"))?.log;
+            let added = log - copied;
+            copied = log;
+            if added < SHORT {
+                break;
+            }
+        }
+        self.turn.take(|| link.once(|connection| run(connection, "PASSIVE"))).map(|_| ())
+    }
 }
 
 fn run(connection: &mut DbConnection, mode: &str) -> DbResult<Progress> {

@@ -1,12 +1,10 @@
 //! The general lane: threads that each keep a connection, behind a bounded queue.
 
-use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 
-use super::checkpoint;
+use super::checkpoint::Checkpoints;
 use super::connection::{DbConnection, Target};
 use super::error::{DbError, DbResult};
 use super::link::Link;
@@ -27,7 +25,7 @@ pub struct Database {
     pub(super) turn: Turn,
     general: Arc<Threads<Job>>,
     /// SQLite only; ends when the last clone of the database goes.
-    checkpoints: Option<Arc<Threads<()>>>,
+    _checkpoints: Option<Arc<Threads<()>>>,
 }
 
 impl Database {
@@ -35,7 +33,7 @@ impl Database {
     /// lanes will start on the same pool.
     ///
     /// # Errors
-    /// The operating system refused a thread.
+    /// The operating system refused a thread, or to open SQLite's file.
     pub fn start(settings: &Settings, target: Target, lanes: u32) -> std::io::Result<Self> {
         let threads = match settings.database.threads {
             0 => (2 * threads::cores()).max(4),
@@ -49,28 +47,17 @@ impl Database {
                 job(&mut link);
             }
         })?;
-        let mut database = Self {
-            target,
-            pool,
-            queue: settings.database.queue,
-            turn: Turn::not_needed(),
-            general: Arc::new(general),
-            checkpoints: None,
+        let (turn, checkpoints) = match &target {
+            Target::Postgres(_) => (Turn::not_needed(), None),
+            Target::Sqlite(path) => {
+                let turn = Turn::one_at_a_time();
+                let checkpoints = Checkpoints::of(path, pool.clone(), turn.clone())?;
+                let thread = Threads::start("checkpoint", 1, 1, move |closed: Receiver<()>| checkpoints.keep(&closed))?;
+                (turn, Some(Arc::new(thread)))
+            }
         };
-        if let Target::Sqlite(path) = database.target.clone() {
-            database.turn = Turn::one_at_a_time();
-            database.checkpoints = Some(Arc::new(database.start_checkpoints(&path)?));
-        }
-        Ok(database)
-    }
-
-    fn start_checkpoints(&self, path: &Path) -> std::io::Result<Threads<()>> {
-        // Closing any descriptor of the file gives up the locks that this process holds on it
-        // (sqlite.org/howtocorrupt.html §2.2), so this one stays open as long as the pool.
-        let (pool, turn, file) = (self.pool.clone(), self.turn.clone(), Arc::new(File::open(path)?));
-        Threads::start("checkpoint", 1, 1, move |closed: Receiver<()>| {
-            checkpoint::keep(&mut Link::new(pool.clone()), &turn, &file, &closed);
-        })
+        let queue = settings.database.queue;
+        Ok(Self { target, pool, queue, turn, general: Arc::new(general), _checkpoints: checkpoints })
     }
 
     /// Which database this is.
