@@ -1,7 +1,12 @@
 -- One set of migrations serves SQLite and PostgreSQL: only types that both print alike,
 -- no sequence, no default that a database would compute. Ids and times come from the application.
+--
+-- A primary key has the type BIGINT on PostgreSQL and INTEGER on SQLite, where that word alone makes the key the place of
+-- the row (with BIGINT each look-up is two). Comments nest in PostgreSQL and not in SQLite, so that each reads one of
+-- the two words (docs/decisions/0012).
 CREATE TABLE customers (
-    id BIGINT NOT NULL PRIMARY KEY,
+    id /* /* */ INTEGER -- */ BIGINT
+        NOT NULL PRIMARY KEY,
     -- Kept as the customer typed it.
     email TEXT NOT NULL,
     -- Local part in lower case, domain as an IDNA A-label: what makes an email unique.

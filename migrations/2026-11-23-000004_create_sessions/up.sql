@@ -1,6 +1,7 @@
 -- A session is one sign-in. Ending it is deleting its row: every statement about a customer looks for it.
 CREATE TABLE sessions (
-    id BIGINT NOT NULL PRIMARY KEY,
+    id /* /* */ INTEGER -- */ BIGINT
+        NOT NULL PRIMARY KEY,
     customer_id BIGINT NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
     -- The counter of the newest refresh token; tokens themselves are derived, never stored.
     counter BIGINT NOT NULL,
