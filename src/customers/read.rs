@@ -110,14 +110,17 @@ impl QueryId for Statement<'_> {
 
 impl<C> RunQueryDsl<C> for &Statement<'_> {}
 
+/// The session is a subquery, as in the update's plan.
 const SELECT: &str = "found AS (
-    SELECT i.ord, i.session_id IS NOT NULL AND s.id IS NULL AS session_ended, c.version,
+    SELECT i.ord,
+        i.session_id IS NOT NULL
+            AND (SELECT s.id FROM sessions s WHERE s.id = i.session_id AND s.customer_id = i.id) IS NULL AS session_ended,
+        c.version,
         c.email, c.first_name, c.last_name, c.slug, c.date_of_birth,
         a.street_address, a.postal_code, a.city, a.state, a.country
     FROM input i
     LEFT JOIN customers c ON c.id = i.id
     LEFT JOIN addresses a ON a.customer_id = c.id
-    LEFT JOIN sessions s ON s.id = i.session_id AND s.customer_id = i.id
 ) SELECT * FROM found";
 
 impl QueryFragment<Pg> for Statement<'_> {

@@ -1,8 +1,13 @@
 //! `/api/v1/customers/{id}/sessions/…`.
 
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use serde_json::{Value, json};
 
-use crate::harness::{App, Member, PASSWORD, on_both_databases, registration};
+use crate::harness::{App, Backend, Member, PASSWORD, on_both_databases, registration, run};
 
 fn sessions(member: &Member) -> String {
     format!("{}sessions/", member.path())
@@ -139,4 +144,57 @@ on_both_databases! {
         assert_eq!(all.len(), 20);
         assert_eq!(all.last().map(|session| &session["current"]), Some(&json!(true)));
     }
+}
+
+#[derive(QueryableByName)]
+struct Reading {
+    #[diesel(sql_type = BigInt)]
+    writes: i64,
+    #[diesel(sql_type = BigInt)]
+    sessions: i64,
+}
+
+/// Rows of `customers` written and rows of `sessions` read so far, as PostgreSQL counts them.
+fn reading(app: &App) -> Reading {
+    let counters = diesel::sql_query(
+        "SELECT c.n_tup_upd AS writes, s.seq_tup_read + i.read AS sessions
+         FROM pg_stat_user_tables c, pg_stat_user_tables s,
+            (SELECT SUM(idx_tup_read)::bigint AS read FROM pg_stat_user_indexes WHERE relname = 'sessions') i
+         WHERE c.relname = 'customers' AND s.relname = 'sessions'",
+    );
+    counters.get_result(&mut app.connection()).expect("counters")
+}
+
+/// A plan that was made while the table was empty serves for good, and must not read all of it when it is full.
+#[actix_rt::test]
+async fn neither_an_update_nor_a_read_looks_at_other_sessions() {
+    run(Backend::Postgres, async |app: App| {
+        app.connection().batch_execute("VACUUM ANALYZE").expect("statistics of empty tables");
+        let john = app.john();
+        let change = async |name: String| app.change(&john, &json!({"first_name": name})).await.expect(200);
+        change("Plan".into()).await;
+        app.show(&john).await;
+        let sessions = "INSERT INTO sessions (id, customer_id, counter, started_at, refreshed_at, ends_at)
+            SELECT number, 123, 1, now(), now(), now() + INTERVAL '1 day' FROM generate_series(1, 1000) number";
+        app.connection().batch_execute(sessions).expect("a thousand sessions");
+        for number in 0..5 {
+            change(format!("Name {number}")).await;
+            app.show(&john).await;
+        }
+        // A server process tells its counters after a statement, if it did not do so within the last second.
+        actix_rt::time::sleep(Duration::from_millis(1100)).await;
+        change("Counters".into()).await;
+        app.show(&john).await;
+        let mut seen = reading(&app);
+        for _ in 0..100 {
+            if seen.writes >= 6 {
+                break;
+            }
+            actix_rt::time::sleep(Duration::from_millis(50)).await;
+            seen = reading(&app);
+        }
+        assert!(seen.writes >= 6, "{} rows of customers written", seen.writes);
+        assert!(seen.sessions < 100, "{} rows of sessions read", seen.sessions);
+    })
+    .await;
 }

@@ -47,7 +47,7 @@ fn one(connection: &mut SqliteConnection, update: &Update) -> DbResult<Outcome> 
     if planned.outcome == APPLIED {
         let id = update.customer.id();
         let (statement, planned) = (&statement, &planned);
-        match (planned.email_changed, planned.slug_changed) {
+        match (planned.email_changed, planned.renamed) {
             (false, false) => WriteCustomer::<false, false> { statement, planned }.execute(connection)?,
             (false, true) => WriteCustomer::<false, true> { statement, planned }.execute(connection)?,
             (true, false) => WriteCustomer::<true, false> { statement, planned }.execute(connection)?,
@@ -67,7 +67,7 @@ fn one(connection: &mut SqliteConnection, update: &Update) -> DbResult<Outcome> 
 }
 
 /// Carries out the customer's part of the plan. SQLite writes the index of every column that is set, changed or
-/// not, which would double the pages of a commit: columns with an index are set only where they change.
+/// not, which would double the pages of a commit: columns with an index are set only where they may change.
 struct WriteCustomer<'a, const EMAIL: bool, const SLUG: bool> {
     statement: &'a Statement<'a>,
     planned: &'a Planned,
