@@ -1,10 +1,10 @@
 //! A connection to either database, and the URL that decides which.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection as _, ConnectionResult, MultiConnection, PgConnection, SqliteConnection};
+use diesel::{Connection as _, ConnectionResult, MultiConnection, PgConnection, QueryResult, SqliteConnection};
 
 /// A connection to the database that the URL's scheme chose.
 #[derive(MultiConnection)]
@@ -71,19 +71,34 @@ fn open_sqlite(path: &Path, busy_timeout: Duration) -> ConnectionResult<SqliteCo
     create_private_file(path)
         .map_err(|error| diesel::ConnectionError::BadConnection(format!("{}: {error}", path.display())))?;
     let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
-    // busy_timeout first: switching to WAL needs a lock itself. `synchronous=FULL` makes a commit durable;
-    // `secure_delete` overwrites what is erased (docs/decisions/0002).
+    // `synchronous=FULL` makes a commit durable; `secure_delete` overwrites what is erased (docs/decisions/0002).
+    let milliseconds = busy_timeout.as_millis();
     connection
-        .batch_execute(&format!(
-            "PRAGMA busy_timeout = {};
-             PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;
-             PRAGMA foreign_keys = ON;
-             PRAGMA secure_delete = ON;",
-            busy_timeout.as_millis()
-        ))
+        .batch_execute(&format!("PRAGMA busy_timeout = {milliseconds}"))
+        .and_then(|()| switch_to_wal(&mut connection, busy_timeout))
+        .and_then(|()| {
+            connection.batch_execute(
+                "PRAGMA synchronous = FULL;
+                 PRAGMA foreign_keys = ON;
+                 PRAGMA secure_delete = ON;",
+            )
+        })
         .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
+}
+
+/// The mode of a new file changes under a lock that the busy timeout does not wait for where another process is at the
+/// same step: of two that waited for each other neither would get on.
+fn switch_to_wal(connection: &mut SqliteConnection, patience: Duration) -> QueryResult<()> {
+    let started = Instant::now();
+    loop {
+        match connection.batch_execute("PRAGMA journal_mode = WAL") {
+            Err(error) if error.to_string().contains("database is locked") && started.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(rand::random_range(1..=20)));
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Makes the folder so that only its owner can look into it: it will hold personal data or a secret.
