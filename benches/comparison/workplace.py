@@ -28,7 +28,7 @@ class Workplace:
         self.binary = binary
         self._parent = folder or _place()
         self._secret = secrets.token_hex(32)
-        self._services = []
+        self._databases = {}
         self.folder = None
         self.cluster = None
 
@@ -45,8 +45,8 @@ class Workplace:
         return self
 
     def __exit__(self, *_):
-        for service in self._services:
-            service.stop()
+        for database in self._databases.values():
+            database.service.stop()
         if self.cluster:
             self.cluster.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -56,8 +56,10 @@ class Workplace:
         return self.folder / f"tokens-{customers}.tsv"
 
     def database(self, system, customers):
-        """A database of that system with so many customers and a service that is ready on it."""
+        """A database of that system with so many customers and a service that is ready on it; made when first asked for."""
         name = f"{system}_{customers}"
+        if name in self._databases:
+            return self._databases[name]
         if system == "postgresql":
             self.cluster.query(f"CREATE DATABASE {name}", "postgres")
             url = self.cluster.url(name)
@@ -70,7 +72,7 @@ class Workplace:
         service.command("seed", "--customers", str(customers), *tokens)
         database = Database(system, name, customers, self, service)
         database.settle()
-        self._services.append(service)
+        self._databases[name] = database
         service.start()
         return database
 
