@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, ConnectionResult, MultiConnection, PgConnection, QueryResult, SqliteConnection};
 
+use super::error::is_contention;
+
 /// A connection to the database that the URL's scheme chose.
 #[derive(MultiConnection)]
 pub enum DbConnection {
@@ -93,7 +95,7 @@ fn switch_to_wal(connection: &mut SqliteConnection, patience: Duration) -> Query
     let started = Instant::now();
     loop {
         match connection.batch_execute("PRAGMA journal_mode = WAL") {
-            Err(error) if error.to_string().contains("database is locked") && started.elapsed() < patience => {
+            Err(error) if is_contention(&error) && started.elapsed() < patience => {
                 std::thread::sleep(Duration::from_millis(rand::random_range(1..=20)));
             }
             outcome => return outcome,

@@ -57,6 +57,16 @@ impl From<Error> for DbError {
     }
 }
 
+/// Whether another transaction was in the way, so that the same work may succeed now.
+pub(super) fn is_contention(error: &Error) -> bool {
+    match error {
+        Error::DatabaseError(kind, information) => {
+            matches!(from_database(*kind, information.as_ref()), DbError::Contention(_))
+        }
+        _ => false,
+    }
+}
+
 fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInformation + Send + Sync)) -> DbError {
     let message = information.message();
     match kind {
