@@ -73,7 +73,8 @@ fn open_sqlite(path: &Path, busy_timeout: Duration) -> ConnectionResult<SqliteCo
     create_private_file(path)
         .map_err(|error| diesel::ConnectionError::BadConnection(format!("{}: {error}", path.display())))?;
     let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
-    // `synchronous=FULL` makes a commit durable; `secure_delete` overwrites what is erased (docs/decisions/0002).
+    // busy_timeout first: what follows needs locks itself. `synchronous=FULL` makes a commit durable; `secure_delete`
+    // overwrites what is erased (docs/decisions/0002).
     let milliseconds = busy_timeout.as_millis();
     connection
         .batch_execute(&format!("PRAGMA busy_timeout = {milliseconds}"))

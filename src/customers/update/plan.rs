@@ -91,7 +91,7 @@ fn version_list(versions: &[i64]) -> String {
 /// `merged`: what the row would become, beside what it is. `planned`: the slug form before and after, and whether
 /// anything differs. `plan`: the outcome and the slug; it names its columns, because those of a row that is used
 /// several times are computed used or not, and the slug forms cost most. Both databases put these steps into one, and
-/// work out what is named twice twice: hence the slug of a row that is not renamed asks for nothing else.
+/// work out what is named twice twice: hence the slug asks first whether the row is renamed, and for the outcome last.
 /// The session is a subquery: of a join PostgreSQL might read the whole table, by a plan made while it was empty.
 /// Of a name with 100,000 holders one suffix in 300 is taken, and in a batch of 64 that would be one batch in five:
 /// hence two. Expects `input`; the slug form is that of `slug::form`.
@@ -153,7 +153,7 @@ plan AS (
         p.email_changed, p.renamed, p.street_address, p.postal_code, p.city, p.state, p.country, p.slug, p.email,
         p.email_canonical, p.first_name, p.last_name, p.first_name_slug, p.last_name_slug,
         CASE
-            WHEN NOT p.renamed OR p.form = p.old_form THEN p.slug
+            WHEN NOT p.renamed OR p.form = p.old_form OR p.outcome <> 0 THEN p.slug
             WHEN NOT EXISTS (SELECT 1 FROM customers h WHERE h.slug = p.form AND h.id <> p.id) THEN p.form
             ELSE RTRIM(SUBSTR(p.form, 1, 74), '-') || '-' || CASE
                 WHEN EXISTS (
