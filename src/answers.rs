@@ -75,11 +75,16 @@ impl<T: Send + 'static> Answer<T> {
         self.sender.is_closed()
     }
 
+    /// Answers one request.
+    pub(crate) fn give(self, value: T) {
+        Self::give_all(std::iter::once((self, value)));
+    }
+
     /// Works the answer out and gives it, unless nobody waits any more.
     pub(crate) fn give_if_wanted(self, work: impl FnOnce() -> T) {
         if !self.is_unwanted() {
             let value = work();
-            Self::give_all(std::iter::once((self, value)));
+            self.give(value);
         }
     }
 

@@ -30,8 +30,8 @@ use crate::settings::{Settings, SettingsError};
 use crate::threads;
 use crate::throttle::Throttle;
 
-/// Threads of the batched lanes, each with a connection.
-const LANES: u32 = 2;
+/// The batched lanes.
+const LANES: usize = 2;
 /// How long a closing connection may take to hear the end.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A migration may take longer than a request's statement.

@@ -2,17 +2,21 @@
 //!
 //! Nothing waits for a batch to fill. Under low load a batch is one member; while the database works on a
 //! batch the next one gathers, so under high load batches grow by themselves. The numbers are in
-//! `docs/decisions/0005-batched-writes.md`.
+//! `docs/decisions/0005-batched-writes.md`. Where the database takes its time, several batches are under way at
+//! once: see `desk` and `docs/decisions/0013-several-batches-at-once.md`.
 
-use std::collections::VecDeque;
 use std::slice;
+use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
+use diesel::Connection;
 
 use super::connection::DbConnection;
+use super::desk::Desk;
 use super::error::{DbError, DbResult};
 use super::executor::Database;
 use super::link::Link;
+use super::pace::{Pace, Stopwatch};
 use super::turn::Turn;
 use crate::answers::Answer;
 use crate::threads::Threads;
@@ -31,7 +35,7 @@ pub trait Batch: Send + Sync + 'static {
     /// Whether a batch writes: SQLite's writers take turns.
     const WRITES: bool;
 
-    /// Members of one key never share a batch, and keep their order of arrival. `None` goes with any other.
+    /// Members of one key are never applied together, and keep their order of arrival. `None` goes with any other.
     fn key(member: &Self::Member) -> Option<i64>;
 
     /// Whether the member may be applied again when the connection broke and nobody knows what happened.
@@ -45,30 +49,32 @@ pub trait Batch: Send + Sync + 'static {
     fn apply(connection: &mut DbConnection, members: &[Self::Member]) -> DbResult<Vec<DbResult<Self::Outcome>>>;
 }
 
-/// The bounded queue into one batching thread.
+/// The bounded queue into the threads that batch.
 pub struct Lane<B: Batch> {
     threads: Threads<Waiting<B>>,
 }
 
-struct Waiting<B: Batch> {
-    member: B::Member,
-    answer: Answer<DbResult<B::Outcome>>,
+/// A member and who waits for its outcome.
+pub(super) struct Waiting<B: Batch> {
+    pub(super) member: B::Member,
+    pub(super) answer: Answer<DbResult<B::Outcome>>,
 }
 
 impl<B: Batch> Lane<B> {
-    /// Starts the lane's thread.
+    /// Starts the lane's threads.
     ///
     /// # Errors
     /// The operating system refused a thread.
     pub fn start(database: &Database) -> std::io::Result<Self> {
         let source = database.clone();
-        let capacity = database.queue();
         let turn = if B::WRITES { database.turn.clone() } else { Turn::not_needed() };
-        let threads = Threads::start(B::NAME, 1, capacity, move |waiting: Receiver<Waiting<B>>| {
+        let count = if B::WRITES { database.writers() } else { 1 };
+        let desk = Arc::new(Desk::for_threads(count));
+        let threads = Threads::start(B::NAME, count, database.queue(), move |waiting: Receiver<Waiting<B>>| {
             let mut link = source.link();
-            let mut held_back = VecDeque::new();
-            while let Some(batch) = gather(&waiting, &mut held_back) {
-                turn.take(|| serve(&mut link, batch));
+            while let Some((batch, under_way)) = desk.gather(&waiting) {
+                turn.take(|| serve(&mut link, batch, desk.pace()));
+                drop(under_way);
             }
         })?;
         Ok(Self { threads })
@@ -90,73 +96,82 @@ impl<B: Batch> Lane<B> {
     }
 }
 
-/// Waits for a first member, then takes what is there. `None` when the lane has closed and is empty.
-fn gather<B: Batch>(waiting: &Receiver<Waiting<B>>, held_back: &mut VecDeque<Waiting<B>>) -> Option<Vec<Waiting<B>>> {
-    let mut batch: Vec<Waiting<B>> = Vec::with_capacity(B::LIMIT.min(held_back.len() + waiting.len() + 1));
-    let mut arrivals = std::mem::take(held_back);
-    if arrivals.is_empty() {
-        arrivals.push_back(waiting.recv().ok()?);
-    }
-    while batch.len() < B::LIMIT {
-        let Some(next) = arrivals.pop_front().or_else(|| waiting.try_recv().ok()) else {
-            break;
-        };
-        // A client that went away before its work began changes nothing, for itself or for others.
-        if next.answer.is_unwanted() {
-            continue;
-        }
-        let key = B::key(&next.member);
-        let same = |other: &Waiting<B>| key.is_some() && B::key(&other.member) == key;
-        if batch.iter().any(same) || held_back.iter().any(same) {
-            held_back.push_back(next);
-            if held_back.len() >= B::LIMIT {
-                break;
-            }
-        } else {
-            batch.push(next);
-        }
-    }
-    held_back.append(&mut arrivals);
-    Some(batch)
-}
-
-fn serve<B: Batch>(link: &mut Link, batch: Vec<Waiting<B>>) {
+fn serve<B: Batch>(link: &mut Link, batch: Vec<Waiting<B>>, pace: &Pace) {
     let (members, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.member, w.answer)).unzip();
     let outcomes = match members.as_slice() {
-        [] => return,
         [single] => vec![alone::<B>(link, single)],
-        several => together::<B>(link, several),
+        several => match together::<B>(link, several, pace) {
+            Ok(outcomes) => outcomes,
+            // Refused as a whole, by one member's conflict or panic or by a lost connection: each for itself now.
+            Err(refusal) => return one_by_one::<B>(link, several, answers, &refusal),
+        },
     };
     Answer::give_all(answers.into_iter().zip(outcomes));
 }
 
-fn together<B: Batch>(link: &mut Link, members: &[B::Member]) -> Vec<DbResult<B::Outcome>> {
-    let outcomes = match link.once(|connection| B::apply(connection, members)) {
-        Ok(outcomes) if outcomes.len() == members.len() => outcomes,
-        Ok(_) => members.iter().map(|_| Err(DbError::Internal("a batch lost an outcome".into()))).collect(),
-        // Refused as a whole, by one member's conflict or panic or by a lost connection: each for itself now.
-        Err(refusal) => {
-            log::debug!("a batch of {} is run one by one: {refusal}", members.len());
-            let lost = matches!(refusal, DbError::Unavailable(_));
-            return members
-                .iter()
-                .map(|member| match lost && !B::repeatable(member) {
-                    true => Err(DbError::Unavailable(refusal.to_string())),
-                    false => alone::<B>(link, member),
-                })
-                .collect();
-        }
-    };
+fn together<B: Batch>(link: &mut Link, members: &[B::Member], pace: &Pace) -> DbResult<Vec<DbResult<B::Outcome>>> {
+    let outcomes = link.once(|connection| match pace.stopwatch() {
+        Some(stopwatch) => timed::<B>(connection, members, stopwatch),
+        None => B::apply(connection, members),
+    })?;
+    if outcomes.len() != members.len() {
+        return Ok(members.iter().map(|_| Err(DbError::Internal("a batch lost an outcome".into()))).collect());
+    }
     let again = |(outcome, member)| match outcome {
         Err(DbError::Contention(_)) => alone::<B>(link, member),
         outcome => outcome,
     };
-    outcomes.into_iter().zip(members).map(again).collect()
+    Ok(outcomes.into_iter().zip(members).map(again).collect())
+}
+
+/// Applies a batch in a transaction around it, so that the commit can be timed.
+fn timed<B: Batch>(
+    connection: &mut DbConnection,
+    members: &[B::Member],
+    mut stopwatch: Stopwatch<'_>,
+) -> DbResult<Vec<DbResult<B::Outcome>>> {
+    let outcomes = connection.transaction(|connection| {
+        stopwatch.begun();
+        let outcomes = B::apply(connection, members)?;
+        stopwatch.applied();
+        Ok::<_, DbError>(outcomes)
+    })?;
+    stopwatch.committed();
+    Ok(outcomes)
+}
+
+/// Runs the members of a refused batch, and answers each as soon as it is done. Whom somebody's lock keeps waiting
+/// comes last.
+fn one_by_one<B: Batch>(
+    link: &mut Link,
+    members: &[B::Member],
+    answers: Vec<Answer<DbResult<B::Outcome>>>,
+    refusal: &DbError,
+) {
+    log::debug!("a batch of {} is run one by one: {refusal}", members.len());
+    let lost = matches!(refusal, DbError::Unavailable(_));
+    let mut kept_waiting = Vec::new();
+    for (member, answer) in members.iter().zip(answers) {
+        if lost && !B::repeatable(member) {
+            answer.give(Err(DbError::Unavailable(refusal.to_string())));
+            continue;
+        }
+        match link.once(|connection| apply_one::<B>(connection, member)) {
+            Err(DbError::Contention(_)) => kept_waiting.push((member, answer)),
+            Err(DbError::Unavailable(_)) if B::repeatable(member) => answer.give(alone::<B>(link, member)),
+            outcome => answer.give(outcome),
+        }
+    }
+    for (member, answer) in kept_waiting {
+        answer.give(alone::<B>(link, member));
+    }
 }
 
 fn alone<B: Batch>(link: &mut Link, member: &B::Member) -> DbResult<B::Outcome> {
-    link.run(B::repeatable(member), |connection| {
-        let mut outcomes = B::apply(connection, slice::from_ref(member))?;
-        outcomes.pop().unwrap_or_else(|| Err(DbError::Internal("a batch lost an outcome".into())))
-    })
+    link.run(B::repeatable(member), |connection| apply_one::<B>(connection, member))
+}
+
+fn apply_one<B: Batch>(connection: &mut DbConnection, member: &B::Member) -> DbResult<B::Outcome> {
+    let mut outcomes = B::apply(connection, slice::from_ref(member))?;
+    outcomes.pop().unwrap_or_else(|| Err(DbError::Internal("a batch lost an outcome".into())))
 }

@@ -8,6 +8,9 @@ use diesel::{Connection as _, ConnectionResult, MultiConnection, PgConnection, Q
 
 use super::error::is_contention;
 
+/// The most batches of one lane that PostgreSQL gets at once, each on a connection of its own.
+const WRITERS: usize = 4;
+
 /// A connection to the database that the URL's scheme chose.
 #[derive(MultiConnection)]
 pub enum DbConnection {
@@ -50,6 +53,14 @@ impl Target {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgresql",
+        }
+    }
+
+    /// How many batches of writes it may get at once.
+    pub(super) fn writers(&self) -> usize {
+        match self {
+            Self::Sqlite(_) => 1,
+            Self::Postgres(_) => WRITERS,
         }
     }
 

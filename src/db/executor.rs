@@ -29,17 +29,18 @@ pub struct Database {
 }
 
 impl Database {
-    /// Starts the threads; connections are opened when first needed. `lanes` is the number of threads that other
-    /// lanes will start on the same pool.
+    /// Starts the threads; connections are opened when first needed. `lanes` is the number of batched
+    /// lanes that will be started on the same pool.
     ///
     /// # Errors
     /// The operating system refused a thread, or to open SQLite's file.
-    pub fn start(settings: &Settings, target: Target, lanes: u32) -> std::io::Result<Self> {
+    pub fn start(settings: &Settings, target: Target, lanes: usize) -> std::io::Result<Self> {
         let threads = match settings.database.threads {
             0 => (2 * threads::cores()).max(4),
             given => given,
         };
-        let pool = pool::build(target.clone(), &settings.database, threads as u32 + lanes + 1);
+        let connections = threads + lanes * target.writers() + 1;
+        let pool = pool::build(target.clone(), &settings.database, u32::try_from(connections).unwrap_or(u32::MAX));
         let link_pool = pool.clone();
         let general = Threads::start("db", threads, settings.database.queue, move |jobs: Receiver<Job>| {
             let mut link = Link::new(link_pool.clone());
@@ -68,6 +69,11 @@ impl Database {
     /// How many requests may wait in a lane.
     pub(super) fn queue(&self) -> usize {
         self.queue
+    }
+
+    /// How many threads a lane that writes has.
+    pub(super) fn writers(&self) -> usize {
+        self.target.writers()
     }
 
     pub(super) fn link(&self) -> Link {

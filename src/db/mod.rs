@@ -6,10 +6,12 @@
 mod batching;
 mod checkpoint;
 mod connection;
+mod desk;
 mod error;
 mod executor;
 mod link;
 mod migrations;
+mod pace;
 mod pool;
 pub(crate) mod statement;
 mod timestamp;

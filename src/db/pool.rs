@@ -56,9 +56,11 @@ fn prelude(connection: &DbConnection) -> &'static str {
         // The statements are few, take all they need as parameters and look rows up by index, so one plan serves
         // for good: planning anew cost more than running (docs/decisions/0009). Without the other settings a
         // plan made while the tables were empty would go on scanning them when they are not.
+        // Our own locks last milliseconds: who waits a second waits for somebody's open transaction
+        // (docs/decisions/0013).
         DbConnection::Postgres(_) => {
             "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
-             SET enable_mergejoin = off; SET jit = off"
+             SET enable_mergejoin = off; SET jit = off; SET lock_timeout = '1s'"
         }
     }
 }

@@ -21,6 +21,7 @@ mod erasure_traces;
 mod events;
 mod harness;
 mod health;
+mod held_up;
 mod import_export;
 mod large_imports;
 mod members;
