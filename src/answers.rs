@@ -4,7 +4,9 @@
 //! from another thread waits behind thirty others that became ready on its own thread meanwhile: under overload,
 //! when each arrival makes another request ready, answers that came one by one would starve behind refusals.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -14,8 +16,32 @@ type Answered<T> = Vec<(oneshot::Sender<T>, T)>;
 /// The most answers in a parcel: so few that the first are on their way while the others are packed.
 const PARCEL: usize = 8;
 
+/// How often a thread measures its delay, at most.
+const MEASURED_EVERY: Duration = Duration::from_millis(20);
+
+/// The last delay of any thread, in microseconds.
+static DELAY: AtomicU64 = AtomicU64::new(0);
+
 thread_local! {
     static HOME: RefCell<Option<Home>> = const { RefCell::new(None) };
+    static MEASURED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// How long what became ready had to wait for its thread, when it was last measured.
+pub(crate) fn delay() -> Duration {
+    Duration::from_micros(DELAY.load(Ordering::Relaxed))
+}
+
+/// Measures this thread's delay by a task that waits behind all that are ready.
+fn measure_delay() {
+    let now = Instant::now();
+    if MEASURED.get().is_none_or(|last| now - last >= MEASURED_EVERY) {
+        MEASURED.set(Some(now));
+        actix_rt::spawn(async move {
+            let delay = u64::try_from(now.elapsed().as_micros()).unwrap_or(u64::MAX);
+            DELAY.store(delay, Ordering::Relaxed);
+        });
+    }
 }
 
 /// Where a thread's parcels arrive.
@@ -66,6 +92,7 @@ pub(crate) struct Answer<T> {
 impl<T: Send + 'static> Answer<T> {
     /// A pair of ends; to be made on the request's own thread.
     pub(crate) fn new() -> (Self, Awaited<T>) {
+        measure_delay();
         let (sender, receiver) = oneshot::channel();
         (Self { sender, home: Home::of_this_thread() }, Awaited(receiver))
     }

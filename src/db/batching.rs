@@ -2,8 +2,8 @@
 //!
 //! Nothing waits for a batch to fill. Under low load a batch is one member; while the database works on a
 //! batch the next one gathers, so under high load batches grow by themselves. The numbers are in
-//! `docs/decisions/0005-batched-writes.md`. Where the database takes its time, several batches are under way at
-//! once: see `desk` and `docs/decisions/0013-several-batches-at-once.md`.
+//! `docs/decisions/0005-batched-writes.md`. While one waits, another may be under way:
+//! see `desk` and `docs/decisions/0013-several-batches-at-once.md`.
 
 use std::slice;
 use std::sync::Arc;
@@ -110,7 +110,7 @@ fn serve<B: Batch>(link: &mut Link, batch: Vec<Waiting<B>>, pace: &Pace) {
 }
 
 fn together<B: Batch>(link: &mut Link, members: &[B::Member], pace: &Pace) -> DbResult<Vec<DbResult<B::Outcome>>> {
-    let outcomes = link.once(|connection| match pace.stopwatch() {
+    let outcomes = link.once(|connection| match pace.stopwatch(members.len()) {
         Some(stopwatch) => timed::<B>(connection, members, stopwatch),
         None => B::apply(connection, members),
     })?;

@@ -1,9 +1,8 @@
 //! The desk of a lane: one thread at a time gathers there, and it knows which batches are under way.
 //!
-//! Usually one batch is under way and the next gathers meanwhile. There is room for more where [`Pace`] has measured
-//! that the database mostly waits, and when a batch is held up, by a row that somebody locks for instance: other
-//! customers must not wait for that. Whose change is under way waits for it in every case, so that a customer's changes
-//! keep their order.
+//! Usually one batch is under way and the next gathers meanwhile. Another may go beside it when that one only waits, as
+//! far as [`Pace`] can tell, and when it is held up: other customers must not wait for that. Whoever has a change under
+//! way waits for it in every case, so that each customer's changes keep their order.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -12,10 +11,8 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::batching::{Batch, Waiting};
-use super::pace::Pace;
+use super::pace::{HELD_UP, Pace};
 
-/// A batch that takes longer is held up by something, and not counted when room is looked for.
-const HELD_UP: Duration = Duration::from_millis(500);
 /// Members that may be held back; beyond it no others are looked for behind them.
 const MOST_HELD_BACK: usize = 1024;
 
@@ -87,29 +84,44 @@ impl<B: Batch> Desk<B> {
     /// none of a key that is under way. `None` when the lane has closed and is empty.
     pub(super) fn gather(&self, waiting: &Receiver<Waiting<B>>) -> Option<(Vec<Waiting<B>>, UnderWay<'_, B>)> {
         let mut state = self.state.lock();
-        while state.gathering || !self.has_room(&state) {
-            // Looks again after a while: a batch that is held up makes room, and tells nobody.
-            self.room.wait_for(&mut state, HELD_UP);
+        loop {
+            let wait = if state.gathering { HELD_UP } else { self.until_room(&state, waiting) };
+            if wait.is_zero() {
+                break;
+            }
+            self.room.wait_for(&mut state, wait);
         }
         state.gathering = true;
         let gathered = self.first_batch(&mut state, waiting);
         state.gathering = false;
-        let is_single = gathered.as_ref().is_some_and(|batch| batch.len() == 1) && state.under_way.is_empty();
+        let Some(batch) = gathered else {
+            // The lane has closed: the other threads are to end, too.
+            self.room.notify_one();
+            return None;
+        };
+        let is_single = batch.len() == 1 && state.under_way.is_empty();
         state.singles = if is_single { state.singles.saturating_add(1) } else { 0 };
-        let batch = gathered.map(|batch| {
-            let number = state.enter(&batch);
-            (batch, UnderWay { desk: self, number })
-        });
-        if state.singles < LONE && self.has_room(&state) {
+        let number = state.enter(&batch);
+        // Another thread had better watch for room, if there may be some before this batch lands.
+        if self.patience(&state, batch.len(), state.backlog(waiting) >= B::LIMIT / 2) < HELD_UP {
             self.room.notify_one();
         }
-        batch
+        Some((batch, UnderWay { desk: self, number }))
     }
 
-    fn has_room(&self, state: &State<B>) -> bool {
-        let (count, at_once) = (state.under_way.len(), self.pace.at_once());
-        let in_time = || state.under_way.iter().filter(|batch| batch.since.elapsed() < HELD_UP).count();
-        count < at_once || count < self.threads && in_time() < at_once
+    /// How long it takes until another batch may go; zero if it may now.
+    fn until_room(&self, state: &State<B>, waiting: &Receiver<Waiting<B>>) -> Duration {
+        if state.under_way.len() >= self.threads {
+            return HELD_UP;
+        }
+        let next_is_full = state.backlog(waiting) >= B::LIMIT;
+        let left =
+            |batch: &Entry| self.patience(state, batch.keys.len(), next_is_full).saturating_sub(batch.since.elapsed());
+        state.under_way.iter().map(left).max().unwrap_or_default()
+    }
+
+    fn patience(&self, state: &State<B>, members: usize, next_is_full: bool) -> Duration {
+        if state.singles >= LONE { HELD_UP } else { self.pace.patience(members, next_is_full) }
     }
 
     fn first_batch(
@@ -159,6 +171,11 @@ impl<B: Batch> State<B> {
         }
         self.held_back.append(&mut arrivals);
         batch
+    }
+
+    /// How many wait.
+    fn backlog(&self, waiting: &Receiver<Waiting<B>>) -> usize {
+        self.held_back.len() + waiting.len()
     }
 
     fn enter(&mut self, batch: &[Waiting<B>]) -> u64 {

@@ -1,48 +1,70 @@
-//! How many batches of a lane are under way at once, unless one is held up.
+//! When another batch may go beside one that is under way.
 //!
-//! One, where the database works most of the time: a batch has it to itself, and the next grows meanwhile. Each batch
-//! costs as much as eight rows do besides its own. Where the database mostly waits, for a slow disk or for the network,
-//! that time is better spent on another batch. So now and then the commit of a batch is timed against the statement
-//! before it. The numbers are in `docs/decisions/0013-several-batches-at-once.md`.
+//! A batch first works and then waits, for its commit and for the network. While it works the next one had better
+//! gather and grow: each batch costs as much as eight rows do besides its own. Once it waits, that time is another
+//! batch's. So now and then a batch runs in a transaction whose steps are timed, and the rest is known from that.
+//! The numbers are in `docs/decisions/0013-several-batches-at-once.md`.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// How often a commit is timed, at most: that batch takes two round trips more.
+use crate::answers;
+
+/// What takes longer is held up by something, a row that somebody locks for instance.
+pub(super) const HELD_UP: Duration = Duration::from_millis(500);
+/// How often a batch is timed, at most: it takes two round trips more.
 const TIMED_EVERY: Duration = Duration::from_millis(100);
-/// The middle one of so many counts: a single slow commit says nothing.
+/// Measurements that are kept: a single slow commit says nothing.
 const KEPT: usize = 5;
+/// What a batch costs besides its rows, in rows.
+const FIXED_COST: usize = 8;
+/// When requests wait longer than this for an HTTP thread, processors are what is short.
+const HTTP_IS_BEHIND: Duration = Duration::from_millis(20);
 
 /// The measure of one lane.
 pub(super) struct Pace {
     threads: usize,
-    at_once: AtomicUsize,
+    /// How long a row takes, in nanoseconds; zero while that is unknown.
+    row: AtomicU64,
+    /// Whether batches wait longer than they work.
+    mostly_waits: AtomicBool,
     measured: Mutex<Measured>,
 }
 
 struct Measured {
     next: Instant,
-    /// How many times as long as it worked the database waited, the last times.
-    waits: [f64; KEPT],
+    last: [Measurement; KEPT],
     oldest: usize,
 }
 
+#[derive(Clone, Copy, Default)]
+struct Measurement {
+    /// Nanoseconds.
+    row: u64,
+    waited_longer: bool,
+}
+
 impl Pace {
-    /// One at once, to begin with.
     pub(super) fn for_threads(threads: usize) -> Self {
-        let measured = Measured { next: Instant::now(), waits: [0.0; KEPT], oldest: 0 };
-        Self { threads, at_once: AtomicUsize::new(1), measured: Mutex::new(measured) }
+        let measured = Measured { next: Instant::now(), last: Default::default(), oldest: 0 };
+        Self { threads, row: AtomicU64::new(0), mostly_waits: AtomicBool::new(false), measured: Mutex::new(measured) }
     }
 
-    /// How many batches may be under way.
-    pub(super) fn at_once(&self) -> usize {
-        self.at_once.load(Ordering::Relaxed)
+    /// How long a batch of so many members has the database to itself. Another goes after that if it would be full, or
+    /// where batches mostly wait; but not while HTTP is behind, which needs the processors more.
+    pub(super) fn patience(&self, members: usize, next_is_full: bool) -> Duration {
+        let row = self.row.load(Ordering::Relaxed);
+        let is_worth_it = next_is_full || self.mostly_waits.load(Ordering::Relaxed);
+        if self.threads == 1 || row == 0 || !is_worth_it || answers::delay() > HTTP_IS_BEHIND {
+            return HELD_UP;
+        }
+        Duration::from_nanos(row * (members + FIXED_COST) as u64).min(HELD_UP)
     }
 
-    /// For a batch that starts now, if it is to be timed.
-    pub(super) fn stopwatch(&self) -> Option<Stopwatch<'_>> {
+    /// For a batch of so many members that starts now, if it is to be timed.
+    pub(super) fn stopwatch(&self, members: usize) -> Option<Stopwatch<'_>> {
         if self.threads == 1 {
             return None;
         }
@@ -52,20 +74,24 @@ impl Pace {
             return None;
         }
         measured.next = now + TIMED_EVERY;
-        Some(Stopwatch { pace: self, lap: now, round_trip: Duration::ZERO, work: Duration::ZERO })
+        Some(Stopwatch { pace: self, members, lap: now, round_trip: Duration::ZERO, work: Duration::ZERO })
     }
 
-    /// Beside a batch there is room for as many as its wait is longer than its work, rounded.
-    fn learn(&self, work: Duration, wait: Duration) {
+    /// The middle one of the rows' times counts, and batches wait mostly when all did: where processors are short,
+    /// some commits take long although the disk does not.
+    fn learn(&self, members: usize, work: Duration, wait: Duration) {
         let mut measured = self.measured.lock();
         let oldest = measured.oldest;
-        measured.waits[oldest] = wait.as_secs_f64() / work.as_secs_f64().max(f64::EPSILON);
+        let nanoseconds = u64::try_from(work.as_nanos()).unwrap_or(u64::MAX);
+        measured.last[oldest] =
+            Measurement { row: nanoseconds / (members + FIXED_COST) as u64, waited_longer: wait > work };
         measured.oldest = (oldest + 1) % KEPT;
-        let mut waits = measured.waits;
-        waits.sort_by(f64::total_cmp);
-        let at_once = (waits[KEPT / 2].round() as usize).clamp(1, self.threads);
-        if self.at_once.swap(at_once, Ordering::Relaxed) != at_once {
-            log::debug!("{at_once} batches at once from now on");
+        let mut rows = measured.last.map(|measurement| measurement.row);
+        rows.sort_unstable();
+        self.row.store(rows[KEPT / 2], Ordering::Relaxed);
+        let mostly_waits = measured.last.iter().all(|measurement| measurement.waited_longer);
+        if self.mostly_waits.swap(mostly_waits, Ordering::Relaxed) != mostly_waits {
+            log::debug!("batches wait {} than they work", if mostly_waits { "longer" } else { "no longer" });
         }
     }
 }
@@ -73,6 +99,7 @@ impl Pace {
 /// Times one batch: to be told of each step when it is done.
 pub(super) struct Stopwatch<'a> {
     pace: &'a Pace,
+    members: usize,
     lap: Instant,
     round_trip: Duration,
     work: Duration,
@@ -97,6 +124,6 @@ impl Stopwatch<'_> {
     /// The commit is done.
     pub(super) fn committed(mut self) {
         let wait = self.lap();
-        self.pace.learn(self.work, wait);
+        self.pace.learn(self.members, self.work, wait);
     }
 }
