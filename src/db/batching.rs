@@ -68,7 +68,7 @@ impl<B: Batch> Lane<B> {
     pub fn start(database: &Database) -> std::io::Result<Self> {
         let source = database.clone();
         let turn = if B::WRITES { database.turn.clone() } else { Turn::not_needed() };
-        let count = if B::WRITES { database.writers() } else { 1 };
+        let count = if B::WRITES { database.target().writers() } else { 1 };
         let desk = Arc::new(Desk::for_threads(count));
         let threads = Threads::start(B::NAME, count, database.queue(), move |waiting: Receiver<Waiting<B>>| {
             let mut link = source.link();

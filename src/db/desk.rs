@@ -21,7 +21,6 @@ const LONE: u32 = 8;
 
 /// What the threads of a lane share.
 pub(super) struct Desk<B: Batch> {
-    threads: usize,
     pace: Pace,
     state: Mutex<State<B>>,
     /// There is room for another batch, and nobody gathers it.
@@ -67,13 +66,7 @@ impl<B: Batch> Drop for UnderWay<'_, B> {
 impl<B: Batch> Desk<B> {
     pub(super) fn for_threads(threads: usize) -> Self {
         let state = State { gathering: false, held_back: VecDeque::new(), under_way: Vec::new(), last: 0, singles: 0 };
-        Self {
-            threads,
-            pace: Pace::for_threads(threads),
-            state: Mutex::new(state),
-            room: Condvar::new(),
-            landed: bounded(1),
-        }
+        Self { pace: Pace::for_threads(threads), state: Mutex::new(state), room: Condvar::new(), landed: bounded(1) }
     }
 
     pub(super) fn pace(&self) -> &Pace {
@@ -111,9 +104,6 @@ impl<B: Batch> Desk<B> {
 
     /// How long it takes until another batch may go; zero if it may now.
     fn until_room(&self, state: &State<B>, waiting: &Receiver<Waiting<B>>) -> Duration {
-        if state.under_way.len() >= self.threads {
-            return HELD_UP;
-        }
         let next_is_full = state.backlog(waiting) >= B::LIMIT;
         let left =
             |batch: &Entry| self.patience(state, batch.keys.len(), next_is_full).saturating_sub(batch.since.elapsed());

@@ -71,11 +71,6 @@ impl Database {
         self.queue
     }
 
-    /// How many threads a lane that writes has.
-    pub(super) fn writers(&self) -> usize {
-        self.target.writers()
-    }
-
     pub(super) fn link(&self) -> Link {
         Link::new(self.pool.clone())
     }

@@ -26,7 +26,7 @@ const HTTP_IS_BEHIND: Duration = Duration::from_millis(20);
 /// The measure of one lane.
 pub(super) struct Pace {
     threads: usize,
-    /// How long a row takes, in nanoseconds; zero while that is unknown.
+    /// How long a row takes, in nanoseconds; zero while that is unknown: always, in a lane of one thread.
     row: AtomicU64,
     /// Whether batches wait longer than they work.
     mostly_waits: AtomicBool,
@@ -57,7 +57,7 @@ impl Pace {
     pub(super) fn patience(&self, members: usize, next_is_full: bool) -> Duration {
         let row = self.row.load(Ordering::Relaxed);
         let is_worth_it = next_is_full || self.mostly_waits.load(Ordering::Relaxed);
-        if self.threads == 1 || row == 0 || !is_worth_it || answers::delay() > HTTP_IS_BEHIND {
+        if row == 0 || !is_worth_it || answers::delay() > HTTP_IS_BEHIND {
             return HELD_UP;
         }
         Duration::from_nanos(row * (members + FIXED_COST) as u64).min(HELD_UP)

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use clientele::db::{Batch, Constraint, Database, DbConnection, DbError, DbResult, Lane};
-use clientele::settings::Settings;
+use clientele::db::{Batch, Constraint, DbConnection, DbError, DbResult, Lane};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use futures_util::FutureExt;
 use futures_util::future::{join_all, poll_immediate};
 
-use crate::harness::{App, connect, on_both_databases, variables};
+use crate::harness::{App, connect, on_both_databases};
 
 /// A note to be written under a number; some make the batch fail as a defect or a conflict would.
 struct Note {
@@ -89,9 +88,7 @@ impl<F: Future<Output = DbResult<usize>>> SharedError for F {}
 fn lane(app: &App) -> Lane<Notes> {
     let table = "CREATE TABLE notes (place BIGINT NOT NULL, key BIGINT NOT NULL, text TEXT NOT NULL)";
     connect(app.database_url()).batch_execute(table).expect("a table");
-    let settings = Settings::load(None, variables(app.database_url(), &[])).expect("good settings");
-    let database = Database::start(&settings, settings.target().expect("a target"), 1).expect("threads");
-    Lane::start(&database).expect("a lane")
+    app.lane()
 }
 
 fn written(app: &App) -> Vec<(i64, String)> {

@@ -7,15 +7,14 @@ use std::fmt::Debug;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use clientele::db::{Batch, Database, DbConnection, DbResult, Lane};
-use clientele::settings::Settings;
+use clientele::db::{Batch, DbConnection, DbResult};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer};
 use futures_util::future::{Either, join_all, select};
 use serde_json::json;
 
-use crate::harness::{App, Backend, run, variables};
+use crate::harness::{App, Backend, run};
 
 #[derive(QueryableByName)]
 struct Count {
@@ -157,9 +156,7 @@ async fn where_commits_are_slow_several_batches_are_under_way_and_each_customer_
     const BOOKS: i64 = 100;
     run(Backend::Postgres, async |app: App| {
         app.connection().batch_execute(SLOW_COMMITS).expect("slow commits");
-        let settings = Settings::load(None, variables(app.database_url(), &[])).expect("good settings");
-        let database = Database::start(&settings, settings.target().expect("a target"), 1).expect("threads");
-        let lane: Lane<Entries> = Lane::start(&database).expect("a lane");
+        let lane = app.lane::<Entries>();
         let (mut text, mut writers) = (0, BTreeSet::new());
         for _ in 0..200 {
             let entries = (0..5 * BOOKS).map(|number| Entry { book: number % BOOKS, text: text + number });

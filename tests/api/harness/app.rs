@@ -11,7 +11,7 @@ use actix_web::dev::ServerHandle;
 use awc::http::Method;
 use clientele::auth::Principal;
 use clientele::customers::{CustomerId, Email, Name, NewCustomer, insert_at};
-use clientele::db::DbConnection;
+use clientele::db::{Batch, DbConnection, Lane};
 use clientele::operations::logging;
 use clientele::sessions::keys::Keys;
 use clientele::sessions::token::AccessTokens;
@@ -118,6 +118,13 @@ impl App {
     /// Another database for this test, without any table.
     pub(crate) fn empty_database(&self) -> Database {
         Database::empty(self.shared.database.backend)
+    }
+
+    /// A batching lane of the test's own, on the same database.
+    pub(crate) fn lane<B: Batch>(&self) -> Lane<B> {
+        let target = self.settings.target().expect("a target");
+        let database = clientele::db::Database::start(&self.settings, target, 1).expect("threads");
+        Lane::start(&database).expect("a lane")
     }
 
     /// A connection of the test's own.

@@ -11,7 +11,7 @@ mod process;
 mod tokens;
 
 pub(crate) use accounts::{Member, PASSWORD, decoded, registration};
-pub(crate) use app::{App, Person, run, run_on, variables};
+pub(crate) use app::{App, Person, run, run_on};
 pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, connect};
 pub(crate) use http::{Ask, Reply, begin, next_reply, raw, read_reply};
