@@ -29,11 +29,11 @@ pub fn bearer() -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Verdict
     middleware(principal)
 }
 
-/// The middleware for what goes through a batched lane: while that lane is full it refuses before it looks at the
+/// The middleware for what goes through a batched lane: while that lane takes no more it refuses before it looks at the
 /// token, so that a refusal costs as little as it can. The lane itself decides again, for good.
 pub fn bearer_into<B: Batch>() -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Verdict + Clone> {
     middleware(|request| match request.app_data::<web::Data<Lane<B>>>() {
-        Some(lane) if lane.is_full() => Err(Problem::Overloaded),
+        Some(lane) if lane.refuses() => Err(Problem::Overloaded),
         _ => principal(request),
     })
 }

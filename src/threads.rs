@@ -40,9 +40,9 @@ impl<T: Send + 'static> Threads<T> {
         Ok(Self { sender: Some(sender), handles })
     }
 
-    /// Whether an item would be refused now.
-    pub(crate) fn is_full(&self) -> bool {
-        self.sender.as_ref().is_none_or(Sender::is_full)
+    /// How many items wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.sender.as_ref().map_or(0, Sender::len)
     }
 
     /// Queues an item, or says at once why not.

@@ -1,4 +1,4 @@
-//! The reading of a customer: one statement for one request or for sixty-four, as for updates.
+//! The reading of a customer: one statement for one request or for a whole batch, as for updates.
 //!
 //! The statement that reads the customer also looks whether the token's session is alive, so ending a session
 //! works at once and costs no round trip.

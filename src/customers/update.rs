@@ -1,4 +1,4 @@
-//! The update of a customer: one statement for one request or for sixty-four.
+//! The update of a customer: one statement for one request or for a whole batch.
 //!
 //! [`plan`] says what becomes of each row, in SQL that both databases read: it merges what was sent with what is
 //! stored, compares, and decides the outcome and the slug. PostgreSQL carries the plan out in the same statement

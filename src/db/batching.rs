@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 use diesel::Connection;
 
+use super::admission::Admission;
 use super::connection::DbConnection;
 use super::desk::Desk;
 use super::error::{DbError, DbResult};
@@ -31,7 +32,7 @@ pub trait Batch: Send + Sync + 'static {
     /// The thread's name.
     const NAME: &'static str;
     /// The most members of one batch.
-    const LIMIT: usize = 64;
+    const LIMIT: usize = 128;
     /// Whether a batch writes: SQLite's writers take turns.
     const WRITES: bool;
 
@@ -52,6 +53,7 @@ pub trait Batch: Send + Sync + 'static {
 /// The bounded queue into the threads that batch.
 pub struct Lane<B: Batch> {
     threads: Threads<Waiting<B>>,
+    admission: Admission,
 }
 
 /// A member and who waits for its outcome.
@@ -70,19 +72,20 @@ impl<B: Batch> Lane<B> {
         let turn = if B::WRITES { database.turn.clone() } else { Turn::not_needed() };
         let count = if B::WRITES { database.target().writers() } else { 1 };
         let desk = Arc::new(Desk::for_threads(count));
-        let threads = Threads::start(B::NAME, count, database.queue(), move |waiting: Receiver<Waiting<B>>| {
+        let places = database.queue();
+        let threads = Threads::start(B::NAME, count, places, move |waiting: Receiver<Waiting<B>>| {
             let mut link = source.link();
             while let Some((batch, under_way)) = desk.gather(&waiting) {
                 turn.take(|| serve(&mut link, batch, desk.pace()));
                 drop(under_way);
             }
         })?;
-        Ok(Self { threads })
+        Ok(Self { threads, admission: Admission::to_places(places) })
     }
 
-    /// Whether a member would be refused now.
-    pub fn is_full(&self) -> bool {
-        self.threads.is_full()
+    /// Whether a request is to be refused now, before anything is done for it.
+    pub fn refuses(&self) -> bool {
+        self.admission.refuses(self.threads.waiting())
     }
 
     /// Queues a member and waits for its outcome.

@@ -3,6 +3,7 @@
 //! `connection` opens and pools, `executor` and `batching` run work off the event loop behind an
 //! admission limit, `error` sorts what a database can say into outcomes.
 
+mod admission;
 mod batching;
 mod checkpoint;
 mod connection;

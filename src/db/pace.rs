@@ -21,7 +21,7 @@ const KEPT: usize = 5;
 /// What a batch costs besides its rows, in rows.
 const FIXED_COST: usize = 8;
 /// When requests wait longer than this for an HTTP thread, processors are what is short.
-const HTTP_IS_BEHIND: Duration = Duration::from_millis(20);
+const HTTP_IS_BEHIND: Duration = Duration::from_millis(5);
 
 /// The measure of one lane.
 pub(super) struct Pace {

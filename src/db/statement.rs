@@ -1,4 +1,4 @@
-//! Statements that take their rows as input: one row or sixty-four, on either database.
+//! Statements that take their rows as input: one row or as many as a batch has, on either database.
 //!
 //! A query type of our own, because Diesel keeps `sql_query`, `UPDATE` and upserts never prepared, and preparing
 //! such a statement anew costs more than running it. PostgreSQL takes each column as an array (`unnest`), SQLite

@@ -98,10 +98,10 @@ fn written(app: &App) -> Vec<(i64, String)> {
 
 on_both_databases! {
     async fn what_waits_together_shares_a_batch(app: App) {
-        let notes = (1..=100).map(|key| Note { key, text: "plain" }).collect();
+        let notes = (1..=200).map(|key| Note { key, text: "plain" }).collect();
         let sizes: Vec<usize> = gathered(&app, notes).await.into_iter().flatten().collect();
-        assert_eq!(sizes, [vec![64; 64], vec![36; 36]].concat());
-        assert_eq!(written(&app).len(), 101);
+        assert_eq!(sizes, [vec![128; 128], vec![72; 72]].concat());
+        assert_eq!(written(&app).len(), 201);
     }
 
     async fn a_panic_in_one_member_fails_that_member_alone(app: App) {

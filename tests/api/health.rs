@@ -1,7 +1,10 @@
 //! Liveness, readiness, and a service that has more to do than it admits.
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection;
 use futures_util::StreamExt;
+use futures_util::future::{join, join_all};
 use futures_util::stream::FuturesUnordered;
 use serde_json::json;
 
@@ -58,6 +61,35 @@ on_both_databases! {
         narrow.change(&crowd[0], &body).await.expect(200);
     }
 
+    async fn a_second_after_a_flood_every_place_is_open_again(app: App) {
+        let service = app.instance(&[("CLIENTELE__DATABASE__QUEUE", "64")]);
+        let crowd = app.crowd(300);
+        let mut blocker = app.connection();
+        let lock = match app.backend() {
+            Backend::Sqlite => "BEGIN IMMEDIATE",
+            Backend::Postgres => "BEGIN; LOCK TABLE customers IN ACCESS EXCLUSIVE MODE",
+        };
+        let body = json!({"date_of_birth": "1990-01-15"});
+        blocker.batch_execute(lock).expect("the lock");
+        let mut flood: FuturesUnordered<_> = crowd.iter().map(|person| service.change(person, &body)).collect();
+        flood.next().await.expect("a reply").problem(503, "overloaded");
+        blocker.batch_execute("COMMIT").expect("the end of the lock");
+        flood.map(drop).collect::<()>().await;
+
+        actix_rt::time::sleep(Duration::from_millis(1200)).await;
+        let body = json!({"date_of_birth": "1990-01-16"});
+        blocker.batch_execute(lock).expect("the lock");
+        let release = async {
+            actix_rt::time::sleep(Duration::from_millis(300)).await;
+            blocker.batch_execute("COMMIT").expect("the end of the lock");
+        };
+        // Five times what may wait in a flood.
+        let burst = join_all(crowd.iter().take(40).map(|person| service.change(person, &body)));
+        for reply in join(burst, release).await.0 {
+            reply.expect(200);
+        }
+    }
+
     async fn a_batch_that_outwaits_a_lock_is_applied_and_answered(app: App) {
         let crowd = app.crowd(30);
         let mut blocker = app.connection();
@@ -72,8 +104,8 @@ on_both_databases! {
             app.get("/health/live").send().await.expect(200);
             blocker.batch_execute("COMMIT").expect("the end of the lock");
         };
-        let writes = futures_util::future::join_all(crowd.iter().map(|person| app.change(person, &body)));
-        let (replies, ()) = futures_util::future::join(writes, release).await;
+        let writes = join_all(crowd.iter().map(|person| app.change(person, &body)));
+        let (replies, ()) = join(writes, release).await;
         for reply in replies {
             reply.expect(200);
         }

@@ -50,7 +50,7 @@ struct Arguments {
     #[arg(long, default_value_t = 20)]
     seconds: u64,
     /// The most connections; beyond them, requests leave late
-    #[arg(long, default_value_t = 8192)]
+    #[arg(long, default_value_t = 3072)]
     connections: usize,
     /// What `clientele seed --tokens FILE` wrote
     #[arg(long)]

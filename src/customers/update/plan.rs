@@ -93,8 +93,8 @@ fn version_list(versions: &[i64]) -> String {
 /// several times are computed used or not, and the slug forms cost most. Both databases put these steps into one, and
 /// work out what is named twice twice: hence the slug asks first whether the row is renamed, and for the outcome last.
 /// The session is a subquery: of a join PostgreSQL might read the whole table, by a plan made while it was empty.
-/// Of a name with 100,000 holders one suffix in 300 is taken, and in a batch of 64 that would be one batch in five:
-/// hence two. Expects `input`; the slug form is that of `slug::form`.
+/// Of a name with 100,000 holders one suffix in 300 is taken, and that would be one full batch in three: hence
+/// two. Expects `input`; the slug form is that of `slug::form`.
 pub(super) const PLAN: &str = "
 merged AS (
     SELECT i.ord, i.id, i.expected, i.slug_suffixes, i.address AS address_change,
