@@ -13,9 +13,10 @@ const FLOOD_SHARE: usize = 8;
 /// A flood is over when so long nobody had to be refused.
 const CALM_AFTER: Duration = Duration::from_secs(1);
 
-/// Counts nothing itself: it is told how many wait.
+/// Whether a lane takes one more. It is told how many wait, and remembers only the flood.
 pub(super) struct Admission {
     places: usize,
+    places_in_flood: usize,
     started: Instant,
     /// Until when there is a flood: milliseconds from `started`, zero before the first.
     flood_until: AtomicU64,
@@ -23,17 +24,19 @@ pub(super) struct Admission {
 
 impl Admission {
     pub(super) fn to_places(places: usize) -> Self {
-        Self { places, started: Instant::now(), flood_until: AtomicU64::new(0) }
+        let places_in_flood = places.div_ceil(FLOOD_SHARE);
+        Self { places, places_in_flood, started: Instant::now(), flood_until: AtomicU64::new(0) }
     }
 
     /// Whether one more is to be refused while so many wait.
     pub(super) fn refuses(&self, waiting: usize) -> bool {
-        waiting >= self.places.div_ceil(FLOOD_SHARE) && self.refuses_at(self.started.elapsed(), waiting)
+        // Few wait, as usual: there is no need to know the time.
+        waiting >= self.places_in_flood && self.refuses_at(self.started.elapsed(), waiting)
     }
 
     fn refuses_at(&self, now: Duration, waiting: usize) -> bool {
         let is_flood = now < Duration::from_millis(self.flood_until.load(Ordering::Relaxed));
-        let places = if is_flood { self.places.div_ceil(FLOOD_SHARE) } else { self.places };
+        let places = if is_flood { self.places_in_flood } else { self.places };
         let refused = waiting >= places;
         if refused {
             let until = u64::try_from((now + CALM_AFTER).as_millis()).unwrap_or(u64::MAX);

@@ -10,6 +10,14 @@ use serde_json::json;
 
 use crate::harness::{Backend, on_both_databases};
 
+/// Locks all customers, so that nobody's change is served.
+fn whole_table(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Sqlite => "BEGIN IMMEDIATE",
+        Backend::Postgres => "BEGIN; LOCK TABLE customers IN ACCESS EXCLUSIVE MODE",
+    }
+}
+
 on_both_databases! {
     async fn a_service_with_its_database_is_live_and_ready(app: App) {
         for path in ["/health/live", "/health/ready"] {
@@ -34,10 +42,7 @@ on_both_databases! {
         let narrow = app.instance(&[("CLIENTELE__DATABASE__QUEUE", "1"), ("CLIENTELE__DATABASE__THREADS", "1")]);
         let crowd = app.crowd(100);
         let mut blocker = app.connection();
-        let lock = match app.backend() {
-            Backend::Sqlite => "BEGIN IMMEDIATE",
-            Backend::Postgres => "BEGIN; LOCK TABLE customers IN ACCESS EXCLUSIVE MODE",
-        };
+        let lock = whole_table(app.backend());
         blocker.batch_execute(lock).expect("the lock");
         let body = json!({"date_of_birth": "1990-01-15"});
         let mut replies: FuturesUnordered<_> = crowd.iter().map(|person| narrow.change(person, &body)).collect();
@@ -65,10 +70,7 @@ on_both_databases! {
         let service = app.instance(&[("CLIENTELE__DATABASE__QUEUE", "64")]);
         let crowd = app.crowd(300);
         let mut blocker = app.connection();
-        let lock = match app.backend() {
-            Backend::Sqlite => "BEGIN IMMEDIATE",
-            Backend::Postgres => "BEGIN; LOCK TABLE customers IN ACCESS EXCLUSIVE MODE",
-        };
+        let lock = whole_table(app.backend());
         let body = json!({"date_of_birth": "1990-01-15"});
         blocker.batch_execute(lock).expect("the lock");
         let mut flood: FuturesUnordered<_> = crowd.iter().map(|person| service.change(person, &body)).collect();
