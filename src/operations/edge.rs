@@ -5,8 +5,7 @@ use std::time::Instant;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
@@ -15,7 +14,8 @@ use crate::auth::Principal;
 use crate::body::Leftover;
 use crate::problem::{self, Problem};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header that names a request.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest incoming request id that is kept, in bytes.
 const LONGEST_REQUEST_ID: usize = 128;
 
@@ -28,7 +28,8 @@ pub async fn edge<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, Vec<u8>>>, Error> {
     let started = Instant::now();
-    let request_id = request_id(request.headers());
+    let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let request_id = request_id(sent);
     let leftover = Leftover::of(&mut request);
     let response = next.call(request).await?;
     if let Some(leftover) = leftover {
@@ -63,13 +64,12 @@ pub async fn edge<B: MessageBody>(
 }
 
 /// An incoming id is kept when it is short and harmless in a log, else a new one is made.
-fn request_id(headers: &HeaderMap) -> String {
+pub(super) fn request_id(sent: Option<&str>) -> String {
     let sane = |id: &&str| {
         (1..=LONGEST_REQUEST_ID).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
     };
-    let sent = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(sane);
-    sent.map_or_else(|| format!("{:032x}", rand::random::<u128>()), ToOwned::to_owned)
+    sent.filter(sane).map_or_else(|| format!("{:032x}", rand::random::<u128>()), ToOwned::to_owned)
 }
 
 /// Every 4xx and 5xx gets a body, whoever made it; the cause of a 5xx is logged here, once.

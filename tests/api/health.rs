@@ -1,22 +1,6 @@
-//! Liveness, readiness, and a service that has more to do than it admits.
+//! Liveness and readiness.
 
-use std::time::Duration;
-
-use diesel::connection::SimpleConnection;
-use futures_util::StreamExt;
-use futures_util::future::{join, join_all};
-use futures_util::stream::FuturesUnordered;
-use serde_json::json;
-
-use crate::harness::{Backend, on_both_databases};
-
-/// Locks all customers, so that nobody's change is served.
-fn whole_table(backend: Backend) -> &'static str {
-    match backend {
-        Backend::Sqlite => "BEGIN IMMEDIATE",
-        Backend::Postgres => "BEGIN; LOCK TABLE customers IN ACCESS EXCLUSIVE MODE",
-    }
-}
+use crate::harness::on_both_databases;
 
 on_both_databases! {
     async fn a_service_with_its_database_is_live_and_ready(app: App) {
@@ -36,80 +20,5 @@ on_both_databases! {
         assert!(reply.header("retry-after").is_some());
         clientele::db::migrate(&mut crate::harness::connect(&empty.url)).expect("the migrations run");
         waiting.get("/health/ready").send().await.expect(200);
-    }
-
-    async fn beyond_the_queue_is_503_at_once_and_whoever_was_admitted_is_served(app: App) {
-        let narrow = app.instance(&[("CLIENTELE__DATABASE__QUEUE", "1"), ("CLIENTELE__DATABASE__THREADS", "1")]);
-        let crowd = app.crowd(100);
-        let mut blocker = app.connection();
-        let lock = whole_table(app.backend());
-        blocker.batch_execute(lock).expect("the lock");
-        let body = json!({"date_of_birth": "1990-01-15"});
-        let mut replies: FuturesUnordered<_> = crowd.iter().map(|person| narrow.change(person, &body)).collect();
-        // While the table is locked nobody can be served, so the first answers are refusals.
-        let refusal = replies.next().await.expect("a reply");
-        refusal.problem(503, "overloaded");
-        assert!(refusal.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok_and(|s| s > 0)));
-        // A stranger learns it as soon: the token comes second.
-        narrow.put(&crowd[0].path()).json(&body).send().await.problem(503, "overloaded");
-        blocker.batch_execute("COMMIT").expect("the end of the lock");
-        let mut served = 0;
-        while let Some(reply) = replies.next().await {
-            match reply.status() {
-                200 => served += 1,
-                _ => {
-                    reply.problem(503, "overloaded");
-                }
-            }
-        }
-        assert!(served > 0, "nobody was admitted");
-        narrow.change(&crowd[0], &body).await.expect(200);
-    }
-
-    async fn a_second_after_a_flood_every_place_is_open_again(app: App) {
-        let service = app.instance(&[("CLIENTELE__DATABASE__QUEUE", "64")]);
-        let crowd = app.crowd(300);
-        let mut blocker = app.connection();
-        let lock = whole_table(app.backend());
-        let body = json!({"date_of_birth": "1990-01-15"});
-        blocker.batch_execute(lock).expect("the lock");
-        let mut flood: FuturesUnordered<_> = crowd.iter().map(|person| service.change(person, &body)).collect();
-        flood.next().await.expect("a reply").problem(503, "overloaded");
-        blocker.batch_execute("COMMIT").expect("the end of the lock");
-        flood.map(drop).collect::<()>().await;
-
-        actix_rt::time::sleep(Duration::from_millis(1200)).await;
-        let body = json!({"date_of_birth": "1990-01-16"});
-        blocker.batch_execute(lock).expect("the lock");
-        let release = async {
-            actix_rt::time::sleep(Duration::from_millis(300)).await;
-            blocker.batch_execute("COMMIT").expect("the end of the lock");
-        };
-        // Five times what may wait in a flood.
-        let burst = join_all(crowd.iter().take(40).map(|person| service.change(person, &body)));
-        for reply in join(burst, release).await.0 {
-            reply.expect(200);
-        }
-    }
-
-    async fn a_batch_that_outwaits_a_lock_is_applied_and_answered(app: App) {
-        let crowd = app.crowd(30);
-        let mut blocker = app.connection();
-        let lock = match app.backend() {
-            Backend::Sqlite => "BEGIN IMMEDIATE",
-            Backend::Postgres => "BEGIN; SELECT FROM customers FOR UPDATE",
-        };
-        blocker.batch_execute(lock).expect("the lock");
-        let body = json!({"date_of_birth": "1990-01-15"});
-        let release = async {
-            // The liveness probe answers although the writer waits: work on the database is off the event loop.
-            app.get("/health/live").send().await.expect(200);
-            blocker.batch_execute("COMMIT").expect("the end of the lock");
-        };
-        let writes = join_all(crowd.iter().map(|person| app.change(person, &body)));
-        let (replies, ()) = join(writes, release).await;
-        for reply in replies {
-            reply.expect(200);
-        }
     }
 }

@@ -28,6 +28,7 @@ mod members;
 mod merge_patch;
 mod operator_accounts;
 mod outage;
+mod overload;
 mod password_hashes;
 mod password_rules;
 mod password_threads;
