@@ -29,7 +29,7 @@ fn route(target: &str) -> Option<&'static str> {
     let path = target.split_once('?').map_or(target, |(path, _)| path);
     let rest = path.strip_prefix(BEFORE_ID)?;
     let id = rest.strip_suffix('/').unwrap_or(rest);
-    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    let is_id = id == "me" || !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     is_id.then_some("/api/v1/customers/{id}")
 }
 
@@ -39,7 +39,9 @@ mod tests {
 
     #[test]
     fn only_paths_of_one_customer_have_a_route() {
-        for target in ["/api/v1/customers/1", "/api/v1/customers/123/", "/api/v1/customers/123/?a=b"] {
+        for target in
+            ["/api/v1/customers/1", "/api/v1/customers/123/", "/api/v1/customers/123/?a=b", "/api/v1/customers/me/"]
+        {
             assert!(route(target).is_some(), "{target}");
         }
         for target in [
@@ -47,7 +49,7 @@ mod tests {
             "/api/v1/customers//",
             "/api/v1/customers/1/2",
             "/api/v1/customers/1//",
-            "/api/v1/customers/me",
+            "/api/v1/customers/you",
             "/api/v1/customers/+1",
             "/api/v1/sessions/1",
             "/?/api/v1/customers/1",

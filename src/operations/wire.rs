@@ -148,17 +148,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         ready!(this.poll_refusal(context))?;
-        if this.replacement.is_none() {
-            let Some(status) = bare_error(buffer) else {
-                let written = ready!(Pin::new(&mut this.stream).poll_write(context, buffer))?;
-                this.framing.leaves(buffer, written);
-                return Poll::Ready(Ok(written));
-            };
+        if this.replacement.is_none()
+            && let Some(status) = bare_error(buffer)
+        {
             this.framing.lose();
             this.replacement = Some(with_body(status, buffer.len()));
         }
         let Some(Replacement { answer, replaces }) = &mut this.replacement else {
-            return Poll::Pending;
+            let written = ready!(Pin::new(&mut this.stream).poll_write(context, buffer))?;
+            this.framing.leaves(buffer, written);
+            return Poll::Ready(Ok(written));
         };
         ready!(answer.poll_send(&mut this.stream, context))?;
         let replaces = *replaces;
