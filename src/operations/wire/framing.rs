@@ -132,7 +132,7 @@ impl<'a> Head<'a> {
 
     /// What comes after this head, of which so many bytes are here with what follows it.
     fn asked(&self, here: usize) -> Framing {
-        let missing = (self.length + self.body).checked_sub(here);
+        let missing = self.length.checked_add(self.body).and_then(|length| length.checked_sub(here));
         missing.map_or(Framing::Lost, |missing| Framing::Asked { missing })
     }
 }
@@ -160,12 +160,13 @@ fn answer_length(answer: &[u8]) -> Option<usize> {
     let Status::Complete(head) = parsed.parse(answer).ok()? else {
         return None;
     };
+    // The framework sends `Connection` where an answer is the last one.
+    if parsed.headers.iter().any(|field| is(field, &TRANSFER_ENCODING) || is(field, &CONNECTION)) {
+        return None;
+    }
     match parsed.code? {
         204 | 304 => Some(head),
-        // The framework sends `Connection` where an answer is the last one.
-        200.. if !parsed.headers.iter().any(|field| is(field, &TRANSFER_ENCODING) || is(field, &CONNECTION)) => {
-            content_length(parsed.headers)?.and_then(|body| head.checked_add(body))
-        }
+        200.. => content_length(parsed.headers)?.and_then(|body| head.checked_add(body)),
         _ => None,
     }
 }
@@ -231,6 +232,7 @@ mod tests {
             "content-length: 2\r\nupgrade: h2c\r\n",
             "content-length: 2\r\nconnection: close\r\n",
             "content-length: 99999999999999999999999\r\n",
+            &format!("content-length: {}\r\n", usize::MAX),
             &"a: b\r\n".repeat(MOST_FIELDS),
         ] {
             lost(&[&with(fields)]);
@@ -251,6 +253,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{}",
             "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}",
+            "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-le",
         ] {
             let (mut framing, _) = after(&[GET]);
