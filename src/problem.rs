@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -177,6 +178,17 @@ impl Problem {
             Self::DatabaseUnavailable(_) => Some(2),
             _ => None,
         }
+    }
+
+    /// The header fields that go with the body.
+    pub fn fields(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let challenge = self.challenge().map(|text| (WWW_AUTHENTICATE, HeaderValue::from_static(text)));
+        let retry_after = self.retry_after().map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds)));
+        let always = [
+            (CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)),
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ];
+        always.into_iter().chain(challenge).chain(retry_after)
     }
 
     /// What to log, once, for a 5xx.

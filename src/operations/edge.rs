@@ -4,15 +4,13 @@ use std::time::Instant;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
 use crate::auth::Principal;
 use crate::body::Leftover;
-use crate::problem::{self, Problem};
+use crate::problem::Problem;
 
 /// The header that names a request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -93,14 +91,8 @@ fn with_problem<B, T>(response: &actix_web::HttpResponse<B>, tell: impl FnOnce(&
 }
 
 fn set_problem_headers<B>(response: &mut actix_web::HttpResponse<B>) {
-    let (challenge, retry_after) = with_problem(response, |problem| (problem.challenge(), problem.retry_after()));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(challenge) = challenge {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    }
-    if let Some(seconds) = retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    let fields: Vec<_> = with_problem(response, |problem| problem.fields().collect());
+    for (name, value) in fields {
+        response.headers_mut().insert(name, value);
     }
 }

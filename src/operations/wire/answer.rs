@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use actix_web::ResponseError;
 use tokio::io::AsyncWrite;
 
-use crate::problem::{self, Problem};
+use crate::problem::Problem;
 
 /// Bytes on their way to the client.
 pub(super) struct Answer {
@@ -21,20 +21,21 @@ impl Answer {
     pub(super) fn problem(problem: &Problem, request_id: &str, closes: bool) -> Self {
         let status = problem.status_code();
         let body = problem.body(request_id);
-        let mut head = format!(
-            "HTTP/1.1 {} {}\r\ncontent-length: {}\r\ncontent-type: {}\r\ncache-control: no-store\r\n\
-             x-content-type-options: nosniff\r\nx-request-id: {request_id}\r\ndate: {}\r\n",
+        let head = format!(
+            "HTTP/1.1 {} {}\r\ncontent-length: {}\r\nx-content-type-options: nosniff\r\nx-request-id: {request_id}\r\n\
+             date: {}\r\n",
             status.as_u16(),
             status.canonical_reason().unwrap_or("Error"),
             body.len(),
-            problem::MEDIA_TYPE,
             httpdate::HttpDate::from(SystemTime::now()),
         );
-        if let Some(seconds) = problem.retry_after() {
-            head.push_str(&format!("retry-after: {seconds}\r\n"));
-        }
-        head.push_str(if closes { "connection: close\r\n\r\n" } else { "\r\n" });
         let mut bytes = head.into_bytes();
+        for (name, value) in problem.fields() {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                bytes.extend_from_slice(part);
+            }
+        }
+        bytes.extend_from_slice(if closes { b"connection: close\r\n\r\n" } else { b"\r\n" });
         bytes.extend_from_slice(&body);
         Self { bytes, written: 0 }
     }
