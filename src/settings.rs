@@ -118,10 +118,14 @@ pub struct Database {
     pub url: DatabaseUrl,
     /// Apply pending migrations at the start.
     pub migrate_at_start: bool,
-    /// Threads of the general lane; 0 adapts to the cores.
+    /// Threads for reads, and as many for writes, outside the batches; 0 adapts to the cores.
     pub threads: usize,
-    /// Requests that may wait in each lane.
+    /// Threads that write batches of updates; SQLite has one.
+    pub writers: usize,
+    /// Requests that may wait in each queue.
     pub queue: usize,
+    /// Seconds a request may wait in a queue before work on it begins.
+    pub queue_timeout_seconds: u64,
     /// Seconds to wait for a connection.
     pub connect_timeout_seconds: u64,
     /// Seconds one statement may take.
@@ -301,7 +305,9 @@ impl Settings {
             ("server.max_connections", self.server.max_connections as u64),
             ("server.head_timeout_seconds", self.server.head_timeout_seconds),
             ("server.body_timeout_seconds", self.server.body_timeout_seconds),
+            ("database.writers", self.database.writers as u64),
             ("database.queue", self.database.queue as u64),
+            ("database.queue_timeout_seconds", self.database.queue_timeout_seconds),
             ("database.connect_timeout_seconds", self.database.connect_timeout_seconds),
             ("database.statement_timeout_seconds", self.database.statement_timeout_seconds),
             ("auth.access_token_seconds", self.auth.access_token_seconds),
@@ -319,6 +325,7 @@ impl Settings {
         for (key, value, most) in [
             ("server.workers", self.server.workers, 1024),
             ("database.threads", self.database.threads, 256),
+            ("database.writers", self.database.writers, 64),
             ("database.queue", self.database.queue, 1_000_000),
             ("auth.password_threads", self.auth.password_threads, 256),
             ("auth.password_queue", self.auth.password_queue, 100_000),

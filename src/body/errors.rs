@@ -97,6 +97,11 @@ impl FieldErrors {
         value.map_err(|refusal| self.add(pointer, refusal)).ok()
     }
 
+    /// The problem that lists them.
+    pub fn into_problem(self) -> Problem {
+        Problem::Validation(self.0)
+    }
+
     /// The problem that lists them, unless there are none.
     ///
     /// # Errors
@@ -104,7 +109,7 @@ impl FieldErrors {
     pub fn into_result<T>(self, value: Option<T>) -> Result<T, Problem> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
-            _ => Err(Problem::Validation(self.0)),
+            _ => Err(self.into_problem()),
         }
     }
 }

@@ -6,12 +6,12 @@ use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use super::change::{MergePatch, Replacement};
 use super::etag::{IfMatch, IfNoneMatch};
 use super::model::Versioned;
-use super::queries::{self, Erasure};
-use super::read::{Found, Reads};
+use super::queries;
+use super::read::Reads;
 use super::registration::Registration;
-use super::update::{Outcome, Update, Updates};
+use super::update::{Done, Update, Updates};
 use crate::auth::{bearer, bearer_into};
-use crate::body::{Checked, FieldErrors, Refusal};
+use crate::body::Checked;
 use crate::db::{Database, Lane};
 use crate::guard::OwnedCustomer;
 use crate::operations::events::Event;
@@ -55,7 +55,7 @@ async fn patch(
 
 async fn apply(updates: &Lane<Updates>, update: Update) -> Result<Box<Versioned>, Problem> {
     let customer = update.customer.id();
-    let (versioned, email_changed) = done(updates.submit(update).await?)?;
+    let Done { versioned, email_changed } = updates.submit(update).await??;
     if email_changed {
         Event::EmailChange.record(Some(customer), None);
     }
@@ -67,11 +67,7 @@ async fn show(
     if_none_match: IfNoneMatch,
     reads: web::Data<Lane<Reads>>,
 ) -> Result<HttpResponse, Problem> {
-    let versioned = match reads.submit(customer).await? {
-        Found::Customer(versioned) => versioned,
-        Found::Missing => return Err(Problem::NotFound),
-        Found::SessionEnded => return Err(Problem::SessionEnded),
-    };
+    let versioned = reads.submit(customer).await??;
     Ok(if if_none_match.has(versioned.version) {
         tagged(HttpResponse::NotModified(), &versioned).finish()
     } else {
@@ -108,31 +104,7 @@ async fn erase(
     database: web::Data<Database>,
 ) -> Result<HttpResponse, Problem> {
     let id = customer.id();
-    let erasure =
-        database.write(move |connection| queries::erase(connection, &customer, if_match.versions().as_deref())).await?;
-    match erasure {
-        Erasure::Erased => {
-            Event::Erasure.record(Some(id), None);
-            Ok(HttpResponse::NoContent().finish())
-        }
-        Erasure::Missing => Err(Problem::NotFound),
-        Erasure::SessionEnded => Err(Problem::SessionEnded),
-        Erasure::VersionMismatch => Err(Problem::VersionMismatch),
-    }
-}
-
-/// The customer after an update and whether the email changed, or the problem that its outcome is.
-fn done(outcome: Outcome) -> Result<(Box<Versioned>, bool), Problem> {
-    match outcome {
-        Outcome::Done { versioned, email_changed } => Ok((versioned, email_changed)),
-        Outcome::Missing => Err(Problem::NotFound),
-        Outcome::SessionEnded => Err(Problem::SessionEnded),
-        Outcome::VersionMismatch => Err(Problem::VersionMismatch),
-        Outcome::EmailTaken => Err(Problem::EmailTaken),
-        Outcome::AddressIncomplete(members) => {
-            let mut errors = FieldErrors::default();
-            members.iter().for_each(|name| errors.add(format!("#/address/{name}"), Refusal::required()));
-            errors.into_result(None)
-        }
-    }
+    database.write(move |connection| queries::erase(connection, &customer, if_match.versions().as_deref())).await??;
+    Event::Erasure.record(Some(id), None);
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -4,17 +4,16 @@
 //! threads × 19 MiB, memory.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use argon2::Argon2;
-use crossbeam_channel::Receiver;
 use unicode_normalization::UnicodeNormalization;
 
 use super::hashing::{Verdict, argon2, hash, of_nobody, verify};
-use crate::answers::Answer;
 use crate::body::{FieldCode, Json, Refusal};
 use crate::problem::Problem;
 use crate::settings;
-use crate::threads::{self, Threads};
+use crate::threads::{self, Limits, Places, Rejected, Reply, Ticket, Workers};
 
 /// Characters of a password.
 const LENGTH: RangeInclusive<usize> = 8..=256;
@@ -117,9 +116,12 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 
 type Job = Box<dyn FnOnce(&Argon2<'static>) + Send>;
 
+/// The queue is short, so that these are only reached where the machine has no time for this process.
+const LIMITS: Limits = Limits { wait: Duration::from_secs(10), work: Duration::from_secs(20) };
+
 /// The threads that hash.
 pub struct Passwords {
-    threads: Threads<Job>,
+    threads: Workers<Job>,
     /// What an unknown email is checked against, so that it costs the same.
     nobody: String,
 }
@@ -136,8 +138,9 @@ impl Passwords {
         };
         let argon2 = argon2().map_err(|error| std::io::Error::other(error.to_string()))?;
         let nobody = of_nobody(&argon2).map_err(|error| std::io::Error::other(error.to_string()))?;
-        let threads = Threads::start("passwords", count, settings.password_queue, move |jobs: Receiver<Job>| {
-            for job in jobs {
+        let places = Places::new(settings.password_queue);
+        let threads = Workers::<Job>::start("passwords", count, places, LIMITS, move |jobs, _| {
+            for (job, _, _place) in jobs.iter().filter_map(Ticket::begin) {
                 job(&argon2);
             }
         })?;
@@ -194,13 +197,11 @@ impl Passwords {
         &self,
         work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let (answer, outcome) = Answer::new();
-        let job: Job = Box::new(move |argon2| {
-            // A client that went away is not worth 19 MiB.
-            answer.give_if_wanted(|| work(argon2));
-        });
-        self.threads.admit(job).map_err(|_| Problem::Overloaded)?;
-        outcome.receive().await.ok_or_else(|| Problem::Internal("a password thread dropped its work".into()))
+        let job = |reply: Reply<T>| -> Job { Box::new(move |argon2| reply.send(work(argon2))) };
+        self.threads.submit(None, job).await.map_err(|rejected| match rejected {
+            Rejected::Dropped => Problem::Internal("a password thread dropped its work".into()),
+            _ => Problem::Overloaded,
+        })
     }
 }
 
