@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
-use std::rc::Rc;
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
@@ -18,7 +17,7 @@ use socket2::{Domain, Socket, Type};
 use crate::body::BodyTimeout;
 use crate::customers::{self, Reads, Updates};
 use crate::db::{Database, DbError, Lane, Target, migrate, pending_migrations};
-use crate::operations::wire::{Shedding, Wire};
+use crate::operations::wire::Wire;
 use crate::operations::{edge, health};
 use crate::problem::Problem;
 use crate::sessions::keys::Keys;
@@ -207,8 +206,6 @@ fn http_server(settings: &Settings, state: State, listener: TcpListener) -> std:
     // What `HttpServer` does, over a stream of our own and with HTTP/1 alone.
     let builder = builder.listen("clientele", listener, move || {
         let stopping = stopping.clone();
-        let refuses = Box::new(customers::shedding::refuses(state.updates.clone(), state.reads.clone()));
-        let shedding = Rc::new(Shedding { refuses, keep_alive });
         let http = HttpService::build()
             .keep_alive(keep_alive)
             .client_request_timeout(head_timeout)
@@ -218,13 +215,10 @@ fn http_server(settings: &Settings, state: State, listener: TcpListener) -> std:
                 async move { stopping.notified().await }
             })
             .h1(map_config(application(state.clone()), |()| AppConfig::default()));
-        fn_service(move |stream: TcpStream| {
-            let shedding = Rc::clone(&shedding);
-            async move {
-                stream.set_nodelay(true)?;
-                let peer = stream.peer_addr().ok();
-                Ok::<_, DispatchError>((Wire::new(stream, shedding), peer))
-            }
+        fn_service(|stream: TcpStream| async move {
+            stream.set_nodelay(true)?;
+            let peer = stream.peer_addr().ok();
+            Ok::<_, DispatchError>((Wire::new(stream), peer))
         })
         .and_then(http)
     })?;

@@ -10,7 +10,6 @@ mod queries;
 mod read;
 mod registration;
 pub mod routes;
-pub mod shedding;
 mod slug;
 mod stored;
 mod text;

@@ -10,7 +10,7 @@ use super::queries;
 use super::read::Reads;
 use super::registration::Registration;
 use super::update::{Done, Update, Updates};
-use crate::auth::{bearer, bearer_into};
+use crate::auth::bearer;
 use crate::body::Checked;
 use crate::db::{Database, Lane};
 use crate::guard::OwnedCustomer;
@@ -24,11 +24,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
     config.service(web::resource(["/api/v1/customers", "/api/v1/customers/"]).route(web::post().to(register)));
     config.service(
         web::resource(["/api/v1/customers/{id}", "/api/v1/customers/{id}/"])
-            .route(web::put().to(replace).wrap(bearer_into::<Updates>()))
-            .route(web::patch().to(patch).wrap(bearer_into::<Updates>()))
+            .route(web::put().to(replace).wrap(bearer()))
+            .route(web::patch().to(patch).wrap(bearer()))
             .route(web::delete().to(erase).wrap(bearer()))
-            .route(web::get().to(show).wrap(bearer_into::<Reads>()))
-            .route(web::head().to(show).wrap(bearer_into::<Reads>())),
+            .route(web::get().to(show).wrap(bearer()))
+            .route(web::head().to(show).wrap(bearer())),
     );
 }
 
