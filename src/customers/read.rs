@@ -199,14 +199,8 @@ fn select(connection: &mut DbConnection, wanted: &[Wanted], lock: Lock) -> DbRes
 struct Select<'a, const LOCK: bool>(WantedArrays<'a>);
 
 impl<const LOCK: bool> Query for Select<'_, LOCK> {
-    type SqlType = (
-        Integer,
-        Bool,
-        Bool,
-        BigInt,
-        <CustomerRow as Columns>::SqlTypes,
-        Nullable<<AddressRow as Columns>::SqlTypes>,
-    );
+    type SqlType =
+        (Integer, Bool, Bool, BigInt, <CustomerRow as Columns>::SqlTypes, Nullable<<AddressRow as Columns>::SqlTypes>);
 }
 
 impl<const LOCK: bool> QueryId for Select<'_, LOCK> {
@@ -270,7 +264,5 @@ fn push_columns<DB: diesel::backend::Backend>(out: &mut AstPass<'_, '_, DB>, is_
     push_names(out, "c.", CustomerRow::NAMES);
     out.push_sql(", ");
     push_names(out, "a.", AddressRow::NAMES);
-    out.push_sql(
-        " FROM input i JOIN customers c ON c.id = i.wanted_id LEFT JOIN addresses a ON a.customer_id = c.id",
-    );
+    out.push_sql(" FROM input i JOIN customers c ON c.id = i.wanted_id LEFT JOIN addresses a ON a.customer_id = c.id");
 }

@@ -104,7 +104,8 @@ async fn erase(
     database: web::Data<Database>,
 ) -> Result<HttpResponse, Problem> {
     let id = customer.id();
-    database.write(move |connection| queries::erase(connection, &customer, if_match.versions().as_deref())).await??;
+    let versions = if_match.versions();
+    database.write_for(id, move |connection| queries::erase(connection, &customer, versions.as_deref())).await??;
     Event::Erasure.record(Some(id), None);
     Ok(HttpResponse::NoContent().finish())
 }

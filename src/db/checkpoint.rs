@@ -20,8 +20,8 @@ use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
 use super::error::{DbError, DbResult};
-use super::thread_connection::{OnLoss, ThreadConnection};
 use super::pool::Pool;
+use super::thread_connection::{OnLoss, ThreadConnection};
 use super::write_lock::WriteLock;
 
 /// How often the log is looked at.

@@ -16,7 +16,6 @@ mod timestamp;
 mod transaction;
 mod write_lock;
 
-
 pub(crate) use connection::create_private_folder;
 pub use connection::{DbConnection, Target};
 pub use error::{Constraint, DbError, DbResult};

@@ -85,7 +85,9 @@ fn prelude(connection: &DbConnection) -> &'static str {
     match connection {
         // `checkpoint` does it. Five MiB a connection hold the inner pages of millions of rows.
         // A lock that lasts longer than a quarter of a second is another process's: the work is tried again later.
-        DbConnection::Sqlite(_) => "PRAGMA busy_timeout = 250; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -5000",
+        DbConnection::Sqlite(_) => {
+            "PRAGMA busy_timeout = 250; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -5000"
+        }
         // The statements are few, take all they need as parameters and look rows up by index, so one plan serves
         // for good: planning anew cost more than running (docs/decisions/0009). Without the other settings a
         // plan made while the tables were empty would go on scanning them when they are not.

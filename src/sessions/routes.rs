@@ -176,7 +176,7 @@ async fn revoke(
 
 async fn list(customer: OwnedCustomer, database: web::Data<Database>) -> Result<HttpResponse, Problem> {
     let own = customer.session();
-    let sessions = database.read(move |connection| queries::list(connection, &customer)).await?;
+    let sessions = database.read_for(customer.id(), move |connection| queries::list(connection, &customer)).await?;
     let sessions = match (sessions, own) {
         (Some(sessions), Some(own)) if sessions.iter().all(|session| session.id != own.get()) => {
             return Err(Problem::SessionEnded);
@@ -208,7 +208,8 @@ async fn end_all(customer: OwnedCustomer, database: web::Data<Database>) -> Resu
 
 async fn end(customer: OwnedCustomer, which: Which, database: &Database) -> Result<usize, Problem> {
     let id = customer.id();
-    let ended = database.write(move |connection| queries::end_of_customer(connection, &customer, which)).await?;
+    let ended =
+        database.write_for(id, move |connection| queries::end_of_customer(connection, &customer, which)).await?;
     let ended = match ended {
         Ending::Ended(ended) => ended,
         Ending::SessionEnded => return Err(Problem::SessionEnded),
@@ -237,7 +238,8 @@ async fn change_password(
     throttle.by_address(Action::PasswordChange, &client)?;
     throttle.by_account(Action::PasswordChange, &customer.id().to_string())?;
     let owner = customer.clone();
-    let account = match database.read(move |connection| queries::account(connection, &owner)).await? {
+    let account = match database.read_for(customer.id(), move |connection| queries::account(connection, &owner)).await?
+    {
         Standing::Account(account) => account,
         Standing::Missing => return Err(Problem::NotFound),
         Standing::SessionEnded => return Err(Problem::SessionEnded),
@@ -254,8 +256,9 @@ async fn change_password(
     };
     let id = customer.id();
     let verified = account.hash.ok_or(Problem::BadCredentials)?;
-    let changed =
-        database.write(move |connection| queries::change_password(connection, &customer, &verified, &fresh)).await?;
+    let changed = database
+        .write_for(id, move |connection| queries::change_password(connection, &customer, &verified, &fresh))
+        .await?;
     if !changed {
         return Err(Problem::SessionEnded);
     }

@@ -69,11 +69,7 @@ impl Batch for Updates {
 }
 
 /// Merges all changes, in their order. Once a change finds its row locked, those of the same customer behind it wait too.
-fn merged(
-    updates: &[Update],
-    rows: &[Locked],
-    holders: Holders,
-) -> (Profiles, Vec<DbResult<Result<Done, Denied>>>) {
+fn merged(updates: &[Update], rows: &[Locked], holders: Holders) -> (Profiles, Vec<DbResult<Result<Done, Denied>>>) {
     let mut profiles = Profiles::with_holders(holders);
     let mut busy = HashSet::new();
     let outcome = |(update, row): (&Update, &Locked)| match row {

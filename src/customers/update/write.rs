@@ -16,14 +16,17 @@ use crate::schema::addresses;
 pub(super) fn profiles(connection: &mut DbConnection, profiles: &Profiles) -> DbResult<()> {
     let profiles = profiles.in_order();
     customers(connection, &profiles)?;
-    let (set, removed): (Vec<_>, Vec<_>) =
-        profiles.iter().filter(|(_, profile)| profile.address_differs()).partition(|(_, profile)| profile.now.address.is_some());
-    let set: Vec<(i64, &AddressRow)> =
-        set.into_iter().filter_map(|(id, profile)| Some((*id, profile.now.address.as_ref()?))).collect();
+    let mut set = Vec::new();
+    let mut removed = Vec::new();
+    for (id, profile) in profiles.iter().filter(|(_, profile)| profile.address_differs()) {
+        match &profile.now.address {
+            Some(address) => set.push((*id, address)),
+            None => removed.push(*id),
+        }
+    }
     addresses(connection, &set)?;
     if !removed.is_empty() {
-        let ids: Vec<i64> = removed.into_iter().map(|(id, _)| *id).collect();
-        diesel::delete(addresses::table.filter(addresses::customer_id.eq_any(ids))).execute(connection)?;
+        diesel::delete(addresses::table.filter(addresses::customer_id.eq_any(removed))).execute(connection)?;
     }
     Ok(())
 }
