@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Date, Nullable, Text};
 
 use super::change::{AddressMembers, Name};
+use super::email::Email;
 use super::model::{Address, Customer, Versioned};
 use super::postal_code::PostalCode;
 use super::queries::NewCustomer;
@@ -62,6 +63,11 @@ impl CustomerRow {
             slug,
             date_of_birth: new.date_of_birth,
         }
+    }
+
+    pub(super) fn set_email(&mut self, email: &Email) {
+        email.typed().clone_into(&mut self.email);
+        email.canonical().clone_into(&mut self.email_canonical);
     }
 
     pub(super) fn set_first_name(&mut self, name: &Name) {

@@ -116,11 +116,12 @@ pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) ->
         connect_timeout: settings.connect_timeout(),
         statement_timeout: Duration::from_secs(settings.statement_timeout_seconds),
     };
-    // Each thread keeps its connection (see `thread_connection`), so the pool neither pings nor retires.
+    // Each thread keeps its connection (see `thread_connection`), so the pool does not retire any. It pings those that it
+    // gives out: one that was handed over may have broken meanwhile.
     let connections = r2d2::Pool::builder()
         .max_size(size)
         .min_idle(Some(0))
-        .test_on_check_out(false)
+        .test_on_check_out(true)
         .idle_timeout(None)
         .max_lifetime(None)
         .connection_timeout(settings.connect_timeout())

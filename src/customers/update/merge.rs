@@ -35,11 +35,6 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    /// Whether the customer's row is to be written.
-    pub(super) fn customer_differs(&self) -> bool {
-        self.now.version != self.before.version
-    }
-
     /// Whether a column with a unique index is to be written.
     pub(super) fn unique_differs(&self) -> bool {
         let (now, before) = (&self.now.customer, &self.before.customer);
@@ -52,7 +47,7 @@ impl Profile {
     }
 }
 
-/// The customers of a batch, each once.
+/// The customers of a batch that changed, each once.
 #[derive(Default)]
 pub(super) struct Profiles {
     holders: Holders,
@@ -71,11 +66,9 @@ impl Profiles {
         (!wishes.emails.is_empty() || !wishes.slugs.is_empty()).then_some(wishes)
     }
 
-    /// Every customer, in the order of ids: two transactions that write several rows cannot wait for each other.
-    pub(super) fn in_order(&self) -> Vec<(i64, &Profile)> {
-        let mut profiles: Vec<(i64, &Profile)> = self.by_id.iter().map(|(id, profile)| (*id, profile)).collect();
-        profiles.sort_unstable_by_key(|(id, _)| *id);
-        profiles
+    /// The customers that are to be written.
+    pub(super) fn changed(&self) -> Vec<(i64, &Profile)> {
+        self.by_id.iter().map(|(id, profile)| (*id, profile)).collect()
     }
 
     /// Merges a change with its customer, who is as `stored` unless an earlier change of this batch said otherwise. A
@@ -120,16 +113,17 @@ fn is_held(holders: &HashMap<String, i64>, name: &str, by_other_than: i64) -> bo
     holders.get(name).is_some_and(|holder| *holder != by_other_than)
 }
 
+/// A name or an email that is stored already keeps its slug and its canonical form, though they might be written
+/// otherwise today.
 fn merged_customer(current: &CustomerRow, change: &Change) -> CustomerRow {
     let mut next = current.clone();
-    if let Some(email) = &change.email {
-        email.typed().clone_into(&mut next.email);
-        email.canonical().clone_into(&mut next.email_canonical);
+    if let Some(email) = change.email.as_ref().filter(|email| email.typed() != current.email) {
+        next.set_email(email);
     }
-    if let Some(name) = &change.first_name {
+    if let Some(name) = change.first_name.as_ref().filter(|name| name.text != current.first_name) {
         next.set_first_name(name);
     }
-    if let Some(name) = &change.last_name {
+    if let Some(name) = change.last_name.as_ref().filter(|name| name.text != current.last_name) {
         next.set_last_name(name);
     }
     if let Some(date) = change.date_of_birth {

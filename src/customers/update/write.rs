@@ -1,4 +1,4 @@
-//! The writing of a batch: one statement a table, and only what differs.
+//! The writing of a batch: one statement on PostgreSQL, one a row and table on SQLite, and only what differs.
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -12,52 +12,38 @@ use crate::db::statement::{BindRows, Columns, push_assignments, push_names};
 use crate::db::{DbConnection, DbResult, UtcMicros};
 use crate::schema::addresses;
 
-/// Writes the customers and addresses that differ from what is stored.
+/// Writes the customers and addresses that differ from what is stored. Whatever differs raises the version, so a customer
+/// is written with every address.
 pub(super) fn profiles(connection: &mut DbConnection, profiles: &Profiles) -> DbResult<()> {
-    let profiles = profiles.in_order();
-    customers(connection, &profiles)?;
+    let changed = profiles.changed();
     let mut set = Vec::new();
     let mut removed = Vec::new();
-    for (id, profile) in profiles.iter().filter(|(_, profile)| profile.address_differs()) {
+    for (id, profile) in changed.iter().filter(|(_, profile)| profile.address_differs()) {
         match &profile.now.address {
             Some(address) => set.push((*id, address)),
             None => removed.push(*id),
         }
     }
-    addresses(connection, &set)?;
     if !removed.is_empty() {
         diesel::delete(addresses::table.filter(addresses::customer_id.eq_any(removed))).execute(connection)?;
     }
-    Ok(())
-}
-
-fn customers(connection: &mut DbConnection, profiles: &[(i64, &Profile)]) -> DbResult<()> {
-    let changed: Vec<&(i64, &Profile)> = profiles.iter().filter(|(_, profile)| profile.customer_differs()).collect();
     match connection {
-        DbConnection::Postgres(postgres) if !changed.is_empty() => {
+        DbConnection::Postgres(_) if changed.is_empty() => {}
+        DbConnection::Postgres(postgres) if set.is_empty() => {
             WriteCustomers::<true>::new(&changed).execute(postgres)?;
         }
-        DbConnection::Postgres(_) => {}
+        DbConnection::Postgres(postgres) => {
+            WriteBoth(WriteAddresses::new(&set), WriteCustomers::new(&changed)).execute(postgres)?;
+        }
         DbConnection::Sqlite(sqlite) => {
-            for row in changed {
-                match row.1.unique_differs() {
-                    true => WriteCustomers::<true>::new(&[row]).execute(sqlite)?,
-                    false => WriteCustomers::<false>::new(&[row]).execute(sqlite)?,
+            for row in &changed {
+                let row = std::slice::from_ref(row);
+                match row.iter().any(|(_, profile)| profile.unique_differs()) {
+                    true => WriteCustomers::<true>::new(row).execute(sqlite)?,
+                    false => WriteCustomers::<false>::new(row).execute(sqlite)?,
                 };
             }
-        }
-    }
-    Ok(())
-}
-
-fn addresses(connection: &mut DbConnection, rows: &[(i64, &AddressRow)]) -> DbResult<()> {
-    match connection {
-        DbConnection::Postgres(postgres) if !rows.is_empty() => {
-            WriteAddresses::new(rows).execute(postgres)?;
-        }
-        DbConnection::Postgres(_) => {}
-        DbConnection::Sqlite(sqlite) => {
-            for row in rows {
+            for row in &set {
                 WriteAddresses::new(std::slice::from_ref(row)).execute(sqlite)?;
             }
         }
@@ -77,7 +63,7 @@ struct WriteCustomers<'a, const UNIQUE: bool> {
 const INDEXED: [&str; 2] = ["email_canonical", "slug"];
 
 impl<'a, const UNIQUE: bool> WriteCustomers<'a, UNIQUE> {
-    fn new(profiles: &[&(i64, &'a Profile)]) -> Self {
+    fn new(profiles: &[(i64, &'a Profile)]) -> Self {
         Self {
             ids: profiles.iter().map(|(id, _)| *id).collect(),
             versions: profiles.iter().map(|(_, profile)| profile.now.version).collect(),
@@ -122,6 +108,25 @@ impl<const UNIQUE: bool> QueryFragment<Sqlite> for WriteCustomers<'_, UNIQUE> {
         self.rows.push_row_assignments(&mut out, if UNIQUE { &[] } else { &INDEXED })?;
         out.push_sql(" WHERE id = ");
         out.push_bind_param::<BigInt, _>(self.ids.first().ok_or(diesel::NotFound)?)
+    }
+}
+
+/// Addresses and customers in one statement, which saves a round trip.
+struct WriteBoth<'a>(WriteAddresses<'a>, WriteCustomers<'a, true>);
+
+impl QueryId for WriteBoth<'_> {
+    type QueryId = WriteBoth<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<C> RunQueryDsl<C> for WriteBoth<'_> {}
+
+impl QueryFragment<Pg> for WriteBoth<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("WITH written_addresses AS (");
+        self.0.walk_ast(out.reborrow())?;
+        out.push_sql(") ");
+        self.1.walk_ast(out.reborrow())
     }
 }
 
