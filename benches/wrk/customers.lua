@@ -152,10 +152,12 @@ local function explain()
       return CAUSES[code]:format(os.getenv("TOKENS") or "tokens.tsv")
    elseif status == "200" then
       return "a GET of a customer is answered; STATUSES=1 counts each status of what was sent here"
-   elseif status and status ~= "000" and not code then
+   elseif (status or "000") == "000" then
+      return "unknown, because curl got no answer"
+   elseif not code then
       return "what answers there is not Clientele: another program already has the port"
    end
-   return ("a GET of a customer is answered %s %s"):format(status or "?", code or "")
+   return ("unknown; a GET of a customer is answered %s %s"):format(status, code)
 end
 
 function done(summary, latency)
