@@ -2,6 +2,7 @@
 
 mod commands;
 mod configuration;
+mod load_scripts;
 mod migrate;
 mod serve;
 mod signals;
