@@ -40,6 +40,7 @@ mod seed;
 mod session_lifetimes;
 mod sessions;
 mod sign_in;
+mod slow_clients;
 mod slugs;
 mod throttling;
 mod tokens;
