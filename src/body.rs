@@ -5,20 +5,21 @@
 
 mod errors;
 mod json;
-mod leftover;
+mod request_body;
 
-use std::time::Duration;
+use std::io::ErrorKind;
 
 use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::{self, BytesMut};
+use actix_web::web::BytesMut;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, StreamExt};
 
 pub use self::errors::{FieldCode, FieldError, FieldErrors, Refusal, pointer};
 pub use self::json::{Json, Members, NotMembers};
-pub(crate) use self::leftover::Leftover;
+pub(crate) use self::request_body::RequestBody;
 use crate::problem::Problem;
 
 /// The longest body, in bytes.
@@ -65,24 +66,14 @@ impl<T: Body> FromRequest for Checked<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let media_type = check_media_type(request, T::MEDIA_TYPES);
-        let timeout = request.app_data::<web::Data<BodyTimeout>>().map(|timeout| timeout.0);
         let payload = payload.take();
         async move {
             media_type?;
-            let bytes = match timeout {
-                Some(timeout) => {
-                    actix_rt::time::timeout(timeout, collect(payload)).await.unwrap_or(Err(Problem::RequestTimeout))?
-                }
-                None => collect(payload).await?,
-            };
-            T::from_json(&bytes).map(Self)
+            T::from_json(&collect(payload).await?).map(Self)
         }
         .boxed_local()
     }
 }
-
-/// How long a client may take to send its body.
-pub struct BodyTimeout(pub Duration);
 
 fn check_media_type(request: &HttpRequest, accepted: &'static [&'static str]) -> Result<(), Problem> {
     let mut given = request.headers().get_all(CONTENT_TYPE);
@@ -109,7 +100,10 @@ async fn collect(mut payload: Payload) -> Result<BytesMut, Problem> {
     let mut body = BytesMut::new();
     let mut drained = 0;
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Problem::MalformedJson("The body broke off.".into()))?;
+        let chunk = chunk.map_err(|error| match error {
+            PayloadError::Io(error) if error.kind() == ErrorKind::TimedOut => Problem::RequestTimeout,
+            _ => Problem::MalformedJson("The body broke off.".into()),
+        })?;
         if drained == 0 && body.len() + chunk.len() <= LONGEST {
             body.extend_from_slice(&chunk);
         } else {

@@ -42,6 +42,7 @@ mod seed;
 mod session_lifetimes;
 mod sessions;
 mod sign_in;
+mod slow_clients;
 mod slugs;
 mod sqlite_files;
 mod throttling;

@@ -3,6 +3,7 @@
 mod commands;
 mod configuration;
 mod load_scripts;
+mod log;
 mod migrate;
 mod serve;
 mod signals;

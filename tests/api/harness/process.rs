@@ -1,10 +1,11 @@
 //! The real binary: its commands, its signals, its sudden death.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::pin::pin;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -80,7 +81,28 @@ impl Binary {
 
     /// Starts serving and waits until it listens.
     pub(crate) fn serve(&self) -> Serving {
+        let mut serving = self.serve_unread();
+        serving.read_log();
+        serving
+    }
+
+    /// Starts serving and waits until it listens; nobody reads its log from then on.
+    pub(crate) fn serve_unread(&self) -> Serving {
         Serving::start(self.command(&["serve"]))
+    }
+
+    /// Starts serving on an address, with a log that goes into a file, and waits until it listens.
+    pub(crate) fn serve_into(&self, log: File, address: SocketAddr) -> Serving {
+        let mut command = self.command(&["serve"]);
+        command.env("CLIENTELE__SERVER__BIND", address.to_string());
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().expect("the binary starts");
+        let serving = Serving { child, address, log: Arc::default(), unread: None, reader: None };
+        let patience = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            assert!(patience.elapsed() < TIMEOUT, "it does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        serving
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -140,6 +162,7 @@ pub(crate) struct Serving {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     log: Arc<Mutex<String>>,
+    unread: Option<Lines<BufReader<ChildStderr>>>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -156,14 +179,28 @@ impl Serving {
                 break rest[..end].parse().expect("an address");
             }
         };
-        let log = Arc::new(Mutex::new(log));
-        let shared = Arc::clone(&log);
-        let reader = std::thread::spawn(move || {
+        Self { child, address, log: Arc::new(Mutex::new(log)), unread: Some(lines), reader: None }
+    }
+
+    /// Begins to read the log.
+    pub(crate) fn read_log(&mut self) {
+        let lines = self.unread.take().expect("a log that nobody reads");
+        let shared = Arc::clone(&self.log);
+        self.reader = Some(std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 shared.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{line}\n"));
             }
-        });
-        Self { child, address, log, reader: Some(reader) }
+        }));
+    }
+
+    /// Goes away from a log that nobody reads: whoever writes it gets an error.
+    pub(crate) fn close_log(&mut self) {
+        self.unread = None;
+    }
+
+    /// The log so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The most memory that it held so far, in KiB.
@@ -197,7 +234,7 @@ impl Serving {
         if let Some(reader) = self.reader.take() {
             reader.join().expect("the log's reader");
         }
-        (status.code(), self.log.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        (status.code(), self.log())
     }
 }
 
