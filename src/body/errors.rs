@@ -97,6 +97,11 @@ impl FieldErrors {
         value.map_err(|refusal| self.add(pointer, refusal)).ok()
     }
 
+    /// Whether nothing is wrong so far.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The problem that lists them, unless there are none.
     ///
     /// # Errors

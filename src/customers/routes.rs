@@ -86,16 +86,18 @@ fn tagged(mut builder: HttpResponseBuilder, versioned: &Versioned) -> HttpRespon
 
 async fn register(
     client: ClientAddress,
-    Checked(Registration { customer, password }): Checked<Registration>,
+    Checked(registration): Checked<Registration>,
     throttle: web::Data<Throttle>,
     passwords: web::Data<Passwords>,
     database: web::Data<Database>,
 ) -> Result<HttpResponse, Problem> {
-    throttle.by_address(Action::Registration, &client)?;
-    throttle.by_account(Action::Registration, customer.email.canonical())?;
-    let hash = passwords.hash(password).await?;
+    let (customer, hash) = registration.judge(&passwords).await?;
+    let guess = throttle.guess(Action::Registration, customer.email.canonical(), client.network(), true)?;
     let registered = database.write(move |connection| queries::register(connection, &customer, &hash)).await?;
-    let (id, versioned) = registered.ok_or(Problem::EmailTaken)?;
+    let Some((id, versioned)) = registered else {
+        guess.failed();
+        return Err(Problem::EmailTaken);
+    };
     Event::Registration.record(Some(id), None);
     let location = (LOCATION, format!("/api/v1/customers/{id}/"));
     Ok(tagged(HttpResponse::Created(), &versioned).insert_header(location).json(&versioned.customer))

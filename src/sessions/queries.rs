@@ -4,47 +4,61 @@ use chrono::TimeDelta;
 use diesel::prelude::*;
 
 use super::model::{Session, SessionId};
+use super::networks::Networks;
 use super::refresh::Presented;
 use crate::customers::{CustomerId, Email};
 use crate::db::{DbConnection, DbError, DbResult, UtcMicros};
 use crate::guard::OwnedCustomer;
 use crate::schema::{customers, passwords, sessions};
+use crate::throttle::ClientNetwork;
 
 /// How long the previous refresh token yields the same child: a lost reply, or parallel tabs.
 const GRACE: TimeDelta = TimeDelta::seconds(30);
 /// Sessions that one sweep statement deletes, so that it holds no lock for long.
 const SWEPT: i64 = 1_000;
 
-/// Whose email this is, and the stored hash if there is one.
-pub(crate) fn credentials(
-    connection: &mut DbConnection,
-    email: &Email,
-) -> DbResult<Option<(CustomerId, Option<String>)>> {
+/// What a sign-in is checked against.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    pub(crate) customer: CustomerId,
+    pub(crate) hash: Option<String>,
+    pub(crate) networks: Networks,
+}
+
+/// Whose email this is.
+pub(crate) fn credentials(connection: &mut DbConnection, email: &Email) -> DbResult<Option<Credentials>> {
     let mut rows = customers::table
         .left_join(passwords::table)
         .filter(customers::email_canonical.eq(email.canonical()))
-        .select((customers::id, passwords::hash.nullable()))
-        .load::<(i64, Option<String>)>(connection)?;
-    Ok(rows.pop().and_then(|(id, hash)| Some((CustomerId::new(id)?, hash))))
+        .select((customers::id, passwords::hash.nullable(), passwords::networks.nullable()))
+        .load::<(i64, Option<String>, Option<String>)>(connection)?;
+    Ok(rows.pop().and_then(|(id, hash, networks)| {
+        Some(Credentials { customer: CustomerId::new(id)?, hash, networks: networks.into() })
+    }))
 }
 
 /// Begins a session, if the hash that was verified is still the stored one: a password change in between wins.
-/// A fresh hash replaces it where one was made.
+/// A fresh hash replaces it where one was made, and the network is known to the account from now on.
 pub(crate) fn begin(
     connection: &mut DbConnection,
-    customer: CustomerId,
     verified: &str,
     fresh: Option<&str>,
     session: &Session,
+    network: ClientNetwork,
 ) -> DbResult<bool> {
     connection.transaction(|connection| {
+        let own = passwords::customer_id.eq(session.customer_id);
         // Writes even when nothing changes: the row is locked until the session stands.
-        let unchanged = diesel::update(passwords::table)
-            .filter(passwords::customer_id.eq(customer.get()).and(passwords::hash.eq(verified)))
+        let mut unchanged = diesel::update(passwords::table)
+            .filter(own.and(passwords::hash.eq(verified)))
             .set(passwords::hash.eq(fresh.unwrap_or(verified)))
-            .execute(connection)?;
-        if unchanged == 0 {
+            .returning(passwords::networks)
+            .get_results::<Option<String>>(connection)?;
+        let Some(networks) = unchanged.pop().map(Networks::from) else {
             return Ok(false);
+        };
+        if let Some(networks) = networks.after_sign_in(network) {
+            diesel::update(passwords::table.filter(own)).set(passwords::networks.eq(networks)).execute(connection)?;
         }
         diesel::insert_into(sessions::table).values(session).execute(connection)?;
         Ok(true)
@@ -182,6 +196,7 @@ pub(crate) struct Account {
     pub(crate) first_name: String,
     pub(crate) last_name: String,
     pub(crate) hash: Option<String>,
+    pub(crate) networks: Networks,
 }
 
 /// The account behind a token.
@@ -205,12 +220,13 @@ pub(crate) fn account(connection: &mut DbConnection, customer: &OwnedCustomer) -
             customers::first_name,
             customers::last_name,
             passwords::hash.nullable(),
+            passwords::networks.nullable(),
             sessions::id.nullable(),
         ))
-        .load::<(String, String, String, Option<String>, Option<i64>)>(connection)?;
+        .load::<(String, String, String, Option<String>, Option<String>, Option<i64>)>(connection)?;
     Ok(match rows.pop() {
-        Some((email, first_name, last_name, hash, alive)) if session.is_none() || alive.is_some() => {
-            Standing::Account(Account { email, first_name, last_name, hash })
+        Some((email, first_name, last_name, hash, networks, alive)) if session.is_none() || alive.is_some() => {
+            Standing::Account(Account { email, first_name, last_name, hash, networks: networks.into() })
         }
         None if session.is_none() => Standing::Missing,
         _ => Standing::SessionEnded,

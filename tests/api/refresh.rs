@@ -118,7 +118,7 @@ on_both_databases! {
         cut.pop();
         for altered in [
             format!("{session}.1.{tag}"), format!("{session}1.0.{tag}"), format!("{body}.{swapped}"), format!("{body}."),
-            format!("{body}.{tag}="), format!("{}x", member.refresh), format!(" {}", member.refresh), cut,
+            format!("{body}.{tag}="), format!("{}x", member.refresh), member.refresh.replacen('.', " .", 1), cut,
             format!("0{}", member.refresh), body.to_owned(), String::new(), ".".into(), "..".into(),
             member.access.clone(), "ü.ü.ü".into(), "x".repeat(60_000),
         ] {
@@ -131,14 +131,42 @@ on_both_databases! {
     }
 
     async fn a_body_without_a_refresh_token_is_422_or_400(app: App) {
-        for path in ["/auth/token/refresh/", "/auth/token/revoke/"] {
-            app.post(path).json(&json!({})).send().await.fields(&[("#/refresh", "required")]);
-            app.post(path).json(&json!({"refresh": null})).send().await.fields(&[("#/refresh", "null")]);
-            app.post(path).json(&json!({"refresh": 5})).send().await.fields(&[("#/refresh", "type")]);
-            app.post(path).json(&json!({"refresh": "x", "token": "y"})).send().await.fields(&[("#/token", "unknown_field")]);
+        let path = "/auth/token/refresh/";
+        app.post(path).json(&json!({})).send().await.fields(&[("#/refresh", "required")]);
+        app.post(path).json(&json!({"refresh": null})).send().await.fields(&[("#/refresh", "null")]);
+        app.post(path).json(&json!({"refresh": 5})).send().await.fields(&[("#/refresh", "type")]);
+        app.post(path).json(&json!({"refresh": "x", "token": "y"})).send().await.fields(&[("#/token", "unknown_field")]);
+        for path in [path, "/auth/token/revoke/"] {
             app.post(path).text("").send().await.problem(400, "malformed_json");
             app.post(path).body("{}").send().await.problem(415, "unsupported_media_type");
         }
+    }
+
+    async fn revoking_answers_200_whatever_the_body_holds(app: App) {
+        let member = app.member("rosa@example.com").await;
+        for body in [
+            json!({}), json!({"refresh": null}), json!({"refresh": 5}), json!({"refresh": ["x"]}), json!({"refresh": {}}),
+            json!({"refresh": ""}), json!({"token": member.refresh}), json!({"refresh": member.access}),
+        ] {
+            let reply = app.post("/auth/token/revoke/").json(&body).send().await.expect(200);
+            assert_eq!((reply.text(), reply.header("cache-control")), ("", Some("no-store")), "{body}");
+        }
+        app.post("/auth/token/revoke/").text(r#"{"refresh": "\ud800"}"#).send().await.expect(200);
+        child(&app, &member.refresh).await;
+        let known = json!({"refresh": member.refresh, "token_type_hint": "refresh_token"});
+        app.post("/auth/token/revoke/").json(&known).send().await.expect(200);
+        assert_eq!(app.rows("sessions"), 0);
+    }
+
+    async fn white_space_around_a_refresh_token_is_not_part_of_it(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let mut token = member.refresh.clone();
+        for (before, after) in [("", "\n"), (" ", ""), ("", "\r\n"), ("\t", " "), ("", "\u{a0}")] {
+            token = child(&app, &format!("{before}{token}{after}")).await;
+        }
+        revoke(&app, &format!("{token}\n")).await;
+        app.profile(&member).await.problem(401, "session_ended");
+        assert_eq!(app.rows("sessions"), 0);
     }
 
     async fn a_refresh_token_is_no_access_token(app: App) {
