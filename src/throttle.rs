@@ -29,6 +29,8 @@ pub enum Action {
     Refresh,
     /// `POST /api/v1/customers/{id}/password/`
     PasswordChange,
+    /// `PUT` and `PATCH` of a customer, where they change the email or find it taken
+    EmailChange,
 }
 
 /// An action and a number for whom it is counted, so that a key has 16 bytes, whatever was sent.
@@ -72,10 +74,35 @@ impl Throttle {
     /// # Errors
     /// [`Problem::TooManyRequests`].
     pub fn by_account(&self, action: Action, account: &str) -> Result<(), Problem> {
-        let mut counted = Guess { throttle: self, keys: Vec::new() };
-        counted.count_for((action, self.hasher.hash_one((account, None::<ClientNetwork>))))?;
-        counted.failed();
-        Ok(())
+        if !self.enabled {
+            return Ok(());
+        }
+        self.accounts.take(self.account(action, account, None), Instant::now()).map_err(too_many)
+    }
+
+    /// Whether both the address and the account may try; nothing is counted.
+    ///
+    /// # Errors
+    /// [`Problem::TooManyRequests`].
+    pub fn look(&self, action: Action, account: &str, client: ClientAddress) -> Result<(), Problem> {
+        if !self.enabled {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let address = self.addresses.look(&(action, client.subscriber()), now);
+        address.and(self.accounts.look(&self.account(action, account, None), now)).map_err(too_many)
+    }
+
+    /// Counts what was let through by a [look](Self::look). More may have been under way than there was room for.
+    pub fn count(&self, action: Action, account: &str, client: ClientAddress) {
+        let counted = self.by_address(action, client).and(self.by_account(action, account));
+        if counted.is_err() {
+            log::debug!("more tries were under way than fit");
+        }
+    }
+
+    fn account(&self, action: Action, account: &str, network: Option<ClientNetwork>) -> Key {
+        (action, self.hasher.hash_one((account, network)))
     }
 
     /// Counts a guess at an account's secret, by the account and the client's network together, and unless the network
@@ -92,9 +119,9 @@ impl Throttle {
         known: bool,
     ) -> Result<Guess<'_>, Problem> {
         let mut guess = Guess { throttle: self, keys: Vec::new() };
-        guess.count_for((action, self.hasher.hash_one((account, Some(network)))))?;
+        guess.count_for(self.account(action, account, Some(network)))?;
         if !known {
-            guess.count_for((action, self.hasher.hash_one((account, None::<ClientNetwork>))))?;
+            guess.count_for(self.account(action, account, None))?;
         }
         Ok(guess)
     }

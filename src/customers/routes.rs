@@ -4,6 +4,7 @@ use actix_web::http::header::{CACHE_CONTROL, ETAG, LOCATION};
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 
 use super::change::{MergePatch, Replacement};
+use super::email_throttle::EmailThrottle;
 use super::etag::{IfMatch, IfNoneMatch};
 use super::model::Versioned;
 use super::queries::{self, Erasure};
@@ -38,8 +39,9 @@ async fn replace(
     if_match: IfMatch,
     Checked(Replacement(change)): Checked<Replacement>,
     updates: web::Data<Lane<Updates>>,
+    emails: EmailThrottle,
 ) -> Result<HttpResponse, Problem> {
-    let versioned = apply(&updates, Update { customer, change, expected: if_match.versions() }).await?;
+    let versioned = apply(&updates, &emails, Update { customer, change, expected: if_match.versions() }).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(&versioned.customer))
 }
 
@@ -48,14 +50,20 @@ async fn patch(
     if_match: IfMatch,
     Checked(MergePatch(change)): Checked<MergePatch>,
     updates: web::Data<Lane<Updates>>,
+    emails: EmailThrottle,
 ) -> Result<HttpResponse, Problem> {
-    let versioned = apply(&updates, Update { customer, change, expected: if_match.versions() }).await?;
+    let versioned = apply(&updates, &emails, Update { customer, change, expected: if_match.versions() }).await?;
     Ok(tagged(HttpResponse::Ok(), &versioned).json(&versioned.customer))
 }
 
-async fn apply(updates: &Lane<Updates>, update: Update) -> Result<Box<Versioned>, Problem> {
+async fn apply(updates: &Lane<Updates>, emails: &EmailThrottle, update: Update) -> Result<Box<Versioned>, Problem> {
     let customer = update.customer.id();
-    let (versioned, email_changed) = done(updates.submit(update).await?)?;
+    emails.admit(&update).await?;
+    let outcome = done(updates.submit(update).await?);
+    if matches!(outcome, Ok((_, true)) | Err(Problem::EmailTaken)) {
+        emails.count(&customer.to_string());
+    }
+    let (versioned, email_changed) = outcome?;
     if email_changed {
         Event::EmailChange.record(Some(customer), None);
     }

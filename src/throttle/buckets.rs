@@ -38,15 +38,22 @@ impl<K: Eq + Hash> Buckets<K> {
     /// Takes a token, or says how long it takes until there is one.
     pub(super) fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
         let mut table = self.table.lock();
-        let full_at = table.full_at.get(&key).copied().unwrap_or(now).max(now) + self.interval;
-        let wait = (full_at - now).saturating_sub(self.capacity);
-        if !wait.is_zero() {
-            return Err(wait);
-        }
+        let full_at = self.after_taking(&table, &key, now)?;
         if table.has_room(now) || table.full_at.contains_key(&key) {
             table.full_at.insert(key, full_at);
         }
         Ok(())
+    }
+
+    /// How long it takes until there is a token, without taking it.
+    pub(super) fn look(&self, key: &K, now: Instant) -> Result<(), Duration> {
+        self.after_taking(&self.table.lock(), key, now).map(|_| ())
+    }
+
+    fn after_taking(&self, table: &Table<K>, key: &K, now: Instant) -> Result<Instant, Duration> {
+        let full_at = table.full_at.get(key).copied().unwrap_or(now).max(now) + self.interval;
+        let wait = (full_at - now).saturating_sub(self.capacity);
+        if wait.is_zero() { Ok(full_at) } else { Err(wait) }
     }
 
     /// Gives back a token that was taken.
