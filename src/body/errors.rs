@@ -33,6 +33,8 @@ pub enum FieldCode {
     PasswordWeak,
     /// Not the same as the field it repeats.
     Mismatch,
+    /// Not what is stored.
+    Incorrect,
 }
 
 /// One row of a reply's `errors`.

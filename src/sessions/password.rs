@@ -4,6 +4,7 @@
 //! threads × 19 MiB, memory.
 
 use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
 
 use argon2::Argon2;
 use crossbeam_channel::Receiver;
@@ -20,9 +21,14 @@ use crate::threads::{self, Threads};
 /// Characters of a password.
 const LENGTH: RangeInclusive<usize> = 8..=256;
 
-/// A password as typed, in Unicode NFC; never shown.
+/// A password; never shown.
 #[derive(Clone)]
-pub struct Password(String);
+pub struct Password {
+    /// In Unicode NFC: keyboards compose letters differently.
+    normal: String,
+    /// As it was sent, where that differs: a hash from elsewhere may be of that.
+    sent: Option<String>,
+}
 
 impl Password {
     /// A password that is to be checked against a hash: any text up to the longest.
@@ -42,21 +48,22 @@ impl Password {
     }
 
     fn of_length(value: &Json<'_>, length: RangeInclusive<usize>) -> Result<Self, Refusal> {
-        let password: String = value.text()?.nfc().collect();
-        match password.chars().count() {
+        let sent = value.text()?;
+        let normal: String = sent.nfc().collect();
+        match normal.chars().count() {
             count if count < *length.start() => {
                 Err(Refusal::new(FieldCode::TooShort, format!("At least {} characters are needed.", length.start())))
             }
             count if count > *length.end() => {
                 Err(Refusal::new(FieldCode::TooLong, format!("At most {} characters are allowed.", length.end())))
             }
-            _ => Ok(Self(password)),
+            _ => Ok(Self { sent: (sent != normal).then(|| sent.to_owned()), normal }),
         }
     }
 
     /// Whether both are the same text.
     pub fn equals(&self, other: &Self) -> bool {
-        self.0 == other.0
+        self.normal == other.normal
     }
 
     /// Hashes on the calling thread, for the command line.
@@ -65,7 +72,7 @@ impl Password {
     /// The operating system's random numbers failed.
     pub fn hash(&self) -> Result<String, String> {
         let argon2 = argon2().map_err(|error| error.to_string())?;
-        hash(&argon2, &self.0)
+        hash(&argon2, &self.normal)
     }
 
     /// Judges on the calling thread, for the command line, how many guesses it takes somebody who knows the customer.
@@ -73,15 +80,33 @@ impl Password {
     /// # Errors
     /// `password_weak` with a hint that helps.
     pub fn check_strength(&self, known: &[&str]) -> Result<(), Refusal> {
-        strength::judge(&self.0, known)
+        strength::judge(&self.normal, known)
+    }
+
+    /// Tries the normal form, then what was sent. A hash of the latter alone is to be replaced.
+    fn verify(&self, argon2: &Argon2<'_>, stored: &str) -> Verdict {
+        match verify(argon2, &self.normal, stored) {
+            Verdict::Wrong if self.sent.as_ref().is_some_and(|sent| verify(argon2, sent, stored) != Verdict::Wrong) => {
+                Verdict::Outdated
+            }
+            verdict => verdict,
+        }
     }
 }
 
 type Job = Box<dyn FnOnce(&Argon2<'static>) + Send>;
 
+/// The password was right.
+#[derive(Debug)]
+pub struct Verified {
+    /// A hash to store, where the stored one is weaker than one made today.
+    pub fresh: Option<String>,
+}
+
 /// The threads that hash.
 pub struct Passwords {
     threads: Threads<Job>,
+    wrong_password_time: Duration,
     /// What an unknown email is checked against, so that it costs the same.
     nobody: String,
 }
@@ -103,7 +128,8 @@ impl Passwords {
                 job(&argon2);
             }
         })?;
-        Ok(Self { threads, nobody })
+        let wrong_password_time = Duration::from_millis(settings.wrong_password_milliseconds);
+        Ok(Self { threads, wrong_password_time, nobody })
     }
 
     /// Judges a password that is to be set beside what is known of the customer, and hashes it unless something else of
@@ -122,7 +148,7 @@ impl Passwords {
         let judged = self.run(move |argon2| {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             password.check_strength(&known)?;
-            Ok(is_wanted.then(|| hash(argon2, &password.0)).transpose())
+            Ok(is_wanted.then(|| hash(argon2, &password.normal)).transpose())
         });
         match errors.keep(pointer, judged.await?) {
             Some(hashed) => errors.into_result(hashed.map_err(Problem::Internal)?),
@@ -130,22 +156,30 @@ impl Passwords {
         }
     }
 
-    /// Checks a password against a stored hash; without one it costs the same and fails. Yields a new hash to store
-    /// where the stored one is weaker than one made today.
+    /// Checks a password against a stored hash; without one it costs the same and fails. `None` for a wrong password,
+    /// which is told no sooner than a configured time after the check began: what an imported hash costs to check would
+    /// tell it from an unknown email.
     ///
     /// # Errors
-    /// [`Problem::BadCredentials`], or 503 when the queue is full.
-    pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Option<String>, Problem> {
-        let known = stored.is_some();
+    /// 503 when the queue is full.
+    pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Option<Verified>, Problem> {
+        let is_somebody = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
-        let outcome = self.run(move |argon2| match verify(argon2, &password.0, &stored) {
-            Verdict::Wrong => Ok(None),
-            Verdict::Right => Ok(Some(None)),
-            Verdict::Outdated => hash(argon2, &password.0).map(|fresh| Some(Some(fresh))),
+        let checked = self.run(move |argon2| {
+            let began = Instant::now();
+            let verified = match password.verify(argon2, &stored) {
+                Verdict::Wrong => None,
+                Verdict::Right => Some(Ok(None)),
+                Verdict::Outdated => Some(hash(argon2, &password.normal).map(Some)),
+            };
+            (verified, began)
         });
-        match outcome.await?.map_err(Problem::Internal)? {
-            Some(fresh) if known => Ok(fresh),
-            _ => Err(Problem::BadCredentials),
+        match checked.await? {
+            (Some(fresh), _) if is_somebody => Ok(Some(Verified { fresh: fresh.map_err(Problem::Internal)? })),
+            (_, began) => {
+                actix_rt::time::sleep_until((began + self.wrong_password_time).into()).await;
+                Ok(None)
+            }
         }
     }
 

@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use super::body::{PasswordChange, Refresh, Revocation, SignIn};
 use super::model::{Session, SessionId, Shown};
-use super::password::Passwords;
+use super::password::{Passwords, Verified};
 use super::queries::{self, Ending, Rotation, Standing, Which};
 use super::refresh::{Presented, RefreshTokens};
 use super::token::AccessTokens;
 use crate::auth::{Principal, bearer};
-use crate::body::{Checked, FieldErrors};
+use crate::body::{Checked, FieldCode, FieldErrors, Refusal};
 use crate::db::{Database, UtcMicros};
 use crate::guard::OwnedCustomer;
 use crate::operations::events::Event;
@@ -111,12 +111,8 @@ async fn sign_in(
     let guess = throttle.guess(Action::SignIn, &canonical, client.network(), known)?;
     let customer = found.as_ref().map(|found| found.customer);
     let stored = found.and_then(|found| found.hash);
-    let verified = match passwords.verify(password, stored.clone()).await {
-        Ok(fresh) => customer.zip(stored).map(|(customer, stored)| (customer, stored, fresh)),
-        Err(Problem::BadCredentials) => None,
-        Err(problem) => return Err(problem),
-    };
-    let Some((customer, stored, fresh)) = verified else {
+    let verified = passwords.verify(password, stored.clone()).await?;
+    let (Some(customer), Some(stored), Some(Verified { fresh })) = (customer, stored, verified) else {
         guess.failed();
         Event::SignInFailed.record(customer, None);
         return Err(Problem::BadCredentials);
@@ -137,6 +133,7 @@ async fn sign_in(
 }
 
 async fn refresh(
+    client: ClientAddress,
     Checked(Refresh { refresh }): Checked<Refresh>,
     throttle: web::Data<Throttle>,
     database: web::Data<Database>,
@@ -144,12 +141,13 @@ async fn refresh(
 ) -> Result<HttpResponse, Problem> {
     let presented = signer.refresh.read(&refresh).ok_or(Problem::TokenInvalid)?;
     throttle.by_account(Action::Refresh, &presented.session.to_string())?;
-    let idle = signer.lifetimes.idle;
-    let rotation = database.write(move |connection| queries::rotate(connection, presented, idle)).await?;
+    let (idle, network) = (signer.lifetimes.idle, client.network());
+    let rotation = database.write(move |connection| queries::rotate(connection, presented, idle, network)).await?;
     let session = presented.session;
     match rotation {
-        Rotation::Child { customer, counter, ends_at } => {
-            Event::Refresh.record(Some(customer), Some(session));
+        Rotation::Child { customer, counter, ends_at, repeated } => {
+            let event = if repeated { Event::RefreshRepeated } else { Event::Refresh };
+            event.record(Some(customer), Some(session));
             let principal = Principal { customer, session: Some(session) };
             signer.reply(principal, Presented { session, counter }, ends_at)
         }
@@ -224,8 +222,7 @@ async fn end(customer: OwnedCustomer, which: Which, database: &Database) -> Resu
     Ok(ended)
 }
 
-/// The strength of the new password can be judged only beside the customer's email and names, so it is told after
-/// the current password was found right.
+/// A wrong current password is the body's fault, not the token's: 422, beside what is wrong with the new one.
 async fn change_password(
     client: ClientAddress,
     customer: OwnedCustomer,
@@ -242,16 +239,17 @@ async fn change_password(
     };
     let known = account.networks.contain(client.network());
     let guess = throttle.guess(Action::PasswordChange, &customer.id().to_string(), client.network(), known)?;
-    if let Err(problem) = passwords.verify(current, account.hash.clone()).await {
-        if matches!(problem, Problem::BadCredentials) {
-            guess.failed();
-        }
-        return Err(problem);
+    let mut errors = FieldErrors::default();
+    if passwords.verify(current, account.hash.clone()).await?.is_none() {
+        guess.failed();
+        Event::PasswordChangeFailed.record(Some(customer.id()), customer.session());
+        let refusal = Refusal::new(FieldCode::Incorrect, "This is not the current password.");
+        errors.add("#/current_password", refusal);
     }
     let known = vec![account.email, account.first_name, account.last_name];
-    let fresh = passwords.hash_new(new, "#/new_password", known, FieldErrors::default()).await?;
+    let fresh = passwords.hash_new(new, "#/new_password", known, errors).await?;
     let id = customer.id();
-    let verified = account.hash.ok_or(Problem::BadCredentials)?;
+    let verified = account.hash.ok_or(Problem::NotFound)?;
     let changed =
         database.write(move |connection| queries::change_password(connection, &customer, &verified, &fresh)).await?;
     if !changed {
