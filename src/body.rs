@@ -21,6 +21,7 @@ pub use self::errors::{FieldCode, FieldError, FieldErrors, Refusal, pointer};
 pub use self::json::{Json, Members, NotMembers};
 pub(crate) use self::request_body::RequestBody;
 use crate::problem::Problem;
+use crate::throttle::{self, Action};
 
 /// The longest body, in bytes.
 pub const LONGEST: usize = 64 * 1024;
@@ -31,6 +32,8 @@ const DRAINED: usize = 16 * 1024 * 1024;
 pub trait Body: Sized + 'static {
     /// Media types that are accepted.
     const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
+    /// What its sender's address is throttled for, before anything of it is read.
+    const THROTTLED: Option<Action> = None;
 
     /// Checks the members; what is wrong goes into `errors`, and then there is no value.
     ///
@@ -65,9 +68,11 @@ impl<T: Body> FromRequest for Checked<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let throttled = T::THROTTLED.map_or(Ok(()), |action| throttle::by_address(request, action));
         let media_type = check_media_type(request, T::MEDIA_TYPES);
         let payload = payload.take();
         async move {
+            throttled?;
             media_type?;
             T::from_json(&collect(payload).await?).map(Self)
         }

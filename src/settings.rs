@@ -212,6 +212,8 @@ pub struct Auth {
     pub password_threads: usize,
     /// Passwords that may wait to be hashed.
     pub password_queue: usize,
+    /// A wrong password is told no sooner after its check began, in milliseconds.
+    pub wrong_password_milliseconds: u64,
 }
 
 /// `[throttle]`: what one client address and one account may try.
@@ -333,6 +335,9 @@ impl Settings {
             if value > most {
                 return Err(SettingsError::new(format!("{key} must be at most {most}")));
             }
+        }
+        if self.auth.wrong_password_milliseconds > 60_000 {
+            return Err(SettingsError::new("auth.wrong_password_milliseconds must be at most 60000"));
         }
         // Beyond a century a date can no longer be computed with.
         for (key, seconds) in [

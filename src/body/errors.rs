@@ -33,6 +33,8 @@ pub enum FieldCode {
     PasswordWeak,
     /// Not the same as the field it repeats.
     Mismatch,
+    /// Not what is stored.
+    Incorrect,
 }
 
 /// One row of a reply's `errors`.
@@ -100,6 +102,11 @@ impl FieldErrors {
     /// The problem that lists them.
     pub fn into_problem(self) -> Problem {
         Problem::Validation(self.0)
+    }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The problem that lists them, unless there are none.

@@ -3,6 +3,7 @@
 mod change;
 mod country;
 mod email;
+mod email_throttle;
 mod etag;
 mod model;
 mod postal_code;

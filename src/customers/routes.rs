@@ -4,6 +4,7 @@ use actix_web::http::header::{CACHE_CONTROL, ETAG, LOCATION};
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 
 use super::change::{MergePatch, Replacement};
+use super::email_throttle::EmailThrottle;
 use super::etag::{IfMatch, IfNoneMatch};
 use super::model::Versioned;
 use super::queries;
@@ -13,6 +14,7 @@ use super::update::{Done, Update, Updates};
 use crate::auth::bearer;
 use crate::body::Checked;
 use crate::db::{Database, Lane};
+use crate::denied::Denied;
 use crate::guard::OwnedCustomer;
 use crate::operations::events::Event;
 use crate::problem::Problem;
@@ -38,8 +40,9 @@ async fn replace(
     if_match: IfMatch,
     Checked(Replacement(change)): Checked<Replacement>,
     updates: web::Data<Lane<Updates>>,
+    emails: EmailThrottle,
 ) -> Result<HttpResponse, Problem> {
-    let versioned = apply(&updates, Update { customer, change, expected: if_match.versions() }).await?;
+    let versioned = apply(&updates, &emails, Update { customer, change, expected: if_match.versions() }).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(&versioned.customer))
 }
 
@@ -48,14 +51,20 @@ async fn patch(
     if_match: IfMatch,
     Checked(MergePatch(change)): Checked<MergePatch>,
     updates: web::Data<Lane<Updates>>,
+    emails: EmailThrottle,
 ) -> Result<HttpResponse, Problem> {
-    let versioned = apply(&updates, Update { customer, change, expected: if_match.versions() }).await?;
+    let versioned = apply(&updates, &emails, Update { customer, change, expected: if_match.versions() }).await?;
     Ok(tagged(HttpResponse::Ok(), &versioned).json(&versioned.customer))
 }
 
-async fn apply(updates: &Lane<Updates>, update: Update) -> Result<Box<Versioned>, Problem> {
+async fn apply(updates: &Lane<Updates>, emails: &EmailThrottle, update: Update) -> Result<Box<Versioned>, Problem> {
     let customer = update.customer.id();
-    let Done { versioned, email_changed } = updates.submit(update).await??;
+    emails.admit(&update).await?;
+    let outcome = updates.submit(update).await?;
+    if matches!(outcome, Ok(Done { email_changed: true, .. }) | Err(Denied::EmailTaken)) {
+        emails.count(&customer.to_string());
+    }
+    let Done { versioned, email_changed } = outcome?;
     if email_changed {
         Event::EmailChange.record(Some(customer), None);
     }
@@ -82,16 +91,18 @@ fn tagged(mut builder: HttpResponseBuilder, versioned: &Versioned) -> HttpRespon
 
 async fn register(
     client: ClientAddress,
-    Checked(Registration { customer, password }): Checked<Registration>,
+    Checked(registration): Checked<Registration>,
     throttle: web::Data<Throttle>,
     passwords: web::Data<Passwords>,
     database: web::Data<Database>,
 ) -> Result<HttpResponse, Problem> {
-    throttle.by_address(Action::Registration, &client)?;
-    throttle.by_account(Action::Registration, customer.email.canonical())?;
-    let hash = passwords.hash(password).await?;
+    let (customer, hash) = registration.judge(&passwords).await?;
+    let guess = throttle.guess(Action::Registration, customer.email.canonical(), client.network(), true)?;
     let registered = database.write(move |connection| queries::register(connection, &customer, &hash)).await?;
-    let (id, versioned) = registered.ok_or(Problem::EmailTaken)?;
+    let Some((id, versioned)) = registered else {
+        guess.failed();
+        return Err(Problem::EmailTaken);
+    };
     Event::Registration.record(Some(id), None);
     let location = (LOCATION, format!("/api/v1/customers/{id}/"));
     Ok(tagged(HttpResponse::Created(), &versioned).insert_header(location).json(&versioned.customer))

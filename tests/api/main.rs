@@ -23,6 +23,7 @@ mod harness;
 mod health;
 mod held_up;
 mod import_export;
+mod known_networks;
 mod large_imports;
 mod members;
 mod merge_patch;

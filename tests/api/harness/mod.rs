@@ -18,9 +18,8 @@ pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, connect};
 pub(crate) use freeze::freeze_process;
 pub(crate) use http::{Ask, Reply, begin, next_reply, raw, read_reply};
-pub(crate) use process::{Binary, Finished, peak_memory};
-pub(crate) use proxy::Proxy;
 pub(crate) use process::{Binary, Finished, Serving, peak_memory};
+pub(crate) use proxy::Proxy;
 pub(crate) use tokens::{Forgery, SECRET, claims, now};
 
 /// Expands each `async fn name(app: App)` into the tests `name::sqlite` and `name::postgres`.

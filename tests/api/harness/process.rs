@@ -215,6 +215,20 @@ impl Serving {
         names.map(|name| name.trim_end().to_owned()).collect()
     }
 
+    /// The processor time that threads with such names have used, in clock ticks.
+    pub(crate) fn processor_time(&self, is_meant: impl Fn(&str) -> bool) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the process's threads");
+        let ticks = tasks.flatten().map(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).expect("a thread's stat");
+            let (name, rest) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).expect("a name");
+            let fields: Vec<&str> = rest.split_whitespace().collect();
+            // proc(5): utime and stime are the 14th and 15th field, the name the second.
+            let ticks = |field: usize| fields[field - 3].parse::<u64>().expect("a number of ticks");
+            if is_meant(name) { ticks(14) + ticks(15) } else { 0 }
+        });
+        ticks.sum()
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
