@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use diesel::backend::Backend;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -12,7 +13,7 @@ use diesel::sql_types::{BigInt, Bool, Integer, Nullable};
 use diesel::sqlite::Sqlite;
 
 use super::model::{Customer, CustomerId, Versioned};
-use super::stored::{AddressRow, CustomerRow, Stored};
+use super::stored::{AddressRow, CustomerRow, Stored, StoredTypes};
 use crate::db::statement::{BindRows, Columns, columns, push_names};
 use crate::db::{Batch, DbConnection, DbResult};
 use crate::denied::Denied;
@@ -35,13 +36,39 @@ impl Batch for Reads {
     }
 
     fn apply(connection: &mut DbConnection, customers: &[OwnedCustomer]) -> DbResult<Vec<DbResult<Self::Output>>> {
-        let found = find(connection, customers.iter().map(wanted), Lock::No)?;
-        let outcome = |(customer, found): (&OwnedCustomer, Option<Row>)| match found {
-            Some(row) => row.if_alive().map(Versioned::from),
-            None => Err(absent(customer)),
-        };
-        Ok(customers.iter().zip(found).map(outcome).map(Ok).collect())
+        let found = find::<false>(connection, customers.iter().map(wanted))?;
+        Ok(customers.iter().zip(found).map(|(customer, row)| Ok(owned(customer, row).map(Versioned::from))).collect())
     }
+}
+
+/// The customer that the principal owns.
+pub(super) fn find_owned(
+    connection: &mut DbConnection,
+    customer: &OwnedCustomer,
+) -> DbResult<Result<Versioned, Denied>> {
+    let row = find::<false>(connection, std::iter::once(wanted(customer)))?.pop().flatten();
+    Ok(owned(customer, row).map(Versioned::from))
+}
+
+/// A customer by id, for the operator; over HTTP ownership comes first.
+///
+/// # Errors
+/// See [`crate::db::DbError`].
+pub fn find_by_id(connection: &mut DbConnection, id: CustomerId) -> DbResult<Option<Versioned>> {
+    let row = find::<false>(connection, std::iter::once((id, None)))?.pop().flatten();
+    Ok(row.map(|row| row.stored.into()))
+}
+
+/// Those of the customers that exist, in the order of the ids; for the operator.
+///
+/// # Errors
+/// See [`crate::db::DbError`].
+pub fn find_many(
+    connection: &mut DbConnection,
+    ids: impl Iterator<Item = CustomerId> + Clone,
+) -> DbResult<Vec<(CustomerId, Customer)>> {
+    let rows = find::<false>(connection, ids.clone().map(|id| (id, None)))?;
+    Ok(ids.zip(rows).filter_map(|(id, row)| Some((id, Versioned::from(row?.stored).customer))).collect())
 }
 
 /// What [`lock`] finds of one customer.
@@ -56,73 +83,40 @@ pub(super) enum Locked {
 
 /// Reads customers and locks their rows until the transaction ends. Waits for nobody's lock.
 pub(super) fn lock(connection: &mut DbConnection, customers: &[&OwnedCustomer]) -> DbResult<Vec<Locked>> {
-    let found = find(connection, customers.iter().map(|customer| wanted(customer)), Lock::Yes)?;
-    let absent_ids = customers.iter().zip(&found).filter(|(_, row)| row.is_none()).map(|(owned, _)| owned.id());
-    let existing = existing(connection, absent_ids.collect())?;
-    let outcome = |(customer, row): (&&OwnedCustomer, Option<Row>)| match row {
-        Some(row) if row.is_current => row.if_alive().map_or_else(Locked::Denied, Locked::Row),
-        // Changed by another transaction between the statement's snapshot and the lock.
-        Some(_) => Locked::Busy,
-        None if existing.contains(&customer.id().get()) => Locked::Busy,
-        None => Locked::Denied(absent(customer)),
+    let found = find::<true>(connection, customers.iter().map(|customer| wanted(customer)))?;
+    let absent = customers.iter().zip(&found).filter(|(_, row)| row.is_none()).map(|(customer, _)| customer.id());
+    let skipped = existing(connection, absent.map(CustomerId::get).collect())?;
+    let locked = |(customer, row): (&&OwnedCustomer, Option<Row>)| {
+        // Changed by another transaction between the statement's snapshot and the lock, or locked by one.
+        if row.as_ref().is_some_and(|row| !row.is_current) || skipped.contains(&customer.id().get()) {
+            return Locked::Busy;
+        }
+        owned(customer, row).map_or_else(Locked::Denied, Locked::Row)
     };
-    Ok(customers.iter().zip(found).map(outcome).collect())
+    Ok(customers.iter().zip(found).map(locked).collect())
 }
 
 /// Those of the ids that exist. Asks nothing where nothing is asked for.
-fn existing(connection: &mut DbConnection, ids: Vec<CustomerId>) -> DbResult<HashSet<i64>> {
+fn existing(connection: &mut DbConnection, ids: Vec<i64>) -> DbResult<HashSet<i64>> {
     if ids.is_empty() {
         return Ok(HashSet::new());
     }
-    let ids: Vec<i64> = ids.into_iter().map(CustomerId::get).collect();
     let rows = customers::table.filter(customers::id.eq_any(ids)).select(customers::id).load::<i64>(connection)?;
     Ok(rows.into_iter().collect())
-}
-
-/// The customer that the principal owns.
-pub(super) fn find_owned(
-    connection: &mut DbConnection,
-    customer: &OwnedCustomer,
-) -> DbResult<Result<Versioned, Denied>> {
-    let row = find(connection, std::iter::once(wanted(customer)), Lock::No)?.pop().flatten();
-    Ok(row.map_or_else(|| Err(absent(customer)), |row| row.if_alive().map(Versioned::from)))
-}
-
-/// A customer by id, for the operator; over HTTP ownership comes first.
-///
-/// # Errors
-/// See [`crate::db::DbError`].
-pub fn find_by_id(connection: &mut DbConnection, id: CustomerId) -> DbResult<Option<Versioned>> {
-    let row = find(connection, std::iter::once((id, None)), Lock::No)?.pop().flatten();
-    Ok(row.map(|row| row.stored.into()))
-}
-
-/// Those of the customers that exist, in the order of the ids; for the operator.
-///
-/// # Errors
-/// See [`crate::db::DbError`].
-pub fn find_many(
-    connection: &mut DbConnection,
-    ids: impl Iterator<Item = CustomerId> + Clone,
-) -> DbResult<Vec<(CustomerId, Customer)>> {
-    let rows = find(connection, ids.clone().map(|id| (id, None)), Lock::No)?;
-    let customer = |row: Row| Versioned::from(row.stored).customer;
-    Ok(ids.zip(rows).filter_map(|(id, row)| Some((id, customer(row?)))).collect())
 }
 
 fn wanted(customer: &OwnedCustomer) -> (CustomerId, Option<SessionId>) {
     (customer.id(), customer.session())
 }
 
-/// Sessions go with their customer, so a token that names one had it ended.
-fn absent(customer: &OwnedCustomer) -> Denied {
-    if customer.session().is_some() { Denied::SessionEnded } else { Denied::Missing }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Lock {
-    Yes,
-    No,
+/// The row, if there is one and the token's session is alive. Sessions go with their customer, so a token that names one
+/// had it ended where there is no row.
+fn owned(customer: &OwnedCustomer, row: Option<Row>) -> Result<Stored, Denied> {
+    match row {
+        Some(row) if row.session_is_alive => Ok(row.stored),
+        None if customer.session().is_none() => Err(Denied::Missing),
+        _ => Err(Denied::SessionEnded),
+    }
 }
 
 columns! {
@@ -133,74 +127,51 @@ columns! {
     }
 }
 
-/// One row that was found.
+/// A row that was found.
 #[derive(Queryable)]
-struct FoundRow {
-    ord: i32,
-    session_is_alive: bool,
-    is_current: bool,
-    version: i64,
-    customer: CustomerRow,
-    address: Option<AddressRow>,
-}
-
 struct Row {
+    ord: i32,
     session_is_alive: bool,
     is_current: bool,
     stored: Stored,
 }
 
-impl Row {
-    fn if_alive(self) -> Result<Stored, Denied> {
-        if self.session_is_alive { Ok(self.stored) } else { Err(Denied::SessionEnded) }
-    }
-}
-
-/// What is found of each customer that is wanted, in order.
-fn find(
+/// What is found of each customer that is wanted, in order. With `LOCK`, rows that another transaction has locked are
+/// passed over, and the others stay locked until the transaction ends. On SQLite the transaction itself locks the database.
+fn find<const LOCK: bool>(
     connection: &mut DbConnection,
     wanted: impl Iterator<Item = (CustomerId, Option<SessionId>)>,
-    lock: Lock,
 ) -> DbResult<Vec<Option<Row>>> {
-    let rows = wanted.zip(0..).map(|((id, session), ord)| Wanted {
+    let wanted = wanted.zip(0..).map(|((id, session), ord)| Wanted {
         ord,
         wanted_id: id.get(),
         session_id: session.map(SessionId::get),
     });
-    let rows: Vec<Wanted> = rows.collect();
-    let mut found: Vec<Option<Row>> = rows.iter().map(|_| None).collect();
-    for row in select(connection, &rows, lock)? {
+    let wanted: Vec<Wanted> = wanted.collect();
+    let rows: Vec<Row> = match connection {
+        DbConnection::Postgres(postgres) => (&Select::<LOCK>(wanted.iter().collect())).load(postgres)?,
+        DbConnection::Sqlite(sqlite) => {
+            let mut rows = Vec::with_capacity(wanted.len());
+            for row in &wanted {
+                rows.extend((&Select::<LOCK>(std::iter::once(row).collect())).load::<Row>(sqlite)?);
+            }
+            rows
+        }
+    };
+    let mut found: Vec<Option<Row>> = wanted.iter().map(|_| None).collect();
+    for row in rows {
         if let Some(place) = usize::try_from(row.ord).ok().and_then(|ord| found.get_mut(ord)) {
-            let FoundRow { session_is_alive, is_current, version, customer, address, .. } = row;
-            *place = Some(Row { session_is_alive, is_current, stored: Stored { version, customer, address } });
+            *place = Some(row);
         }
     }
     Ok(found)
-}
-
-fn select(connection: &mut DbConnection, wanted: &[Wanted], lock: Lock) -> DbResult<Vec<FoundRow>> {
-    match connection {
-        DbConnection::Postgres(postgres) if lock == Lock::Yes => {
-            Ok((&Select::<true>(wanted.iter().collect())).load(postgres)?)
-        }
-        DbConnection::Postgres(postgres) => Ok((&Select::<false>(wanted.iter().collect())).load(postgres)?),
-        // An immediate transaction locks the whole database; see `write_transaction`.
-        DbConnection::Sqlite(sqlite) => {
-            let mut rows = Vec::with_capacity(wanted.len());
-            for row in wanted {
-                rows.extend((&Select::<false>(std::iter::once(row).collect())).load::<FoundRow>(sqlite)?);
-            }
-            Ok(rows)
-        }
-    }
 }
 
 /// The statement and its input; see [`crate::db::statement`].
 struct Select<'a, const LOCK: bool>(WantedArrays<'a>);
 
 impl<const LOCK: bool> Query for Select<'_, LOCK> {
-    type SqlType =
-        (Integer, Bool, Bool, BigInt, <CustomerRow as Columns>::SqlTypes, Nullable<<AddressRow as Columns>::SqlTypes>);
+    type SqlType = (Integer, Bool, Bool, StoredTypes);
 }
 
 impl<const LOCK: bool> QueryId for Select<'_, LOCK> {
@@ -210,59 +181,50 @@ impl<const LOCK: bool> QueryId for Select<'_, LOCK> {
 
 impl<C, const LOCK: bool> RunQueryDsl<C> for &Select<'_, LOCK> {}
 
-/// The session is a subquery: PostgreSQL might read the whole table for a join, by a plan made while it was empty.
-const SESSION_IS_ALIVE: &str = "i.session_id IS NULL
-    OR (SELECT s.id FROM sessions s WHERE s.id = i.session_id AND s.customer_id = i.wanted_id) IS NOT NULL";
-
-impl QueryFragment<Pg> for Select<'_, true> {
+impl<const LOCK: bool> QueryFragment<Pg> for Select<'_, LOCK> {
     /// Where another transaction changed the row after this statement's snapshot, PostgreSQL locks and yields the new
     /// row of `c`, but the old one of everything that is joined to it. `before` tells.
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        push_pg_input(&self.0, &mut out)?;
-        push_columns(&mut out, "before.version = c.version");
-        out.push_sql(" JOIN customers before ON before.id = c.id FOR NO KEY UPDATE OF c SKIP LOCKED");
+        push_input(&mut out);
+        out.push_sql("* FROM unnest(");
+        self.0.push_arrays(&mut out)?;
+        out.push_sql("))");
+        push_select(&mut out, if LOCK { "before.version = c.version" } else { "TRUE" });
+        if LOCK {
+            out.push_sql(" JOIN customers before ON before.id = c.id FOR NO KEY UPDATE OF c SKIP LOCKED");
+        }
         Ok(())
     }
 }
 
-impl QueryFragment<Pg> for Select<'_, false> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        push_pg_input(&self.0, &mut out)?;
-        push_columns(&mut out, "TRUE");
-        Ok(())
-    }
-}
-
-impl QueryFragment<Sqlite> for Select<'_, false> {
+impl<const LOCK: bool> QueryFragment<Sqlite> for Select<'_, LOCK> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         push_input(&mut out);
         self.0.push_row(&mut out)?;
         out.push_sql(")");
-        push_columns(&mut out, "TRUE");
+        push_select(&mut out, "TRUE");
         Ok(())
     }
 }
 
-fn push_input<DB: diesel::backend::Backend>(out: &mut AstPass<'_, '_, DB>) {
+fn push_input<DB: Backend>(out: &mut AstPass<'_, '_, DB>) {
     out.push_sql("WITH input (");
     push_names(out, "", Wanted::NAMES);
     out.push_sql(") AS (SELECT ");
 }
 
-fn push_pg_input<'b>(input: &'b WantedArrays<'_>, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-    push_input(out);
-    out.push_sql("* FROM unnest(");
-    input.push_arrays(out)?;
-    out.push_sql("))");
-    Ok(())
-}
-
-fn push_columns<DB: diesel::backend::Backend>(out: &mut AstPass<'_, '_, DB>, is_current: &str) {
-    for part in [" SELECT i.ord, ", SESSION_IS_ALIVE, ", ", is_current, ", c.version, "] {
-        out.push_sql(part);
-    }
+/// The session is a subquery: PostgreSQL might read the whole table for a join, by a plan made while it was empty.
+fn push_select<DB: Backend>(out: &mut AstPass<'_, '_, DB>, is_current: &str) {
+    out.push_sql(
+        " SELECT i.ord, i.session_id IS NULL OR (SELECT s.id FROM sessions s
+            WHERE s.id = i.session_id AND s.customer_id = i.wanted_id) IS NOT NULL, ",
+    );
+    out.push_sql(is_current);
+    out.push_sql(", c.version, ");
     push_names(out, "c.", CustomerRow::NAMES);
     out.push_sql(", ");
     push_names(out, "a.", AddressRow::NAMES);
-    out.push_sql(" FROM input i JOIN customers c ON c.id = i.wanted_id LEFT JOIN addresses a ON a.customer_id = c.id");
+    out.push_sql(
+        " FROM input i JOIN customers c ON c.id = i.wanted_id LEFT JOIN addresses a ON a.customer_id = c.id",
+    );
 }

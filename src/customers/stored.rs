@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
-use diesel::sql_types::{Date, Nullable, Text};
+use diesel::sql_types::{BigInt, Date, Nullable, Text};
 
 use super::change::{AddressMembers, Name};
 use super::email::Email;
@@ -10,7 +10,7 @@ use super::model::{Address, Customer, Versioned};
 use super::postal_code::PostalCode;
 use super::queries::NewCustomer;
 use super::slug;
-use crate::db::statement::columns;
+use crate::db::statement::{Columns, columns};
 use crate::schema::{addresses, customers};
 
 columns! {
@@ -42,8 +42,12 @@ columns! {
     }
 }
 
+/// The columns of [`Stored`], as a statement returns them.
+pub(super) type StoredTypes =
+    (BigInt, <CustomerRow as Columns>::SqlTypes, Nullable<<AddressRow as Columns>::SqlTypes>);
+
 /// A customer's row with its version and its address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 pub(super) struct Stored {
     pub(super) version: i64,
     pub(super) customer: CustomerRow,
