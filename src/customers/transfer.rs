@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use serde::Serialize;
 
 use super::change::{Change, member, whole_address};
-use super::model::{Customer, CustomerId};
+use super::model::{Customer, CustomerId, ID_LIMIT};
 use super::queries::{NewCustomer, NewRow, create, insert_rows};
 use super::read::find_many;
 use super::slug;
@@ -51,7 +51,7 @@ fn read_id(value: &Json<'_>) -> Result<CustomerId, Refusal> {
         Json::Number(digits) => CustomerId::parse(digits),
         _ => None,
     };
-    id.ok_or_else(|| Refusal::new(FieldCode::OutOfRange, "An id is a positive integer below 2^53."))
+    id.ok_or_else(|| Refusal::out_of_range("An id is a positive integer below 2^53.", 1, ID_LIMIT - 1))
 }
 
 fn read_hash(value: &Json<'_>) -> Result<String, Refusal> {

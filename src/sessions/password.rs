@@ -48,12 +48,8 @@ impl Password {
     fn of_length(value: &Json<'_>, length: RangeInclusive<usize>) -> Result<Self, Refusal> {
         let password: String = value.text()?.nfc().collect();
         match password.chars().count() {
-            count if count < *length.start() => {
-                Err(Refusal::new(FieldCode::TooShort, format!("At least {} characters are needed.", length.start())))
-            }
-            count if count > *length.end() => {
-                Err(Refusal::new(FieldCode::TooLong, format!("At most {} characters are allowed.", length.end())))
-            }
+            count if count < *length.start() => Err(Refusal::too_short(*length.start() as u64)),
+            count if count > *length.end() => Err(Refusal::too_long(*length.end() as u64)),
             _ => Ok(Self(password)),
         }
     }
