@@ -65,6 +65,7 @@ impl Change {
                 AddressChange::Set(members) => Some(members),
                 AddressChange::Keep | AddressChange::Remove => None,
             },
+            created_at: None,
         })
     }
 }

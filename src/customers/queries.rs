@@ -33,6 +33,8 @@ pub struct NewCustomer {
     pub date_of_birth: Option<NaiveDate>,
     /// Optional; with all required members.
     pub address: Option<AddressMembers>,
+    /// When the customer began; now, unless that was elsewhere.
+    pub created_at: Option<UtcMicros>,
 }
 
 #[derive(Insertable)]
@@ -76,7 +78,7 @@ impl<'a> CustomerInsert<'a> {
             slug,
             date_of_birth: new.date_of_birth,
             version: 1,
-            created_at: now,
+            created_at: new.created_at.unwrap_or(now),
             updated_at: now,
         }
     }
