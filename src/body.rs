@@ -17,7 +17,7 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, StreamExt};
 
-pub use self::errors::{FieldCode, FieldError, FieldErrors, Refusal, pointer};
+pub use self::errors::{FieldCode, FieldError, FieldErrors, Params, Refusal, pointer};
 pub use self::json::{Json, Members, NotMembers};
 pub(crate) use self::request_body::RequestBody;
 use crate::problem::Problem;
@@ -89,7 +89,8 @@ fn check_media_type(request: &HttpRequest, accepted: &'static [&'static str]) ->
     // RFC 8259 §11 gives JSON no charset parameter; UTF-8 is tolerated, another is not what would be read.
     let charset_fits = parts.all(|parameter| match parameter.split_once('=') {
         Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            let value = value.trim().trim_matches('"');
+            value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8")
         }
         _ => true,
     });

@@ -11,11 +11,13 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderVal
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-use crate::body::FieldError;
+use crate::body::{FieldError, Refusal};
 use crate::db::DbError;
 
 /// The media type of every error body.
 pub const MEDIA_TYPE: &str = "application/problem+json";
+
+const EMAIL_TAKEN: &str = "Another account uses this email address.";
 
 /// Why a request did not succeed.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ pub enum Problem {
     RequestTimeout,
     /// 409: another customer has the email.
     EmailTaken,
-    /// 412: `If-Match` names another version.
+    /// 412: `If-Match` or `If-None-Match` does not allow the customer's version.
     VersionMismatch,
     /// 413: the body is longer than [`crate::body::LONGEST`].
     BodyTooLarge,
@@ -74,7 +76,7 @@ struct Document<'a> {
     detail: Cow<'a, str>,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    errors: Option<&'a [FieldError]>,
+    errors: Option<Cow<'a, [FieldError]>>,
 }
 
 impl Problem {
@@ -121,8 +123,8 @@ impl Problem {
             Self::NotFound => "There is nothing here.",
             Self::MethodNotAllowed => "This path does not take that method.",
             Self::RequestTimeout => "The request was not finished in time.",
-            Self::EmailTaken => "Another account uses this email address.",
-            Self::VersionMismatch => "The customer has changed since the version that If-Match names.",
+            Self::EmailTaken => EMAIL_TAKEN,
+            Self::VersionMismatch => "The customer's version is not one that If-Match or If-None-Match allows.",
             Self::BodyTooLarge => "A body may have at most 64 KiB.",
             Self::UnsupportedMediaType(accepted) => {
                 return Cow::Owned(format!("Send the body as {}, in UTF-8.", accepted.join(" or ")));
@@ -149,12 +151,17 @@ impl Problem {
             code: self.code(),
             detail: self.detail(),
             request_id,
-            errors: match self {
-                Self::Validation(errors) => Some(errors),
-                _ => None,
-            },
+            errors: self.errors(),
         };
         serde_json::to_vec(&document).unwrap_or_default()
+    }
+
+    fn errors(&self) -> Option<Cow<'_, [FieldError]>> {
+        match self {
+            Self::Validation(errors) => Some(Cow::Borrowed(errors)),
+            Self::EmailTaken => Some(Cow::Owned(vec![Refusal::taken(EMAIL_TAKEN).at("#/email")])),
+            _ => None,
+        }
     }
 
     /// `WWW-Authenticate`, for 401 and 403 (RFC 6750 §3).

@@ -1,6 +1,5 @@
 //! Builds the application and starts it; `main` and the tests use the same.
 
-use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,17 +15,18 @@ use actix_web::{App, HttpResponse, web};
 use socket2::{Domain, Socket, Type};
 
 use crate::customers::{self, Reads, Updates};
-use crate::db::{Database, DbError, Lane, Target, migrate, pending_migrations};
+use crate::db::{Database, Lane};
 use crate::http::{Deadlines, Timeouts};
 use crate::operations::{edge, health};
+pub use crate::prepare::StartError;
+use crate::prepare::{Missing, Prepared, prepare};
 use crate::problem::Problem;
-use crate::sessions::keys::Keys;
+use crate::sessions;
 use crate::sessions::password::Passwords;
 use crate::sessions::refresh::RefreshTokens;
 use crate::sessions::routes::{Lifetimes, Signer};
 use crate::sessions::token::AccessTokens;
-use crate::sessions::{self, secret};
-use crate::settings::{Settings, SettingsError};
+use crate::settings::Settings;
 use crate::threads;
 use crate::throttle::Throttle;
 
@@ -34,34 +34,6 @@ use crate::throttle::Throttle;
 const LANES: usize = 2;
 /// How long a closing connection may take to hear the end.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A migration may take longer than a request's statement.
-const MIGRATION_TIMEOUT: Duration = Duration::from_secs(3600);
-
-/// Why the service could not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// Exit code 2.
-    Configuration(String),
-    /// Exit code 1.
-    Failed(String),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Configuration(text) => write!(f, "configuration: {text}"),
-            Self::Failed(text) => f.write_str(text),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
-
-impl From<SettingsError> for StartError {
-    fn from(error: SettingsError) -> Self {
-        Self::Configuration(error.to_string())
-    }
-}
 
 /// What handlers share.
 #[derive(Clone)]
@@ -104,14 +76,11 @@ impl Running {
 /// # Errors
 /// One line that names what is wrong.
 pub fn start(settings: &Settings) -> Result<Running, StartError> {
-    let secret = secret::load(&settings.auth).map_err(StartError::Configuration)?;
-    let target = settings.target()?;
-    prepare(settings, &target)?;
+    let Prepared { secret, keys, target } = prepare(settings, Missing::Make)?;
     let listener = listen(settings.server.bind)?;
     let address = listener.local_addr().map_err(|error| StartError::Failed(error.to_string()))?;
     let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
     let database = Database::start(settings, target, LANES).map_err(failed)?;
-    let keys = Keys::load(&settings.auth, &secret).map_err(StartError::Configuration)?;
     let tokens = web::Data::new(AccessTokens::new(&settings.auth, keys));
     let lifetimes = Lifetimes::from(&settings.auth);
     let refresh = RefreshTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?;
@@ -149,23 +118,6 @@ async fn upkeep(database: Database, throttle: web::Data<Throttle>, lifetimes: Li
             }
         }
     }
-}
-
-/// Opens one connection, so that a missing database is one clear line, and migrates.
-fn prepare(settings: &Settings, target: &Target) -> Result<(), StartError> {
-    let system = target.system();
-    let failed = |error: DbError| StartError::Failed(format!("{system}: {error}"));
-    let mut connection = target
-        .connect(settings.database.connect_timeout(), MIGRATION_TIMEOUT)
-        .map_err(|error| StartError::Failed(format!("{system}: {}", error.to_string().trim().replace('\n', " "))))?;
-    if settings.database.migrate_at_start {
-        for name in migrate(&mut connection).map_err(failed)? {
-            log::info!("applied migration {name}");
-        }
-    } else if let Some(first) = pending_migrations(&mut connection).map_err(failed)?.first() {
-        log::warn!("migration {first} is pending: run `clientele migrate run`; not ready until then");
-    }
-    Ok(())
 }
 
 /// Connections that may wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`). Beyond them a client

@@ -1,10 +1,15 @@
 //! Typed settings: `config/default.toml`, overlaid by a file, overlaid by variables; validated once.
 //!
 //! The compiled-in defaults double as the list of known keys and of their types, so a key cannot exist
-//! without a documented default, and an unknown one is an error that names its nearest neighbour.
+//! without a documented default, and an unknown one is an error that names its nearest neighbour. No error repeats a
+//! value: it may be a secret in the wrong place.
 
+mod database_url;
 mod layers;
+mod limits;
+mod secret;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +18,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+pub use self::database_url::{DatabaseUrl, PostgresUrl};
+pub use self::secret::{Secret, trimmed};
 use crate::db::Target;
 
 /// The documented defaults, as shipped.
@@ -33,36 +40,6 @@ impl std::error::Error for SettingsError {}
 impl SettingsError {
     fn new(message: impl Into<String>) -> Self {
         Self(message.into())
-    }
-}
-
-/// Text that never appears in logs, `Debug` or `config show`.
-#[derive(Clone, Default, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() { "\"\"" } else { "[redacted]" })
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(if self.0.is_empty() { "" } else { "[redacted]" })
     }
 }
 
@@ -103,11 +80,10 @@ pub struct Server {
     pub shutdown_timeout_seconds: u64,
 }
 
-/// Names the value, which the standard library's message does not.
+/// Says what is expected, which the standard library's message does not.
 fn socket_address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let expected = "an address and a port such as 127.0.0.1:8080";
-    text.parse().map_err(|_| serde::de::Error::custom(format!("{text:?} is not {expected}")))
+    text.parse().map_err(|_| serde::de::Error::custom("expected an address and a port such as 127.0.0.1:8080"))
 }
 
 /// `[database]`: where the data is and how it is reached.
@@ -136,49 +112,6 @@ impl Database {
     /// The time to wait for a connection.
     pub fn connect_timeout(&self) -> Duration {
         Duration::from_secs(self.connect_timeout_seconds)
-    }
-}
-
-/// A database URL whose password is not shown.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct DatabaseUrl(String);
-
-impl DatabaseUrl {
-    /// The URL with its password.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// The URL as it may be shown: what is, or might hide, a password is replaced.
-    pub fn redacted(&self) -> String {
-        let Some((scheme, rest)) = self.0.split_once("://") else {
-            return "[redacted]".into();
-        };
-        let (base, query) = rest.split_once('?').map_or((rest, None), |(base, query)| (base, Some(query)));
-        // A password may itself hold an @: the last one ends it.
-        let base = match base.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
-            Some((Some((user, _)), host)) => format!("{user}:[redacted]@{host}"),
-            _ => base.to_owned(),
-        };
-        let query = match query {
-            Some(query) if query.contains('%') || query.contains("pass") => "?[redacted]".to_owned(),
-            Some(query) => format!("?{query}"),
-            None => String::new(),
-        };
-        format!("{scheme}://{base}{query}")
-    }
-}
-
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.redacted())
-    }
-}
-
-impl Serialize for DatabaseUrl {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.redacted())
     }
 }
 
@@ -243,9 +176,10 @@ impl<'de> Deserialize<'de> for Network {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let address = text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
-        address.or_else(|_| text.parse()).map(Self).map_err(|_| {
-            serde::de::Error::custom(format!("{text:?} is neither an address nor a network such as 10.0.0.0/8"))
-        })
+        address
+            .or_else(|_| text.parse())
+            .map(Self)
+            .map_err(|_| serde::de::Error::custom("expected addresses and networks such as 10.0.0.0/8"))
     }
 }
 
@@ -282,73 +216,26 @@ impl Settings {
     /// Layers the defaults, then `file`, then `variables` (`CLIENTELE__…` and `DATABASE_URL`; others are ignored).
     ///
     /// # Errors
-    /// A file that cannot be read or parsed, an unknown key, or a value that is out of its range.
+    /// A file that cannot be read or parsed, an unknown key, two variables that set one key differently, or a value that is
+    /// out of its range.
     pub fn load(
         file: Option<&Path>,
-        variables: impl IntoIterator<Item = (String, String)>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, SettingsError> {
         let mut merged: Table =
             DEFAULTS.parse().map_err(|error| SettingsError::new(format!("config/default.toml: {error}")))?;
         if let Some(path) = file {
             layers::overlay_file(&mut merged, path)?;
         }
-        for (name, value) in variables {
-            layers::overlay_variable(&mut merged, &name, &value)?;
-        }
-        let settings: Self = Value::Table(merged)
-            .try_into()
-            .map_err(|error: toml::de::Error| SettingsError::new(error.to_string().trim().replace('\n', " ")))?;
+        layers::overlay_variables(&mut merged, variables)?;
+        limits::check_numbers(&merged)?;
+        let settings: Self = Value::Table(merged).try_into().map_err(|error| expected(&error))?;
         settings.validate()?;
         Ok(settings)
     }
 
     fn validate(&self) -> Result<(), SettingsError> {
-        let positive = [
-            ("server.max_connections", self.server.max_connections as u64),
-            ("server.head_timeout_seconds", self.server.head_timeout_seconds),
-            ("server.body_timeout_seconds", self.server.body_timeout_seconds),
-            ("database.writers", self.database.writers as u64),
-            ("database.queue", self.database.queue as u64),
-            ("database.queue_timeout_seconds", self.database.queue_timeout_seconds),
-            ("database.connect_timeout_seconds", self.database.connect_timeout_seconds),
-            ("database.statement_timeout_seconds", self.database.statement_timeout_seconds),
-            ("auth.access_token_seconds", self.auth.access_token_seconds),
-            ("auth.session_idle_seconds", self.auth.session_idle_seconds),
-            ("auth.session_absolute_seconds", self.auth.session_absolute_seconds),
-            ("auth.password_queue", self.auth.password_queue as u64),
-            ("throttle.address_burst", self.throttle.address_burst.into()),
-            ("throttle.address_per_minute", self.throttle.address_per_minute.into()),
-            ("throttle.account_burst", self.throttle.account_burst.into()),
-            ("throttle.account_per_minute", self.throttle.account_per_minute.into()),
-        ];
-        if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
-            return Err(SettingsError::new(format!("{key} must be at least 1")));
-        }
-        for (key, value, most) in [
-            ("server.workers", self.server.workers, 1024),
-            ("database.threads", self.database.threads, 256),
-            ("database.writers", self.database.writers, 64),
-            ("database.queue", self.database.queue, 1_000_000),
-            ("auth.password_threads", self.auth.password_threads, 256),
-            ("auth.password_queue", self.auth.password_queue, 100_000),
-        ] {
-            if value > most {
-                return Err(SettingsError::new(format!("{key} must be at most {most}")));
-            }
-        }
-        if self.auth.wrong_password_milliseconds > 60_000 {
-            return Err(SettingsError::new("auth.wrong_password_milliseconds must be at most 60000"));
-        }
-        // Beyond a century a date can no longer be computed with.
-        for (key, seconds) in [
-            ("auth.access_token_seconds", self.auth.access_token_seconds),
-            ("auth.session_idle_seconds", self.auth.session_idle_seconds),
-            ("auth.session_absolute_seconds", self.auth.session_absolute_seconds),
-        ] {
-            if seconds > 3_000_000_000 {
-                return Err(SettingsError::new(format!("{key} must be at most 3000000000")));
-            }
-        }
+        limits::check_filter("log.filter", &self.log.filter)?;
         if self.auth.algorithm == Algorithm::EdDSA && self.auth.key_file.as_os_str().is_empty() {
             return Err(SettingsError::new(
                 "auth.algorithm = \"EdDSA\" needs auth.key_file: see `clientele keys generate`",
@@ -361,9 +248,16 @@ impl Settings {
     /// The database that `database.url` names.
     ///
     /// # Errors
-    /// A scheme that is neither SQLite's nor PostgreSQL's, or no path.
+    /// A scheme that is neither SQLite's nor PostgreSQL's, no path, or a password that is not percent-encoded.
     pub fn target(&self) -> Result<Target, SettingsError> {
-        Target::parse(self.database.url.expose())
-            .map_err(|reason| SettingsError::new(format!("database.url: {reason}")))
+        self.database.url.target().map_err(|reason| SettingsError::new(format!("database.url: {reason}")))
     }
+}
+
+/// What serde expected, and of which key. It says so last, after the value.
+fn expected(error: &toml::de::Error) -> SettingsError {
+    let text = error.to_string();
+    let key = text.trim_end().rsplit_once("\nin `").map_or("a key", |(_, key)| key.trim_end_matches('`'));
+    let expected = error.message().rsplit_once("expected ").map_or("another value", |(_, expected)| expected);
+    SettingsError::new(format!("{key}: expected {expected}"))
 }

@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cluster::Cluster;
+use cluster::{Cluster, newest_server};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -69,6 +69,25 @@ fn on_sqlite_a_row_stands_under_its_key() -> Outcome {
     )
     .load(&mut connection)?;
     assert!(indexes.is_empty(), "{:?}", indexes.iter().map(|index| &index.name).collect::<Vec<_>>());
+    Ok(())
+}
+
+/// Of two ways in which the tests' server cannot be set up, and one in which it cannot be started.
+#[test]
+fn a_postgresql_that_cannot_be_set_up_says_why() -> Outcome {
+    use std::os::unix::fs::PermissionsExt;
+
+    let programs = newest_server()?;
+    let folder = tempfile::tempdir()?;
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
+    let reason = || Cluster::with_programs(folder.path().to_owned()).err().unwrap_or_default();
+    assert!(reason().contains("initdb: not found"), "{}", reason());
+    // A program by itself does not find those that belong to it.
+    std::fs::copy(programs.join("initdb"), folder.path().join("initdb"))?;
+    assert!(reason().contains("\"postgres\" is needed by"), "{}", reason());
+    std::fs::remove_file(folder.path().join("initdb"))?;
+    std::os::unix::fs::symlink(programs.join("initdb"), folder.path().join("initdb"))?;
+    assert!(reason().contains("pg_ctl: No such file"), "{}", reason());
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::problem::Problem;
 
@@ -33,8 +34,23 @@ pub enum FieldCode {
     PasswordWeak,
     /// Not the same as the field it repeats.
     Mismatch,
-    /// Not what is stored.
+    /// Not what it was compared with, such as the current password.
     Incorrect,
+    /// Somebody else has it.
+    Taken,
+    /// Good once it has been confirmed.
+    NeedsConfirmation,
+}
+
+/// The numbers behind a field's code, so that a client can say it in another language.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Params {
+    /// The least that is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<Value>,
+    /// The most that is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<Value>,
 }
 
 /// One row of a reply's `errors`.
@@ -44,6 +60,9 @@ pub struct FieldError {
     pub pointer: String,
     /// For programs.
     pub code: FieldCode,
+    /// Where the code has numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub params: Option<Params>,
     /// For people.
     pub detail: Cow<'static, str>,
 }
@@ -52,13 +71,44 @@ pub struct FieldError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     code: FieldCode,
+    params: Option<Params>,
     detail: Cow<'static, str>,
 }
 
 impl Refusal {
     /// A refusal with its text for people.
     pub fn new(code: FieldCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, params: None, detail: detail.into() }
+    }
+
+    /// A refusal of what lies beyond a limit.
+    pub fn limit(code: FieldCode, detail: impl Into<Cow<'static, str>>, params: Params) -> Self {
+        Self { params: Some(params), ..Self::new(code, detail) }
+    }
+
+    /// The text has fewer characters than these.
+    pub fn too_short(min: u64) -> Self {
+        let detail: Cow<'static, str> = match min {
+            1 => "This field must not be empty.".into(),
+            min => format!("At least {min} characters are needed.").into(),
+        };
+        Self::limit(FieldCode::TooShort, detail, Params { min: Some(min.into()), max: None })
+    }
+
+    /// The text has more characters than these.
+    pub fn too_long(max: u64) -> Self {
+        let detail = format!("At most {max} characters are allowed.");
+        Self::limit(FieldCode::TooLong, detail, Params { min: None, max: Some(max.into()) })
+    }
+
+    /// The value lies outside what is allowed.
+    pub fn out_of_range(detail: &'static str, min: impl Into<Value>, max: impl Into<Value>) -> Self {
+        Self::limit(FieldCode::OutOfRange, detail, Params { min: Some(min.into()), max: Some(max.into()) })
+    }
+
+    /// Somebody else has the value.
+    pub fn taken(detail: &'static str) -> Self {
+        Self::new(FieldCode::Taken, detail)
     }
 
     /// The field must be there.
@@ -76,6 +126,12 @@ impl Refusal {
         Self::new(FieldCode::Type, format!("This must be {expected}."))
     }
 
+    /// The field error at a place.
+    pub fn at(self, pointer: impl Into<String>) -> FieldError {
+        let Self { code, params, detail } = self;
+        FieldError { pointer: pointer.into(), code, params, detail }
+    }
+
     /// For people.
     pub fn detail(&self) -> &str {
         &self.detail
@@ -90,7 +146,7 @@ impl FieldErrors {
     /// Notes a refusal at a place.
     pub fn add(&mut self, pointer: impl Into<String>, refusal: Refusal) {
         if self.0.len() < MOST_ERRORS {
-            self.0.push(FieldError { pointer: pointer.into(), code: refusal.code, detail: refusal.detail });
+            self.0.push(refusal.at(pointer));
         }
     }
 

@@ -3,14 +3,14 @@
 use clap::Subcommand;
 
 use super::{Failure, print};
-use crate::sessions::secret;
+use crate::prepare::{Missing, prepare};
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
 pub(super) enum Config {
     /// Print the effective settings as TOML, secrets redacted
     Show,
-    /// Check the settings as `serve` would, without starting; makes no secret file
+    /// Do what `serve` does before it listens, database and keys included, but make nothing
     Check,
 }
 
@@ -22,11 +22,7 @@ impl Config {
                 print(text.trim_end())
             }
             Self::Check => {
-                let auth = &settings.auth;
-                let to_be_made = auth.secret.expose().is_empty() && auth.generate_secret && !auth.secret_file.exists();
-                if !to_be_made {
-                    secret::load(auth).map_err(|error| Failure::Usage(format!("configuration: {error}")))?;
-                }
+                prepare(settings, Missing::Leave)?;
                 print("the settings are good")
             }
         }

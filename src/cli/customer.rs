@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 
-use super::{Failure, connect, print};
+use super::{Failure, connect, connect_existing, print};
 use crate::body::{Json, Refusal};
 use crate::customers::{self, CustomerId, Email, Name, NewCustomer};
 use crate::db::{Constraint, DbError};
@@ -84,13 +84,13 @@ impl Customer {
         match self {
             Self::Create(create) => create.run(settings),
             Self::Show { id } => {
-                let found = customers::find_by_id(&mut connect(settings)?, id)?;
+                let found = customers::find_by_id(&mut connect_existing(settings)?, id)?;
                 let found = found.ok_or_else(|| Failure::Failed(format!("there is no customer {id}")))?;
                 let json = serde_json::to_string_pretty(&found.customer);
                 print(json.map_err(|error| Failure::Failed(error.to_string()))?)
             }
             Self::Erase { id } => {
-                if !customers::erase_by_id(&mut connect(settings)?, id)? {
+                if !customers::erase_by_id(&mut connect_existing(settings)?, id)? {
                     return Err(Failure::Failed(format!("there is no customer {id}")));
                 }
                 Event::Erasure.record(Some(id), None);
@@ -111,6 +111,7 @@ impl Create {
             last_name: self.last_name,
             date_of_birth: self.date_of_birth,
             address: None,
+            created_at: None,
         };
         let hash = if self.password_stdin { Some(read_password(&new)?) } else { None };
         let outcome = customers::create(&mut connection, self.id, &new, hash.as_deref());
@@ -127,7 +128,7 @@ impl Create {
 fn read_password(new: &NewCustomer) -> Result<String, Failure> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
-    let text = line.trim_end_matches(['\r', '\n']).to_owned();
+    let text = line.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']).to_owned();
     let refused = |refusal: Refusal| Failure::Usage(refusal.detail().to_owned());
     let password = Password::to_set(&Json::String(text.into())).map_err(refused)?;
     password.check_strength(&[new.email.typed(), &new.first_name.text, &new.last_name.text]).map_err(refused)?;

@@ -1,19 +1,19 @@
 //! `clientele customer export`
 
-use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, connect};
+use super::{Failure, connect_existing};
 use crate::customers::export;
+use crate::db::DbConnection;
+use crate::private_file::PrivateFile;
 use crate::settings::Settings;
 
 #[derive(Args)]
 pub(super) struct Export {
-    /// The file to write, with mode 0600 (default: standard output)
+    /// The file to write, with mode 0600; one that is there is replaced when all is written (default: standard output)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Write password hashes too, for an import elsewhere
@@ -23,25 +23,31 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) fn run(self, settings: &Settings) -> Result<(), Failure> {
-        let mut connection = connect(settings)?;
-        let target: Box<dyn Write> = match &self.out {
+        let mut connection = connect_existing(settings)?;
+        match &self.out {
             Some(path) => {
-                let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-                Box::new(file.map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?)
+                let mut file = PrivateFile::replacing(path)?;
+                self.write(&mut connection, &mut file)?;
+                Ok(file.finish()?)
             }
-            None => Box::new(std::io::stdout()),
-        };
-        let mut target = BufWriter::new(target);
-        let mut after = 0;
-        loop {
-            let lines = export(&mut connection, after, self.with_passwords)?;
-            let Some(last) = lines.last() else { break };
-            after = last.id();
-            for line in &lines {
-                serde_json::to_writer(&mut target, line).map_err(std::io::Error::from)?;
-                writeln!(target)?;
+            None => {
+                let mut out = BufWriter::new(std::io::stdout());
+                self.write(&mut connection, &mut out)?;
+                Ok(out.flush()?)
             }
         }
-        Ok(target.flush()?)
+    }
+
+    fn write(&self, connection: &mut DbConnection, out: &mut impl Write) -> Result<(), Failure> {
+        let mut after = 0;
+        loop {
+            let lines = export(connection, after, self.with_passwords)?;
+            let Some(last) = lines.last() else { return Ok(()) };
+            after = last.id();
+            for line in &lines {
+                serde_json::to_writer(&mut *out, line).map_err(std::io::Error::from)?;
+                writeln!(out)?;
+            }
+        }
     }
 }

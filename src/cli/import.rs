@@ -1,5 +1,6 @@
 //! `clientele customer import`: JSON Lines, a chunk at a time.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ struct Report {
     added: u64,
     present: u64,
     refused: u64,
+    /// Members that were not kept: in how many lines, and the first of them.
+    unkept: BTreeMap<&'static str, (u64, u64)>,
 }
 
 impl Import {
@@ -47,7 +50,8 @@ impl Import {
         let mut chunk: Vec<(u64, ImportLine)> = Vec::with_capacity(CHUNK);
         while let Some(line) = next_line(&mut reader)? {
             report.read += 1;
-            match parse(&line) {
+            let line = if report.read == 1 { without_mark(&line) } else { &line };
+            match parse(line) {
                 Ok(None) => {}
                 Ok(Some(parsed)) => chunk.push((report.read, parsed)),
                 Err(reasons) => report.refuse(report.read, &reasons)?,
@@ -71,13 +75,18 @@ fn add(
     let fates = import(connection, &lines, seen)?;
     for (number, fate) in numbers.into_iter().zip(fates) {
         match fate {
-            Fate::Added => report.added += 1,
+            Fate::Added(unkept) => report.add(number, &unkept),
             Fate::Present => report.present += 1,
             Fate::IdTaken => report.refuse(number, "#/id: another customer has this id")?,
-            Fate::EmailTaken => report.refuse(number, "#/email: a customer with another id has this email")?,
+            Fate::EmailTaken => report.refuse(number, "#/email: another customer has this email")?,
         }
     }
     report.progress()
+}
+
+/// Some editors put a byte order mark before a text.
+fn without_mark(line: &[u8]) -> &[u8] {
+    line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line)
 }
 
 /// The next line without its end; longer ones than a request's body are cut, and refused by what is left of them.
@@ -129,6 +138,13 @@ fn parse(line: &[u8]) -> Result<Option<ImportLine>, String> {
 }
 
 impl Report {
+    fn add(&mut self, number: u64, unkept: &[&'static str]) {
+        self.added += 1;
+        for name in unkept {
+            self.unkept.entry(name).or_insert((0, number)).0 += 1;
+        }
+    }
+
     fn refuse(&mut self, number: u64, reason: &str) -> Result<(), Failure> {
         self.refused += 1;
         Ok(writeln!(std::io::stderr(), "line {number}: {reason}")?)
@@ -147,12 +163,24 @@ impl Report {
         if std::io::stderr().is_terminal() {
             writeln!(std::io::stderr())?;
         }
+        for (name, (count, first)) in &self.unkept {
+            let kept = if dry_run { "would not be kept" } else { "was not kept" };
+            writeln!(std::io::stderr(), "{name} {kept} in {count} lines, first in line {first}: {}", why_unkept(name))?;
+        }
         let added = if dry_run { "would be added" } else { "added" };
-        let Self { read, added: count, present, refused } = self;
+        let Self { read, added: count, present, refused, .. } = self;
         print(format_args!("{read} lines: {count} {added}, {present} were there, {refused} refused"))?;
         match refused {
             0 => Ok(()),
             refused => Err(Failure::Failed(format!("{refused} lines were refused"))),
         }
+    }
+}
+
+fn why_unkept(name: &str) -> &'static str {
+    match name {
+        "slug" => "it is not one of this name, or another customer has it",
+        "created_at" => "it is no past moment such as 2026-01-31T12:00:00Z",
+        _ => "there is no place for it",
     }
 }

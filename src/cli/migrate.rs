@@ -2,8 +2,9 @@
 
 use clap::Subcommand;
 
-use super::{Failure, connect_unmigrated, print};
-use crate::db::{migrate, revert_last, statuses};
+use super::{Failure, connect_unmigrated, open, print};
+use crate::db::{DbConnection, migrate, revert_last, statuses, unknown_migrations};
+use crate::server::StartError;
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
@@ -12,31 +13,37 @@ pub(super) enum Migrate {
     Run,
     /// Revert the migration applied last; what it made is lost
     Revert,
-    /// List all migrations; exit code 1 when one is pending
+    /// List all migrations; exit code 1 when one is pending, or applied and unknown to this version
     Status,
 }
 
 impl Migrate {
     pub(super) fn run(self, settings: &Settings) -> Result<(), Failure> {
-        let mut connection = connect_unmigrated(settings)?;
         match self {
             Self::Run => {
+                let target = settings.target().map_err(StartError::from)?;
+                let mut connection = open(settings, &target)?;
                 let applied = migrate(&mut connection)?;
                 applied.iter().try_for_each(|name| print(format_args!("applied {name}")))?;
                 if applied.is_empty() { print("nothing to apply") } else { Ok(()) }
             }
-            Self::Revert => print(format_args!("reverted {}", revert_last(&mut connection)?)),
-            Self::Status => {
-                let statuses = statuses(&mut connection)?;
-                for status in &statuses {
-                    let mark = if status.applied { "applied" } else { "pending" };
-                    print(format_args!("{mark} {}", status.name))?;
-                }
-                match statuses.iter().filter(|status| !status.applied).count() {
-                    0 => Ok(()),
-                    pending => Err(Failure::Failed(format!("{pending} pending"))),
-                }
-            }
+            Self::Revert => print(format_args!("reverted {}", revert_last(&mut connect_unmigrated(settings)?)?)),
+            Self::Status => status(&mut connect_unmigrated(settings)?),
         }
+    }
+}
+
+fn status(connection: &mut DbConnection) -> Result<(), Failure> {
+    let statuses = statuses(connection)?;
+    for status in &statuses {
+        let mark = if status.applied { "applied" } else { "pending" };
+        print(format_args!("{mark} {}", status.name))?;
+    }
+    let unknown = unknown_migrations(connection)?;
+    unknown.iter().try_for_each(|version| print(format_args!("unknown {version}")))?;
+    match statuses.iter().filter(|status| !status.applied).count() {
+        0 if unknown.is_empty() => Ok(()),
+        0 => Err(Failure::Failed("the database is newer than this version of clientele".into())),
+        pending => Err(Failure::Failed(format!("{pending} pending"))),
     }
 }

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::db::{DbConnection, DbError};
+use crate::db::{DbConnection, DbError, Target};
 use crate::operations::logging;
 use crate::server::StartError;
 use crate::settings::Settings;
@@ -116,11 +116,7 @@ fn report(text: &str, code: u8) -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    let settings = Settings::load(
-        arguments.config.as_deref(),
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-    )
-    .map_err(StartError::from)?;
+    let settings = Settings::load(arguments.config.as_deref(), std::env::vars_os()).map_err(StartError::from)?;
     logging::install(&settings.log);
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(&settings),
@@ -139,20 +135,39 @@ fn print(text: impl std::fmt::Display) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout(), "{text}")?)
 }
 
-/// A connection for a command, to a database whose migrations are complete.
+/// A connection for a command that adds something, to a database whose migrations are complete; it is made and migrated
+/// where it must be.
 fn connect(settings: &Settings) -> Result<DbConnection, Failure> {
-    let mut connection = connect_unmigrated(settings)?;
+    let mut connection = open(settings, &settings.target().map_err(StartError::from)?)?;
     if settings.database.migrate_at_start {
         crate::db::migrate(&mut connection)?;
     }
+    complete(connection)
+}
+
+/// A connection for a command that looks at what is there: it makes nothing.
+fn connect_existing(settings: &Settings) -> Result<DbConnection, Failure> {
+    complete(connect_unmigrated(settings)?)
+}
+
+fn complete(mut connection: DbConnection) -> Result<DbConnection, Failure> {
     match crate::db::pending_migrations(&mut connection)?.first() {
         None => Ok(connection),
         Some(first) => Err(Failure::Failed(format!("migration {first} is pending: run `clientele migrate run`"))),
     }
 }
 
+/// A connection to a database that is there.
 fn connect_unmigrated(settings: &Settings) -> Result<DbConnection, Failure> {
     let target = settings.target().map_err(StartError::from)?;
+    if let Some(path) = target.missing_file() {
+        return Err(Failure::Failed(format!("there is no database at {}", path.display())));
+    }
+    open(settings, &target)
+}
+
+/// A connection; a SQLite database that is missing is made.
+fn open(settings: &Settings, target: &Target) -> Result<DbConnection, Failure> {
     target.connect(settings.database.connect_timeout(), STATEMENT_TIMEOUT).map_err(|error| {
         Failure::Failed(format!("{}: {}", target.system(), error.to_string().trim().replace('\n', " ")))
     })

@@ -1,10 +1,8 @@
 //! `clientele seed`: customers for trials and load tests.
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::ops::RangeInclusive;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +16,7 @@ use crate::customers::{
     slug_form,
 };
 use crate::db::{Constraint, DbConnection, DbError};
+use crate::private_file::PrivateFile;
 use crate::sessions::token::AccessTokens;
 use crate::settings::Settings;
 
@@ -55,7 +54,7 @@ impl Seed {
             }
         }
         if let Some(file) = tokens {
-            file.finish()?;
+            file.file.finish()?;
         }
         print(format_args!("{added} customers added, {} were there", self.customers - added))
     }
@@ -96,34 +95,23 @@ fn add_otherwise(connection: &mut DbConnection, id: CustomerId, new: &NewCustome
 }
 
 /// The file of tokens: each line with the customer as stored.
-struct TokenFile<'a> {
-    path: &'a Path,
-    file: BufWriter<File>,
+struct TokenFile {
+    file: PrivateFile,
     tokens: AccessTokens,
     lifetime: Duration,
 }
 
-impl<'a> TokenFile<'a> {
-    fn create(settings: &Settings, path: &'a Path, ttl: u64) -> Result<Self, Failure> {
+impl TokenFile {
+    fn create(settings: &Settings, path: &Path, ttl: u64) -> Result<Self, Failure> {
         let tokens = access_tokens(settings)?;
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-        let file = file.map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
-        Ok(Self { path, file: BufWriter::new(file), tokens, lifetime: Duration::from_secs(ttl) })
+        Ok(Self { file: PrivateFile::replacing(path)?, tokens, lifetime: Duration::from_secs(ttl) })
     }
 
     fn write(&mut self, id: CustomerId, customer: &Customer) -> Result<(), Failure> {
         let principal = Principal { customer: id, session: None };
         let token = self.tokens.issue(principal, self.lifetime).map_err(|error| Failure::Failed(error.to_string()))?;
         let Customer { email, first_name, last_name, .. } = customer;
-        writeln!(self.file, "{id}\t{token}\t{email}\t{first_name}\t{last_name}").map_err(|error| self.failed(&error))
-    }
-
-    fn finish(mut self) -> Result<(), Failure> {
-        self.file.flush().map_err(|error| self.failed(&error))
-    }
-
-    fn failed(&self, error: &std::io::Error) -> Failure {
-        Failure::Failed(format!("{}: {error}", self.path.display()))
+        Ok(writeln!(self.file, "{id}\t{token}\t{email}\t{first_name}\t{last_name}")?)
     }
 }
 
@@ -151,6 +139,7 @@ fn seeded(number: i64) -> Result<(CustomerId, NewCustomer), Failure> {
         last_name: Name::last(&format!("{} {number}", pick(&LAST_NAMES, 8))).map_err(refused)?,
         date_of_birth: None,
         address: Some(address),
+        created_at: None,
     };
     Ok((id, new))
 }

@@ -65,6 +65,7 @@ impl Change {
                 AddressChange::Set(members) => Some(members),
                 AddressChange::Keep | AddressChange::Remove => None,
             },
+            created_at: None,
         })
     }
 }
@@ -145,6 +146,7 @@ pub(super) fn member(
         "address" => match value {
             Json::Null => change.address = AddressChange::Remove,
             Json::Object(raw) => change.address = AddressChange::Set(read(&Members::parse(raw)?, errors)),
+            value if is_empty(value) => change.address = AddressChange::Remove,
             _ => errors.add("#/address", Refusal::wrong_type("an object or null")),
         },
         other if READ_ONLY.contains(&other) => {}
@@ -160,8 +162,14 @@ fn unknown() -> Refusal {
 fn nullable<'a, T>(value: &Json<'a>, read: impl FnOnce(&Json<'a>) -> Result<T, Refusal>) -> Result<Option<T>, Refusal> {
     match value {
         Json::Null => Ok(None),
+        value if is_empty(value) => Ok(None),
         value => read(value).map(Some),
     }
+}
+
+/// A form sends the empty text for what was left out.
+fn is_empty(value: &Json<'_>) -> bool {
+    matches!(value, Json::String(text) if text.trim().is_empty())
 }
 
 /// `YYYY-MM-DD`, a real day, from 1900-01-01 to the day it is now where the day begins first (UTC+14).
@@ -178,7 +186,8 @@ pub fn date_of_birth(text: &str) -> Result<NaiveDate, Refusal> {
     let date = i32::try_from(year).ok().and_then(|year| NaiveDate::from_ymd_opt(year, month, day)).ok_or_else(form)?;
     let today = (Utc::now() + Duration::hours(14)).date_naive();
     if year < 1900 || date > today {
-        return Err(Refusal::new(FieldCode::OutOfRange, "The date must lie between 1900-01-01 and today."));
+        let detail = "The date must lie between 1900-01-01 and today.";
+        return Err(Refusal::out_of_range(detail, "1900-01-01", today.to_string()));
     }
     Ok(date)
 }
@@ -192,7 +201,7 @@ fn address_members(members: &Members<'_>, errors: &mut FieldErrors) -> AddressMe
             "city" => address.city = errors.keep("#/address/city", text(100)),
             "country" => address.country = errors.keep("#/address/country", value.text().and_then(country::parse)),
             "state" => {
-                let state = nullable(&value, |value| text::normalise(value.text()?, 0..=100));
+                let state = nullable(&value, |value| text::normalise(value.text()?, 1..=100));
                 address.state = errors.keep("#/address/state", state);
             }
             "postal_code" => {

@@ -15,7 +15,10 @@ static BY_CODE: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
         let mut cells = line.split('\t');
         Some((cells.next()?, cells.next()?, cells.next()?))
     });
-    rows.flat_map(|(alpha2, alpha3, name)| [(alpha2, name), (alpha3, name)]).collect()
+    // ISO 3166 reserves UK for the United Kingdom, which is GB.
+    rows.chain([("UK", "GBR", "United Kingdom")])
+        .flat_map(|(alpha2, alpha3, name)| [(alpha2, name), (alpha3, name)])
+        .collect()
 });
 
 /// Reads a country: a code in any case becomes its English name, a name of 4 to 100 characters is kept as given.
@@ -42,14 +45,17 @@ mod tests {
             assert_eq!(parse(code).ok().as_deref(), Some("United States"));
         }
         assert_eq!(parse("ci").ok().as_deref(), Some("Côte d’Ivoire"));
-        assert_eq!(BY_CODE.len(), 2 * 249);
+        assert_eq!(BY_CODE.len(), 2 * 249 + 1);
+        for code in ["UK", "uk", " Uk ", "GB", "gbr"] {
+            assert_eq!(parse(code).ok().as_deref(), Some("United Kingdom"));
+        }
     }
 
     #[test]
     fn names_are_kept_and_other_short_text_is_refused() {
         assert_eq!(parse("Peru").ok().as_deref(), Some("Peru"));
         assert_eq!(parse("Wakanda").ok().as_deref(), Some("Wakanda"));
-        for short in ["", "XX", "ZZZ", "UK", "1"] {
+        for short in ["", "XX", "ZZZ", "U.K", "EU", "1"] {
             assert!(parse(short).is_err(), "{short}");
         }
     }

@@ -43,8 +43,9 @@ impl IfMatch {
     }
 }
 
-/// `If-None-Match`: what the client already has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `If-None-Match`: what the client already has, or what a change must not start from. A change whose customer has such
+/// a version is 412 (RFC 9110 §13.1.2); the statement that writes must ask [`IfNoneMatch::has`] of the row that it holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct IfNoneMatch(Option<Condition>);
 
 impl IfNoneMatch {
@@ -123,6 +124,8 @@ fn tags(list: &str) -> Option<Vec<Tag>> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
+
     use super::*;
 
     fn versions(list: &str) -> Option<Vec<i64>> {
@@ -133,6 +136,30 @@ mod tests {
     fn lists_of_tags_are_read_as_rfc_9110_writes_them() {
         assert_eq!(versions("\"3\""), Some(vec![3]));
         assert_eq!(versions("\"3\" , ,\"abc\",W/\"4\", \"05\",\"7\""), Some(vec![3, 7]));
+    }
+
+    fn if_none_match(value: Option<&'static str>) -> IfNoneMatch {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = value {
+            headers.append(IF_NONE_MATCH, HeaderValue::from_static(value));
+        }
+        IfNoneMatch(read(&headers, &IF_NONE_MATCH, "If-None-Match").expect("a condition"))
+    }
+
+    #[test]
+    fn if_none_match_has_the_versions_of_its_tags_weak_ones_too() {
+        for value in ["\"3\"", "W/\"3\"", "\"abc\", W/\"7\" ,\"3\"", "*"] {
+            assert!(if_none_match(Some(value)).has(3), "{value}");
+        }
+        for value in ["\"4\"", "\"03\"", "\"abc\"", "W/\"33\""] {
+            assert!(!if_none_match(Some(value)).has(3), "{value}");
+        }
+    }
+
+    #[test]
+    fn without_if_none_match_no_version_is_had() {
+        assert!(!if_none_match(None).has(3));
+        assert_eq!(if_none_match(None), IfNoneMatch::default());
     }
 
     #[test]

@@ -21,7 +21,7 @@ impl PostalCode {
         match json {
             Json::Number(digits) if is_number(digits) => Ok(Self((*digits).to_owned())),
             Json::Number(_) => {
-                Err(Refusal::new(FieldCode::OutOfRange, "A number must be an integer from 0 to 999999999."))
+                Err(Refusal::out_of_range("A number must be an integer from 0 to 999999999.", 0, 999_999_999))
             }
             Json::String(text) => Self::from_text(text),
             Json::NoText => json.text().and_then(Self::from_text),

@@ -36,6 +36,8 @@ pub struct NewCustomer {
     pub date_of_birth: Option<NaiveDate>,
     /// Optional; with all required members.
     pub address: Option<AddressMembers>,
+    /// When the customer began; now, unless that was elsewhere.
+    pub created_at: Option<UtcMicros>,
 }
 
 #[derive(Insertable)]
@@ -60,7 +62,7 @@ struct AddressInsert {
 impl CustomerInsert {
     fn new(id: CustomerId, new: &NewCustomer, slug: &str, now: UtcMicros) -> Self {
         let columns = CustomerRow::new(new, slug.to_owned());
-        Self { id: id.get(), columns, version: 1, created_at: now, updated_at: now }
+        Self { id: id.get(), columns, version: 1, created_at: new.created_at.unwrap_or(now), updated_at: now }
     }
 }
 

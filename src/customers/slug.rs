@@ -4,6 +4,7 @@
 //! two are stored beside the names, and the database joins them when only one name changes: no read is needed.
 
 use rand::seq::IndexedRandom;
+use unicode_normalization::char::is_combining_mark;
 
 /// The longest slug, in bytes.
 pub(crate) const LONGEST: usize = 80;
@@ -20,19 +21,27 @@ const SUFFIX_LETTERS: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
 pub(crate) fn part(name: &str) -> String {
     let mut slug = String::with_capacity(name.len());
     for c in name.chars() {
+        let ascii = deunicode::deunicode_char(c);
         if c.is_ascii() {
             push(&mut slug, c);
-        } else if matches!(c, '’' | '‘' | 'ʼ') {
-            // An apostrophe joins, as in O’Brien.
-        } else if c.is_alphanumeric() {
-            deunicode::deunicode_char(c).unwrap_or(" ").chars().for_each(|c| push(&mut slug, c));
-        } else if deunicode::deunicode_char(c) != Some("") {
+        } else if c.is_alphabetic() || is_combining_mark(c) {
+            push_letter(&mut slug, ascii.unwrap_or_default(), c);
+        } else if c.is_numeric() {
+            ascii.unwrap_or(" ").chars().for_each(|c| push(&mut slug, c));
+        } else if !matches!(ascii, Some("" | "'")) {
             push(&mut slug, ' ');
         }
     }
     let length = slug.trim_end_matches('-').len();
     slug.truncate(length);
     slug
+}
+
+/// A letter is never a word boundary, whatever signs its ASCII form has: ʿayn is a backquote in it. Only the space that
+/// ends the syllable of a Han character parts it from the next; a mark belongs to its letter.
+fn push_letter(slug: &mut String, ascii: &str, letter: char) {
+    let parts = |c: char| c == ' ' && !is_combining_mark(letter);
+    ascii.chars().filter(|c| c.is_ascii_alphanumeric() || parts(*c)).for_each(|c| push(slug, c));
 }
 
 fn push(slug: &mut String, c: char) {
@@ -101,9 +110,27 @@ mod tests {
             ("Þórður", "Ægisson", "thordur-aegisson"),
             ("Анна", "Петрова", "anna-petrova"),
             ("小明", "王", "xiao-ming-wang"),
+            ("철수", "김", "ceolsu-gim"),
             ("Jean-Luc", "", "jean-luc"),
             ("😀", "🎉", "customer"),
             ("--", "…", "customer"),
+        ] {
+            assert_eq!(slug(first, last), expected);
+        }
+    }
+
+    #[test]
+    fn a_letter_or_its_mark_is_never_a_word_boundary() {
+        for (first, last, expected) in [
+            ("سعيد", "عبد", "syd-bd"),
+            ("יעקב", "לוי", "yqb-lvy"),
+            ("ქეთი", "თამარი", "keti-tamari"),
+            ("Թամար", "Փաշինյան", "tamar-pashinyan"),
+            ("ʿAlī", "Kaʻahumanu", "ali-kaahumanu"),
+            ("ଓଡ଼ିଆ", "हिन्दी", "oddiaa-hindii"),
+            ("محمد\u{200c}رضا", "", "mhmdrd"),
+            ("ג׳ורג׳", "O‘Brien", "gvrg-obrien"),
+            ("\u{e000}A\u{10ffff}", "", "a"),
         ] {
             assert_eq!(slug(first, last), expected);
         }

@@ -43,8 +43,7 @@ columns! {
 }
 
 /// The columns of [`Stored`], as a statement returns them.
-pub(super) type StoredTypes =
-    (BigInt, <CustomerRow as Columns>::SqlTypes, Nullable<<AddressRow as Columns>::SqlTypes>);
+pub(super) type StoredTypes = (BigInt, <CustomerRow as Columns>::SqlTypes, Nullable<<AddressRow as Columns>::SqlTypes>);
 
 /// A customer's row with its version and its address.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]

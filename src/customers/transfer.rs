@@ -1,18 +1,19 @@
 //! Import and export, in chunks, so that a million customers need the memory of a thousand.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 
+use chrono::{DateTime, SecondsFormat};
 use diesel::prelude::*;
 use serde::Serialize;
 
 use super::change::{Change, member, whole_address};
-use super::model::{Customer, CustomerId};
+use super::model::{Customer, CustomerId, ID_LIMIT};
 use super::queries::{NewCustomer, NewRow, create, insert_rows};
 use super::read::find_many;
 use super::slug;
 use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal};
-use crate::db::{Constraint, DbConnection, DbError, DbResult};
+use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
 use crate::schema::{customers, passwords};
 use crate::sessions::is_importable;
 
@@ -23,27 +24,46 @@ pub const CHUNK: usize = 1_000;
 pub struct ImportLine {
     id: Option<CustomerId>,
     customer: NewCustomer,
-    /// Kept where it is one that this name can have.
+    /// Kept where it is one that this name can have, and free.
     slug: Option<String>,
     password_hash: Option<String>,
+    /// Members that nothing becomes of.
+    unkept: Vec<&'static str>,
 }
 
 impl Body for ImportLine {
     fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, NotMembers> {
         let mut change = Change::default();
-        let (mut id, mut slug, mut password_hash) = (None, None, None);
+        let (mut id, mut slug, mut created_at, mut password_hash) = (None, None, None, None);
+        let mut unkept = Vec::new();
         for (name, value) in members.iter() {
             match name {
                 "id" => id = errors.keep("#/id", read_id(&value)),
                 "slug" => slug = value.text().ok().map(ToOwned::to_owned),
                 "password_hash" if matches!(value, Json::Null) => {}
                 "password_hash" => password_hash = errors.keep("#/password_hash", read_hash(&value)),
+                "created_at" | "updated_at" | "last_purchase_date" if matches!(value, Json::Null) => {}
+                "created_at" => {
+                    created_at = value.text().ok().and_then(past_moment);
+                    unkept.extend(created_at.is_none().then_some("created_at"));
+                }
+                "updated_at" => unkept.push("updated_at"),
+                "last_purchase_date" => unkept.push("last_purchase_date"),
                 _ => member(&mut change, name, &value, errors, whole_address)?,
             }
         }
         members.require("#", &["email", "first_name", "last_name"], errors);
-        Ok(change.into_new_customer().map(|customer| Self { id, customer, slug, password_hash }))
+        Ok(change.into_new_customer().map(|customer| {
+            let customer = NewCustomer { created_at, ..customer };
+            Self { id, customer, slug, password_hash, unkept }
+        }))
     }
+}
+
+/// A moment as RFC 3339 writes it, unless it lies in the future.
+fn past_moment(text: &str) -> Option<UtcMicros> {
+    let moment = UtcMicros::from(DateTime::parse_from_rfc3339(text.trim()).ok()?.naive_utc());
+    (moment <= UtcMicros::now()).then_some(moment)
 }
 
 fn read_id(value: &Json<'_>) -> Result<CustomerId, Refusal> {
@@ -51,7 +71,7 @@ fn read_id(value: &Json<'_>) -> Result<CustomerId, Refusal> {
         Json::Number(digits) => CustomerId::parse(digits),
         _ => None,
     };
-    id.ok_or_else(|| Refusal::new(FieldCode::OutOfRange, "An id is a positive integer below 2^53."))
+    id.ok_or_else(|| Refusal::out_of_range("An id is a positive integer below 2^53.", 1, ID_LIMIT - 1))
 }
 
 fn read_hash(value: &Json<'_>) -> Result<String, Refusal> {
@@ -63,16 +83,35 @@ fn read_hash(value: &Json<'_>) -> Result<String, Refusal> {
 }
 
 /// What becomes of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It was, or in a dry run would be, added.
-    Added,
+    /// It was, or in a dry run would be, added, without these members.
+    Added(Vec<&'static str>),
     /// The customer is there already, as a line that ran before leaves it.
     Present,
     /// Another customer has the id.
     IdTaken,
-    /// A customer with another id has the email.
+    /// Another customer has the email.
     EmailTaken,
+}
+
+/// Who has an email.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Holder {
+    id: i64,
+    names: u64,
+}
+
+impl Holder {
+    fn new(id: i64, first_name: &str, last_name: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (first_name, last_name).hash(&mut hasher);
+        Self { id, names: hasher.finish() }
+    }
+
+    fn of(id: i64, customer: &NewCustomer) -> Self {
+        Self::new(id, &customer.first_name.text, &customer.last_name.text)
+    }
 }
 
 /// What a dry run has seen, in a few bytes a line: it adds nothing that a later line could be compared with.
@@ -80,16 +119,16 @@ pub enum Fate {
 pub struct Seen {
     hasher: RandomState,
     ids: HashSet<i64>,
-    emails: HashMap<u64, i64>,
+    emails: HashMap<u64, Holder>,
 }
 
 impl Seen {
-    fn add(&mut self, id: CustomerId, email: &str) {
-        self.ids.insert(id.get());
-        self.emails.insert(self.hasher.hash_one(email), id.get());
+    fn add(&mut self, holder: Holder, email: &str) {
+        self.ids.insert(holder.id);
+        self.emails.insert(self.hasher.hash_one(email), holder);
     }
 
-    fn holder(&self, email: &str) -> Option<i64> {
+    fn holder(&self, email: &str) -> Option<Holder> {
         self.emails.get(&self.hasher.hash_one(email)).copied()
     }
 }
@@ -102,12 +141,13 @@ impl Seen {
 pub fn import(connection: &mut DbConnection, lines: &[ImportLine], mut seen: Option<&mut Seen>) -> DbResult<Vec<Fate>> {
     let ids: Vec<i64> = lines.iter().filter_map(|line| line.id.map(CustomerId::get)).collect();
     let emails: Vec<&str> = lines.iter().map(|line| line.customer.email.canonical()).collect();
-    let stored: Vec<(i64, String)> = customers::table
+    let stored: Vec<(i64, String, String, String)> = customers::table
         .filter(customers::id.eq_any(ids).or(customers::email_canonical.eq_any(emails)))
-        .select((customers::id, customers::email_canonical))
+        .select((customers::id, customers::email_canonical, customers::first_name, customers::last_name))
         .load(connection)?;
-    let mut taken_ids: HashSet<i64> = stored.iter().map(|(id, _)| *id).collect();
-    let mut by_email: HashMap<String, i64> = stored.into_iter().map(|(id, email)| (email, id)).collect();
+    let mut taken_ids: HashSet<i64> = stored.iter().map(|(id, ..)| *id).collect();
+    let holder = |(id, email, first, last): (i64, String, String, String)| (email, Holder::new(id, &first, &last));
+    let mut by_email: HashMap<String, Holder> = stored.into_iter().map(holder).collect();
     let mut slugs = taken_slugs(connection, lines)?;
     let mut fates = Vec::with_capacity(lines.len());
     let mut rows = Vec::new();
@@ -117,15 +157,17 @@ pub fn import(connection: &mut DbConnection, lines: &[ImportLine], mut seen: Opt
         let is_taken = |id: CustomerId| {
             taken_ids.contains(&id.get()) || seen.as_ref().is_some_and(|seen| seen.ids.contains(&id.get()))
         };
-        let fate = fate(line, line.id.is_some_and(is_taken), holder);
-        if fate == Fate::Added {
+        let mut fate = fate(line, line.id.is_some_and(is_taken), holder);
+        if let Fate::Added(unkept) = &mut fate {
             let id = line.id.unwrap_or_else(|| unused_id(&taken_ids));
+            let holder = Holder::of(id.get(), &line.customer);
             taken_ids.insert(id.get());
-            by_email.insert(email.to_owned(), id.get());
+            by_email.insert(email.to_owned(), holder);
             if let Some(seen) = seen.as_mut() {
-                seen.add(id, email);
+                seen.add(holder, email);
             }
             let slug = line.choose_slug(&mut slugs);
+            unkept.extend(line.slug.as_ref().is_some_and(|own| *own != slug).then_some("slug"));
             rows.push((place, NewRow { id, new: &line.customer, slug, password_hash: line.password_hash.as_deref() }));
         }
         fates.push(fate);
@@ -141,24 +183,24 @@ fn add(connection: &mut DbConnection, rows: Vec<(usize, NewRow<'_>)>, fates: &mu
     let (places, rows): (Vec<usize>, Vec<NewRow<'_>>) = rows.into_iter().unzip();
     let added = insert_rows(connection, &rows)?;
     for (place, row) in places.into_iter().zip(rows).filter(|(_, row)| !added.contains(&row.id.get())) {
-        let fate = match create(connection, Some(row.id), row.new, row.password_hash) {
-            Ok(_) => Fate::Added,
-            Err(DbError::Unique(Constraint::Email)) => Fate::EmailTaken,
-            Err(DbError::Unique(Constraint::CustomerId)) => Fate::IdTaken,
-            Err(error) => return Err(error),
-        };
-        if let Some(known) = fates.get_mut(place) {
-            *known = fate;
+        let Some(fate) = fates.get_mut(place) else { continue };
+        match (create(connection, Some(row.id), row.new, row.password_hash), fate) {
+            (Ok(_), Fate::Added(unkept)) => unkept.push("slug"),
+            (Ok(_), _) => {}
+            (Err(DbError::Unique(Constraint::Email)), fate) => *fate = Fate::EmailTaken,
+            (Err(DbError::Unique(Constraint::CustomerId)), fate) => *fate = Fate::IdTaken,
+            (Err(error), _) => return Err(error),
         }
     }
     Ok(())
 }
 
-fn fate(line: &ImportLine, id_is_taken: bool, id_of_email: Option<i64>) -> Fate {
-    match (line.id, id_is_taken, id_of_email) {
-        (_, false, None) => Fate::Added,
-        (None, _, Some(_)) => Fate::Present,
-        (Some(id), _, Some(holder)) if holder == id.get() => Fate::Present,
+/// A line without an id is about the customer who has its email if both have the same name.
+fn fate(line: &ImportLine, id_is_taken: bool, holder: Option<Holder>) -> Fate {
+    match (line.id, id_is_taken, holder) {
+        (_, false, None) => Fate::Added(line.unkept.clone()),
+        (None, _, Some(holder)) if holder == Holder::of(holder.id, &line.customer) => Fate::Present,
+        (Some(id), _, Some(holder)) if holder.id == id.get() => Fate::Present,
         (Some(_), true, _) => Fate::IdTaken,
         _ => Fate::EmailTaken,
     }
@@ -205,6 +247,7 @@ pub struct ExportLine {
     id: i64,
     #[serde(flatten)]
     customer: Customer,
+    created_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     password_hash: Option<String>,
 }
@@ -215,12 +258,15 @@ pub struct ExportLine {
 /// See [`crate::db::DbError`].
 pub fn export(connection: &mut DbConnection, after: i64, with_passwords: bool) -> DbResult<Vec<ExportLine>> {
     let limit = i64::try_from(CHUNK).unwrap_or(i64::MAX);
-    let ids: Vec<i64> = customers::table
+    let mut began: BTreeMap<i64, UtcMicros> = customers::table
         .filter(customers::id.gt(after))
         .order(customers::id)
         .limit(limit)
-        .select(customers::id)
-        .load(connection)?;
+        .select((customers::id, customers::created_at))
+        .load::<(i64, UtcMicros)>(connection)?
+        .into_iter()
+        .collect();
+    let ids: Vec<i64> = began.keys().copied().collect();
     let mut hashes: HashMap<i64, String> = HashMap::new();
     if with_passwords {
         let rows = passwords::table
@@ -233,6 +279,7 @@ pub fn export(connection: &mut DbConnection, after: i64, with_passwords: bool) -
     let line = |(id, customer): (CustomerId, Customer)| ExportLine {
         id: id.get(),
         customer,
+        created_at: began.remove(&id.get()).map(|at| at.naive().and_utc().to_rfc3339_opts(SecondsFormat::Micros, true)),
         password_hash: hashes.remove(&id.get()),
     };
     Ok(found.into_iter().map(line).collect())

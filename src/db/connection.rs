@@ -7,6 +7,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, ConnectionResult, MultiConnection, PgConnection, QueryResult, SqliteConnection};
 
 use super::error::is_busy;
+use crate::settings::PostgresUrl;
 
 /// A connection to the database that the URL's scheme chose.
 #[derive(MultiConnection)]
@@ -22,26 +23,26 @@ pub enum DbConnection {
 pub enum Target {
     /// A file.
     Sqlite(PathBuf),
-    /// A libpq connection URI.
-    Postgres(String),
+    /// A server, or several, as libpq reaches them.
+    Postgres(PostgresUrl),
 }
 
 impl Target {
     /// Reads a URL as the diesel CLI does: `sqlite://PATH`, `postgres://…` or `postgresql://…`.
     ///
     /// # Errors
-    /// Another scheme, or no path; the reason never repeats the URL, which may hold a password.
-    pub fn parse(url: &str) -> Result<Self, String> {
+    /// Another scheme, no path, or a password that is not percent-encoded; the reason never repeats the URL.
+    pub fn parse(url: &str) -> Result<Self, &'static str> {
         match url.split_once("://") {
             Some(("sqlite", path)) if path.is_empty() || path == ":memory:" => {
-                Err("sqlite:// needs the path of a file, such as sqlite://data/clientele.db".into())
+                Err("sqlite:// needs the path of a file, such as sqlite://data/clientele.db")
             }
             Some(("sqlite", path)) if path.contains(['?', '#', '%']) => {
-                Err("the path of a SQLite file must not hold ?, # or %".into())
+                Err("the path of a SQLite file must not hold ?, # or %")
             }
             Some(("sqlite", path)) => Ok(Self::Sqlite(PathBuf::from(path))),
-            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.to_owned())),
-            _ => Err("must start with sqlite:// or postgres://".into()),
+            Some(("postgres" | "postgresql", rest)) => PostgresUrl::parse(rest).map(Self::Postgres),
+            _ => Err("must start with sqlite:// or postgres://"),
         }
     }
 
@@ -50,6 +51,14 @@ impl Target {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgresql",
+        }
+    }
+
+    /// The file, if the database is one that is not there.
+    pub fn missing_file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(path) if !path.exists() => Some(path),
+            _ => None,
         }
     }
 
@@ -119,24 +128,17 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn open_postgres(url: &str, connect: Duration, statement: Duration) -> ConnectionResult<PgConnection> {
-    let mut url = url.to_owned();
+fn open_postgres(url: &PostgresUrl, connect: Duration, statement: Duration) -> ConnectionResult<PgConnection> {
     // A host that swallows packets must not hold a thread for the kernel's two hours, whether it owes an answer
     // (keep-alive) or an acknowledgement (user timeout).
-    for (key, value) in [
+    let mut connection = PgConnection::establish(&url.connection_string(&[
         ("connect_timeout", connect.as_secs().max(2).to_string()),
         ("keepalives_idle", "5".to_owned()),
         ("keepalives_interval", "2".to_owned()),
         ("keepalives_count", "3".to_owned()),
         ("tcp_user_timeout", statement.as_millis().to_string()),
         ("application_name", "clientele".to_owned()),
-    ] {
-        if !url.contains(&format!("{key}=")) {
-            let separator = if url.contains('?') { '&' } else { '?' };
-            url.push_str(&format!("{separator}{key}={value}"));
-        }
-    }
-    let mut connection = PgConnection::establish(&url)?;
+    ]))?;
     connection
         .batch_execute(&format!(
             "SET statement_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; SET client_min_messages = warning",

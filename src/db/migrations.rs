@@ -3,13 +3,29 @@
 use diesel::PgConnection;
 use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
+use diesel::migration::{self, Migration, MigrationSource};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
 use super::on_backend;
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+const EMBEDDED: EmbeddedMigrations = embed_migrations!("migrations");
+const MIGRATIONS: Ours<EmbeddedMigrations> = Ours(EMBEDDED);
+
+/// What `diesel database setup` puts into a checkout, for PostgreSQL alone; no part of our schema.
+const DIESELS_OWN: &str = "00000000000000_diesel_initial_setup";
+
+/// Migrations without diesel's own.
+struct Ours<S>(S);
+
+impl<DB: Backend, S: MigrationSource<DB>> MigrationSource<DB> for Ours<S> {
+    fn migrations(&self) -> migration::Result<Vec<Box<dyn Migration<DB>>>> {
+        let mut migrations = self.0.migrations()?;
+        migrations.retain(|migration| migration.name().to_string() != DIESELS_OWN);
+        Ok(migrations)
+    }
+}
 
 /// Any number will do, as long as every instance asks for the same: "clientel" in ASCII.
 const ADVISORY_LOCK: i64 = 0x636c_6965_6e74_656c;
@@ -81,8 +97,6 @@ pub fn pending_migrations(connection: &mut DbConnection) -> DbResult<Vec<String>
 /// # Errors
 /// What the database said.
 pub fn statuses(connection: &mut DbConnection) -> DbResult<Vec<MigrationStatus>> {
-    use diesel::migration::{Migration, MigrationSource};
-
     let pending: Vec<String> = on_backend!(connection, concrete => {
         concrete.pending_migrations(MIGRATIONS)
             .map(|migrations| migrations.iter().map(|migration| migration.name().to_string()).collect())
@@ -94,4 +108,42 @@ pub fn statuses(connection: &mut DbConnection) -> DbResult<Vec<MigrationStatus>>
         .map(|migration| migration.name().to_string())
         .map(|name| MigrationStatus { applied: !pending.contains(&name), name })
         .collect())
+}
+
+/// The versions that the database has and this binary does not know: it is newer, or somebody else's.
+///
+/// # Errors
+/// What the database said.
+pub fn unknown_migrations(connection: &mut DbConnection) -> DbResult<Vec<String>> {
+    let known: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> = MIGRATIONS.migrations().map_err(internal)?;
+    let known: Vec<String> = known.iter().map(|migration| migration.name().version().to_string()).collect();
+    let mut applied: Vec<String> = on_backend!(connection, concrete => concrete.applied_migrations())
+        .map_err(internal)?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    applied.sort();
+    applied.retain(|version| !known.contains(version) && !DIESELS_OWN.starts_with(version.as_str()));
+    Ok(applied)
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel_migrations::FileBasedMigrations;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_diesel_database_setup_left_is_passed_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in [DIESELS_OWN, "2026-11-23-000001_create_customers"] {
+            let migration = folder.path().join(name);
+            std::fs::create_dir(&migration).expect("a migration");
+            std::fs::write(migration.join("up.sql"), "SELECT 1").expect("its SQL");
+        }
+        let source = Ours(FileBasedMigrations::from_path(folder.path()).expect("migrations"));
+        let found: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> = source.migrations().expect("a list");
+        let names: Vec<String> = found.iter().map(|migration| migration.name().to_string()).collect();
+        assert_eq!(names, ["2026-11-23-000001_create_customers"]);
+    }
 }

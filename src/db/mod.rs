@@ -21,7 +21,7 @@ pub use connection::{DbConnection, Target};
 pub use error::{Constraint, DbError, DbResult};
 pub use executor::Database;
 pub use lane::{Batch, Lane};
-pub use migrations::{MigrationStatus, migrate, pending_migrations, revert_last, statuses};
+pub use migrations::{MigrationStatus, migrate, pending_migrations, revert_last, statuses, unknown_migrations};
 pub use timestamp::UtcMicros;
 
 /// Runs an expression on the concrete connection behind the [`DbConnection`], for statements that

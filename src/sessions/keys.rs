@@ -1,8 +1,6 @@
 //! The keys that sign and verify access tokens, and their public half as a JWK Set (RFC 7517).
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use actix_web::http::header::CACHE_CONTROL;
@@ -16,7 +14,8 @@ use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::settings::{self, Algorithm};
+use crate::private_file;
+use crate::settings::{self, Algorithm, Secret};
 
 /// One key to sign with and all that are accepted, by `kid`.
 pub struct Keys {
@@ -53,7 +52,7 @@ impl Keys {
     fn load_ed25519(auth: &settings::Auth) -> Result<Self, String> {
         let place = auth.key_file.display();
         let pem = read(&auth.key_file)?;
-        let own = SigningKey::from_pkcs8_pem(&pem)
+        let own = SigningKey::from_pkcs8_pem(pem.expose())
             .map_err(|_| format!("auth.key_file {place}: not an Ed25519 private key in PKCS#8 PEM"))?
             .verifying_key();
         let mut by_kid = HashMap::new();
@@ -67,7 +66,7 @@ impl Keys {
         }
         Ok(Self {
             algorithm: jsonwebtoken::Algorithm::EdDSA,
-            signing: EncodingKey::from_ed_pem(pem.as_bytes()).map_err(|error| format!("{place}: {error}"))?,
+            signing: EncodingKey::from_ed_pem(pem.expose().as_bytes()).map_err(|error| format!("{place}: {error}"))?,
             kid: Some(thumbprint(&own)),
             own: decoding(&own)?,
             by_kid,
@@ -76,15 +75,15 @@ impl Keys {
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+fn read(path: &Path) -> Result<Secret, String> {
+    std::fs::read_to_string(path).map(Secret::from).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn public_key(path: &Path) -> Result<VerifyingKey, String> {
     let pem = read(path)?;
-    let private = SigningKey::from_pkcs8_pem(&pem).map(|key| key.verifying_key());
+    let private = SigningKey::from_pkcs8_pem(pem.expose()).map(|key| key.verifying_key());
     private
-        .or_else(|_| VerifyingKey::from_public_key_pem(&pem))
+        .or_else(|_| VerifyingKey::from_public_key_pem(pem.expose()))
         .map_err(|_| format!("auth.verification_key_files {}: not an Ed25519 key in PEM", path.display()))
 }
 
@@ -111,11 +110,9 @@ fn jwk(key: &VerifyingKey, kid: &str) -> Value {
 /// # Errors
 /// The file exists already, or cannot be written.
 pub fn generate_key(path: &Path) -> Result<String, String> {
-    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let key = SigningKey::from_bytes(&rand::random());
-    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| failed(&error))?;
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(pem.as_bytes())).map_err(|error| failed(&error))?;
+    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| error.to_string())?;
+    private_file::make(path, pem.as_bytes()).map_err(|error| error.to_string())?;
     Ok(thumbprint(&key.verifying_key()))
 }
 

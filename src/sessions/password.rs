@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::hashing::{Verdict, argon2, hash, of_nobody, verify};
 use super::strength;
-use crate::body::{FieldCode, FieldErrors, Json, Refusal};
+use crate::body::{FieldErrors, Json, Refusal};
 use crate::problem::Problem;
 use crate::settings;
 use crate::threads::{self, Limits, Places, Rejected, Reply, Ticket, Workers};
@@ -49,12 +49,8 @@ impl Password {
         let sent = value.text()?;
         let normal: String = sent.nfc().collect();
         match normal.chars().count() {
-            count if count < *length.start() => {
-                Err(Refusal::new(FieldCode::TooShort, format!("At least {} characters are needed.", length.start())))
-            }
-            count if count > *length.end() => {
-                Err(Refusal::new(FieldCode::TooLong, format!("At most {} characters are allowed.", length.end())))
-            }
+            count if count < *length.start() => Err(Refusal::too_short(*length.start() as u64)),
+            count if count > *length.end() => Err(Refusal::too_long(*length.end() as u64)),
             _ => Ok(Self { sent: (sent != normal).then(|| sent.to_owned()), normal }),
         }
     }

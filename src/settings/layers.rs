@@ -1,65 +1,111 @@
 //! Defaults, file, variables: one laid over the other, key by known key.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::SettingsError;
+use super::{Secret, SettingsError, limits};
 
 const VARIABLE_PREFIX: &str = "CLIENTELE__";
+/// As the diesel CLI reads it.
+const DATABASE_URL: &str = "DATABASE_URL";
+/// Not a setting of ours, but it wins over `log.filter`.
+const RUST_LOG: &str = "RUST_LOG";
 
 /// Lays a TOML file over what is there.
 pub(super) fn overlay_file(merged: &mut Table, path: &Path) -> Result<(), SettingsError> {
-    let place = path.display();
+    let place = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| SettingsError::new(format!("{place}: {error}")))?;
-    let table: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| SettingsError::new(format!("{place}: {}", error.to_string().trim())))?;
-    for (section, values) in table {
+    for (section, values) in parse(merged, &place, &Secret::from(text))? {
         let Value::Table(values) = values else {
-            return Err(unknown_key(merged, &place.to_string(), &section));
+            return Err(unknown_key(merged, &place, &section, ""));
         };
         for (key, value) in values {
-            set(merged, &place.to_string(), &section, &key, value)?;
+            set(merged, &place, &section, &key, value)?;
         }
     }
     Ok(())
 }
 
-/// Lays `CLIENTELE__SECTION__KEY` or `DATABASE_URL` over what is there; other variables are passed over.
-pub(super) fn overlay_variable(merged: &mut Table, name: &str, text: &str) -> Result<(), SettingsError> {
-    let (section, key) = match name.strip_prefix(VARIABLE_PREFIX) {
-        Some(rest) => {
-            let rest = rest.to_lowercase();
-            let (section, key) = rest.split_once("__").unwrap_or((rest.as_str(), ""));
-            (section.to_owned(), key.to_owned())
+/// Reads TOML. The parser's message quotes the line, which may hold a secret: ours names line and key.
+fn parse(known: &Table, place: &str, file: &Secret) -> Result<Table, SettingsError> {
+    let text = file.expose();
+    text.parse().map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or(text);
+        let number = before.matches('\n').count();
+        let key = key_at(known, text, number).map(|key| format!(" ({key})")).unwrap_or_default();
+        SettingsError::new(format!("{place}: line {}{key}: not TOML, or a key that stands there twice", number + 1))
+    })
+}
+
+/// The known key that is set last, up to a line that is counted from 0.
+fn key_at(known: &Table, text: &str, number: usize) -> Option<String> {
+    let (mut section, mut found) = ("", None);
+    for line in text.lines().take(number + 1) {
+        match line.trim().strip_prefix('[') {
+            Some(header) => section = header.split(']').next().unwrap_or_default().trim(),
+            None => {
+                let key = line.split('=').next().unwrap_or_default().trim();
+                let is_known = known.get(section).and_then(|values| values.get(key)).is_some();
+                found = if is_known { Some(format!("{section}.{key}")) } else { found };
+            }
         }
-        None if name == "DATABASE_URL" => ("database".to_owned(), "url".to_owned()),
-        None => return Ok(()),
-    };
-    let value = match merged.get(&section).and_then(|values| values.get(&key)) {
-        Some(Value::Integer(_)) => text
-            .trim()
-            .parse()
-            .map(Value::Integer)
-            .map_err(|_| SettingsError::new(format!("{name}: {text:?} is not a whole number")))?,
-        Some(Value::Boolean(_)) => text
-            .trim()
-            .parse()
-            .map(Value::Boolean)
-            .map_err(|_| SettingsError::new(format!("{name}: {text:?} is neither true nor false")))?,
+    }
+    found
+}
+
+/// Lays the variables `CLIENTELE__SECTION__KEY` and `DATABASE_URL` over what is there; others are passed over.
+pub(super) fn overlay_variables(
+    merged: &mut Table,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(), SettingsError> {
+    let mut set_by: HashMap<String, (String, Secret)> = HashMap::new();
+    for (name, text) in variables {
+        let is_ours = name.as_encoded_bytes().starts_with(VARIABLE_PREFIX.as_bytes());
+        if !is_ours && name != DATABASE_URL && name != RUST_LOG {
+            continue;
+        }
+        let name = name.to_string_lossy().into_owned();
+        let text = text.into_string().map_err(|_| SettingsError::new(format!("{name} is not UTF-8")))?;
+        let text = Secret::from(text);
+        if name == RUST_LOG {
+            limits::check_filter(&name, text.expose())?;
+            continue;
+        }
+        let path = name.strip_prefix(VARIABLE_PREFIX).unwrap_or("database__url").to_lowercase();
+        overlay_variable(merged, &name, &path, &text)?;
+        // The order of the environment must not decide.
+        if let Some((other, _)) = set_by.get(&path).filter(|(_, value)| *value != text) {
+            return Err(SettingsError::new(format!(
+                "{other} and {name} set the same key differently: unset one of them"
+            )));
+        }
+        set_by.insert(path, (name, text));
+    }
+    Ok(())
+}
+
+fn overlay_variable(merged: &mut Table, name: &str, path: &str, text: &Secret) -> Result<(), SettingsError> {
+    let (section, key) = path.split_once("__").unwrap_or((path, ""));
+    let text = text.expose();
+    let value = match merged.get(section).and_then(|values| values.get(key)) {
+        Some(Value::Integer(_)) => text.trim().parse().map(Value::Integer).map_err(|_| "a whole number"),
+        Some(Value::Boolean(_)) => text.trim().parse().map(Value::Boolean).map_err(|_| "true or false"),
         Some(Value::Array(_)) => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+            Ok(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
         }
-        _ => Value::String(text.to_owned()),
+        _ => Ok(Value::String(text.to_owned())),
     };
-    set(merged, name, &section, &key, value)
+    let value = value.map_err(|expected| SettingsError::new(format!("{name} takes {expected}")))?;
+    set(merged, name, section, key, value)
 }
 
 fn set(merged: &mut Table, place: &str, section: &str, key: &str, value: Value) -> Result<(), SettingsError> {
     let Some(known) = merged.get_mut(section).and_then(|values| values.get_mut(key)) else {
-        return Err(unknown_key(merged, place, &format!("{section}.{key}")));
+        return Err(unknown_key(merged, place, section, key));
     };
     if known.type_str() != value.type_str() {
         let (expected, found) = (known.type_str(), value.type_str());
@@ -69,14 +115,27 @@ fn set(merged: &mut Table, place: &str, section: &str, key: &str, value: Value) 
     Ok(())
 }
 
-fn unknown_key(known: &Table, place: &str, key: &str) -> SettingsError {
-    let nearest = known
-        .iter()
-        .flat_map(|(section, values)| {
-            let keys = values.as_table().into_iter().flat_map(Table::keys);
-            keys.map(move |key| format!("{section}.{key}"))
-        })
-        .max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)))
-        .unwrap_or_default();
-    SettingsError::new(format!("{place}: unknown key `{key}`; did you mean `{nearest}`?"))
+/// The most letters in which a misspelt key differs from the one that was meant.
+const NEAR: usize = 2;
+
+/// Names the key that was meant where one is near, else those that there are.
+fn unknown_key(known: &Table, place: &str, section: &str, key: &str) -> SettingsError {
+    let given = format!("{section}.{key}");
+    let given = given.trim_end_matches('.');
+    let all = known.iter().flat_map(|(section, values)| keys(values).map(move |key| format!("{section}.{key}")));
+    let nearest = all.map(|known| (strsim::osa_distance(&known, given), known)).min();
+    let hint = match (nearest, known.get(section)) {
+        (Some((distance, nearest)), _) if distance <= NEAR => format!("did you mean `{nearest}`?"),
+        (_, Some(values)) => format!("the keys of {section} are {}", listed(keys(values))),
+        (_, None) => format!("the sections are {}", listed(known.keys().map(String::as_str))),
+    };
+    SettingsError::new(format!("{place}: unknown key `{given}`; {hint}"))
+}
+
+fn keys(section: &Value) -> impl Iterator<Item = &str> {
+    section.as_table().into_iter().flat_map(Table::keys).map(String::as_str)
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
 }

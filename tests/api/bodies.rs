@@ -12,7 +12,10 @@ async fn put_as(app: &App, john: &Person, media_type: &str) -> Reply {
 on_both_databases! {
     async fn json_in_utf_8_is_accepted(app: App) {
         let john = app.john();
-        for media_type in ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;charset=\"UTF-8\""] {
+        for media_type in [
+            "application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;charset=\"UTF-8\"",
+            "application/json; charset=utf8", "application/json;Charset=\"UTF8\"", "application/json; charset=utf8; x=y",
+        ] {
             put_as(&app, &john, media_type).await.expect(200);
         }
     }
@@ -21,7 +24,8 @@ on_both_databases! {
         let john = app.john();
         for media_type in [
             "text/plain", "text/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml",
-            "application/jsonp", "application/problem+json", "application/json; charset=iso-8859-1", "json", "*/*", "",
+            "application/jsonp", "application/problem+json", "application/json; charset=iso-8859-1", "application/json; charset=utf-16", "application/json; charset=utf88",
+            "application/json; charset=", "json", "*/*", "",
         ] {
             put_as(&app, &john, media_type).await.problem(415, "unsupported_media_type");
         }

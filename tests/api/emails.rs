@@ -34,6 +34,16 @@ on_both_databases! {
         app.change(&john, &json!({"email": ""})).await.problem(422, "validation_failed");
     }
 
+    async fn an_email_keeps_nothing_that_cannot_be_seen(app: App) {
+        let (john, jane) = (app.john(), app.jane());
+        for typed in ["\u{200b}Jo@example.com", "Jo@exam\u{200b}ple.com", "J\u{ad}o@example.com\u{feff}", "Jo@\u{2060}example.com"] {
+            let reply = app.change(&john, &json!({"email": typed})).await.expect(200);
+            assert_eq!(reply.json()["email"], "Jo@example.com", "{typed:?}");
+        }
+        app.change(&jane, &json!({"email": "jo\u{200b}@example.com"})).await.problem(409, "email_taken");
+        app.change(&john, &json!({"email": "\u{200b}@example.com"})).await.fields(&[("#/email", "format")]);
+    }
+
     async fn an_email_has_at_most_254_bytes(app: App) {
         let john = app.john();
         let (local, label) = ("l".repeat(62), "d".repeat(63));

@@ -43,7 +43,7 @@ fn found(app: &App) -> Vec<&'static str> {
 fn files(app: &App) -> Vec<PathBuf> {
     let path = Path::new(app.database_url().strip_prefix("sqlite://").expect("a SQLite URL"));
     let folder = path.parent().expect("a folder").read_dir().expect("the database's folder");
-    folder.flatten().map(|entry| entry.path()).collect()
+    folder.map(|entry| entry.expect("an entry").path()).collect()
 }
 
 fn bytes(files: &[PathBuf]) -> String {

@@ -88,6 +88,85 @@ on_both_databases! {
         }
     }
 
+    async fn a_line_whose_email_another_person_has_is_refused(app: App) {
+        app.john();
+        let lines_of = [
+            named("JOHN@example.com", "Joan"),
+            json!({"email": "john@example.com", "first_name": "John", "last_name": "Roe"}),
+            named("john@example.com", "John"),
+            named("new@example.com", "New"),
+            named("new@example.com", "Other"),
+        ];
+        let dry = Binary::on(app.database_url()).run_with(&["customer", "import", "--dry-run", "-"], &lines(&lines_of));
+        let run = import(&app, &lines(&lines_of));
+        assert_eq!(run.out, "5 lines: 1 added, 1 were there, 3 refused\n", "{run:?}");
+        assert_eq!(run.code, Some(1));
+        assert_eq!(dry.out, run.out.replace("added", "would be added"));
+        for finished in [dry, run] {
+            let expected = [1, 2, 5].map(|number| format!("line {number}: #/email: another customer has this email"));
+            assert_eq!(refusals(&finished), expected);
+        }
+    }
+
+    async fn what_is_imported_keeps_when_it_began_and_what_is_not_kept_is_said(app: App) {
+        let with = |email: &str, member: &str, value: Value| {
+            let mut line = named(email, "Ada");
+            line[member] = value;
+            line
+        };
+        let lines_of = [
+            with("a@example.com", "created_at", json!("2019-03-01T12:30:00.123456+02:00")),
+            with("b@example.com", "created_at", json!("2999-01-01T00:00:00Z")),
+            with("c@example.com", "created_at", json!("yesterday")),
+            with("d@example.com", "created_at", Value::Null),
+            with("e@example.com", "slug", json!("somebody-else")),
+            with("f@example.com", "slug", json!("ada-doe")),
+            with("g@example.com", "slug", json!("ada-doe-23456")),
+            with("h@example.com", "updated_at", json!("2020-01-01T00:00:00Z")),
+        ];
+        let finished = import(&app, &lines(&lines_of));
+        assert_eq!(finished.done(), "8 lines: 8 added, 0 were there, 0 refused");
+        let said: Vec<&str> = finished.err.lines().collect();
+        assert_eq!(said.len(), 3, "{said:?}");
+        for (line, start) in said.iter().zip([
+            "created_at was not kept in 2 lines, first in line 2: ",
+            "slug was not kept in 2 lines, first in line 5: ",
+            "updated_at was not kept in 1 lines, first in line 8: ",
+        ]) {
+            assert!(line.starts_with(start), "{line}");
+        }
+        let exported = export(app.database_url());
+        let line_of = |email: &str| exported.lines().find(|line| line.contains(email)).expect("a line").to_owned();
+        assert!(line_of("a@example.com").contains(r#""created_at":"2019-03-01T10:30:00.123456Z""#), "{exported}");
+        assert!(line_of("g@example.com").contains(r#""slug":"ada-doe-23456""#), "{exported}");
+        assert_eq!(exported.matches("2999").count(), 0);
+    }
+
+    async fn a_byte_order_mark_before_the_first_line_is_no_part_of_it(app: App) {
+        let input = format!("\u{feff}{}", lines(&[named("a@example.com", "A"), named("b@example.com", "B")]).replace('\n', "\r\n"));
+        assert_eq!(import(&app, &input).done(), "2 lines: 2 added, 0 were there, 0 refused");
+    }
+
+    async fn an_export_replaces_a_file_that_others_could_read_when_all_is_written(app: App) {
+        app.john();
+        let binary = Binary::on(app.database_url());
+        let path = binary.folder().join("all.jsonl");
+        std::fs::write(&path, "old").expect("a file");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("a mode");
+        binary.run(&["customer", "export", "--out", "all.jsonl"]).done();
+        assert_eq!(std::fs::metadata(&path).expect("the export").permissions().mode() & 0o777, 0o600);
+        let exported = std::fs::read_to_string(&path).expect("the export");
+        assert_eq!(exported, binary.run(&["customer", "export", "--out", "/dev/stdout"]).out);
+        assert_eq!(std::fs::read_dir(binary.folder()).expect("the folder").count(), 1);
+        // A failure leaves what was there.
+        app.execute("ALTER TABLE passwords RENAME TO lost");
+        let failed = binary.run(&["customer", "export", "--with-passwords", "--out", "all.jsonl"]);
+        assert_eq!(failed.code, Some(1), "{failed:?}");
+        assert_eq!(std::fs::read_to_string(&path).expect("the export"), exported);
+        assert_eq!(std::fs::read_dir(binary.folder()).expect("the folder").count(), 1);
+        binary.run(&["customer", "export", "--out", "no/such/folder"]).refused(1, &["no/such/folder"]);
+    }
+
     async fn a_second_run_finds_everybody_there_and_changes_nothing(app: App) {
         let mut with_id = named("b@example.com", "Bea");
         with_id["id"] = json!(77);

@@ -24,6 +24,15 @@ on_both_databases! {
         assert_eq!(app.rows("passwords"), 0);
     }
 
+    async fn a_password_begins_after_a_byte_order_mark_and_ends_before_the_line_does(app: App) {
+        for (number, input) in [format!("\u{feff}{PASSWORD}\r\n"), format!("{PASSWORD}\n\n"), PASSWORD.into()].iter().enumerate() {
+            let email = format!("rosa{number}@example.com");
+            let create = ["customer", "create", "--email", &email, "--first-name", "R", "--last-name", "D", "--password-stdin"];
+            Binary::on(app.database_url()).run_with(&create, input).done();
+            app.sign_in(&email, PASSWORD).await.expect(200);
+        }
+    }
+
     async fn a_weak_password_is_refused_on_the_command_line_too(app: App) {
         let binary = Binary::on(app.database_url());
         let create = [&CREATE[..], &["--password-stdin"]].concat();

@@ -11,12 +11,12 @@ use crate::harness::{App, Backend, Cluster, Database, run_on};
 const A_MOMENT: Duration = Duration::from_secs(2);
 
 fn crash(cluster: &Cluster) {
-    assert!(cluster.control(&["stop", "-m", "immediate"]), "pg_ctl stop");
+    cluster.control(&["stop", "-m", "immediate"]).expect("pg_ctl stops it");
 }
 
 /// On the same port, with the same options.
 fn resume(cluster: &Cluster) {
-    assert!(cluster.control(&["restart"]), "pg_ctl restart");
+    cluster.control(&["restart"]).expect("pg_ctl restarts it");
 }
 
 async fn is_unavailable(app: &App) {

@@ -12,6 +12,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 /// Makes a cluster, says where or why not, and removes it when its standard input ends.
 const WATCHER: &str = r#"
+exec 2>&1
 set -eu
 bin=$1
 dir=$(mktemp -d "${TMPDIR:-/tmp}/clientele-postgres.XXXXXX")
@@ -19,7 +20,7 @@ trap 'rm -rf "$dir"' EXIT
 "$bin/initdb" -D "$dir/data" -U postgres --auth=trust --encoding=UTF8 --locale=C --no-sync >"$dir/log" 2>&1 ||
     { tail -n 5 "$dir/log"; exit 1; }
 echo "made $dir"
-exec >/dev/null
+exec >/dev/null 2>&1
 cat >/dev/null
 "$bin/pg_ctl" -D "$dir/data" -m immediate -w stop || :
 "#;
@@ -65,23 +66,37 @@ impl Cluster {
     /// # Errors
     /// Why there is none, for the person who runs the tests.
     pub(crate) fn throwaway() -> Result<Self, String> {
+        Self::with_programs(newest_server()?)
+    }
+
+    /// A new one, made and run by the programs in this folder.
+    ///
+    /// # Errors
+    /// Why there is none, for the person who runs the tests.
+    pub(crate) fn with_programs(bin: PathBuf) -> Result<Self, String> {
         let admin = "postgres://postgres@127.0.0.1/postgres".parse().map_err(|error| format!("{error}"))?;
-        let mut cluster = Self { admin, own: Some(Own::make()?) };
+        let mut cluster = Self { admin, own: Some(Own::make(bin)?) };
+        let mut reason = String::new();
         // Between choosing a free port and using it, another process may take it.
         for _ in 0..3 {
             let port = free_port().map_err(|error| format!("no free port: {error}"))?;
-            if cluster.control(&["start", "-o", &format!("-p {port} {OPTIONS}")]) {
-                cluster.admin.set_port(Some(port)).map_err(|()| "the URL takes no port")?;
-                return Ok(cluster);
+            match cluster.control(&["start", "-o", &format!("-p {port} {OPTIONS}")]) {
+                Ok(()) => {
+                    cluster.admin.set_port(Some(port)).map_err(|()| "the URL takes no port")?;
+                    return Ok(cluster);
+                }
+                Err(said) => reason = said,
             }
         }
-        let log = cluster.own.as_ref().map(|own| std::fs::read_to_string(own.path("server")).unwrap_or_default());
-        Err(format!("PostgreSQL did not start: {}", log.unwrap_or_default().trim().replace('\n', "; ")))
+        Err(format!("PostgreSQL did not start: {reason}"))
     }
 
-    /// Tells `pg_ctl` to start, stop or restart a server of this process's own; whether it did.
-    pub(crate) fn control(&self, arguments: &[&str]) -> bool {
-        self.own.as_ref().is_some_and(|own| own.control(arguments))
+    /// Tells `pg_ctl` to start, stop or restart a server of this process's own.
+    ///
+    /// # Errors
+    /// Why it did not, for the person who runs the tests.
+    pub(crate) fn control(&self, arguments: &[&str]) -> Result<(), String> {
+        self.own.as_ref().ok_or("this server is somebody else's")?.control(arguments)
     }
 
     /// Where `CREATE DATABASE` and `DROP DATABASE` can be sent.
@@ -98,8 +113,8 @@ impl Cluster {
 }
 
 impl Own {
-    fn make() -> Result<Self, String> {
-        let (bin, user) = (newest_server()?, server_user()?);
+    fn make(bin: PathBuf) -> Result<Self, String> {
+        let user = server_user()?;
         let mut command = as_user("sh".as_ref(), user);
         command.args(["-c", WATCHER, "sh"]).arg(&bin).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut watcher = command.spawn().map_err(|error| format!("sh: {error}"))?;
@@ -110,7 +125,7 @@ impl Own {
         }
         match said.trim().strip_prefix("made ") {
             Some(folder) => Ok(Self { bin, user, folder: folder.into(), watcher, lifeline }),
-            None => Err(format!("PostgreSQL could not be set up: {}", said.trim().replace('\n', "; "))),
+            None => Err(format!("PostgreSQL could not be set up: {}", one_line(&said))),
         }
     }
 
@@ -118,11 +133,20 @@ impl Own {
         self.folder.join(name).to_string_lossy().into_owned()
     }
 
-    fn control(&self, arguments: &[&str]) -> bool {
+    /// Runs `pg_ctl`, or says why it did not do as told: what it said, and what the server has logged.
+    fn control(&self, arguments: &[&str]) -> Result<(), String> {
         let mut command = as_user(self.bin.join("pg_ctl").as_ref(), self.user);
         command.args(["-D", &self.path("data"), "-s", "-w", "-t", "60", "-l", &self.path("server")]).args(arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
+        let output = command.stdin(Stdio::null()).output().map_err(|error| format!("pg_ctl: {error}"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let log = std::fs::read_to_string(self.path("server")).unwrap_or_default();
+        Err(one_line(&format!(
+            "{}{}{log}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )))
     }
 }
 
@@ -137,15 +161,19 @@ impl Drop for Own {
 /// In a process group of its own: Ctrl-C ends the tests, and the watcher then ends the server.
 fn as_user(program: &std::ffi::OsStr, user: Option<(u32, u32)>) -> Command {
     let mut command = Command::new(program);
-    command.process_group(0).env("LC_ALL", "C").current_dir("/").stderr(Stdio::null());
+    command.process_group(0).env("LC_ALL", "C").current_dir("/");
     if let Some((uid, gid)) = user {
         command.uid(uid).gid(gid).env_remove("TMPDIR");
     }
     command
 }
 
+fn one_line(said: &str) -> String {
+    said.trim().replace('\n', "; ")
+}
+
 /// The folder of the newest installed server's programs: Debian keeps them out of PATH.
-fn newest_server() -> Result<PathBuf, String> {
+pub(crate) fn newest_server() -> Result<PathBuf, String> {
     let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()

@@ -80,10 +80,12 @@ on_both_databases! {
 
     async fn seed_makes_customers_with_addresses_and_a_line_for_each(app: App) {
         let binary = Binary::on(app.database_url());
+        let path = binary.folder().join("tokens.tsv");
         for _ in 0..2 {
             binary.run(&["seed", "--customers", "1500", "--tokens", "tokens.tsv"]).done();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("a mode");
         }
-        let path = binary.folder().join("tokens.tsv");
+        binary.run(&["seed", "--customers", "1500", "--tokens", "tokens.tsv"]).done();
         let lines = std::fs::read_to_string(&path).expect("the file of tokens");
         assert_eq!(std::fs::metadata(&path).expect("its metadata").permissions().mode() & 0o777, 0o600);
         let rows: Vec<Vec<&str>> = lines.lines().map(|line| line.split('\t').collect()).collect();
@@ -146,4 +148,41 @@ fn help_teaches_and_an_unknown_command_is_a_usage_error() {
         let finished = binary.run(arguments);
         assert_eq!((finished.code, finished.out.as_str()), (Some(2), ""), "{finished:?}");
     }
+}
+
+#[test]
+fn commands_that_look_make_no_database() {
+    let looking: [&[&str]; 7] = [
+        &["customer", "export"],
+        &["customer", "export", "--out", "all.jsonl"],
+        &["customer", "show", "5"],
+        &["customer", "erase", "5"],
+        &["migrate", "status"],
+        &["migrate", "revert"],
+        &["customer", "export", "--with-passwords"],
+    ];
+    for command in looking {
+        let binary = Binary::bare();
+        binary.run(command).refused(1, &["there is no database at data/clientele.db"]);
+        assert_eq!(std::fs::read_dir(binary.folder()).expect("the folder").count(), 0, "{command:?}");
+    }
+    let adding: [&[&str]; 4] =
+        [&["migrate", "run"], &JOHN, &["seed", "--customers", "1"], &["customer", "import", "/dev/null"]];
+    for command in adding {
+        let binary = Binary::bare();
+        binary.run(command).done();
+        assert!(binary.folder().join("data/clientele.db").exists(), "{command:?}");
+    }
+}
+
+#[test]
+fn commands_that_look_do_not_migrate() {
+    let binary = Binary::bare().with("DATABASE_URL", "sqlite://somebody-elses.db");
+    let path = binary.folder().join("somebody-elses.db");
+    std::fs::write(&path, "").expect("an empty database");
+    for command in [&["customer", "show", "1"][..], &["customer", "export"]] {
+        binary.run(command).refused(1, &["pending", "migrate run"]);
+    }
+    binary.run(&JOHN).done();
+    binary.run(&["customer", "export"]).done();
 }

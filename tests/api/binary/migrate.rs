@@ -1,10 +1,19 @@
 //! `clientele migrate run|revert|status`
 
-use crate::harness::{Binary, on_both_databases};
+use crate::harness::{App, Binary, Database, on_both_databases, raw};
+
+/// A database without any table that is there: commands that look make no file.
+fn empty_database(app: &App) -> Database {
+    let empty = app.empty_database();
+    if let Some(path) = empty.url.strip_prefix("sqlite://") {
+        std::fs::write(path, "").expect("an empty file");
+    }
+    empty
+}
 
 on_both_databases! {
     async fn migrate_run_applies_all_and_revert_takes_back_one(app: App) {
-        let empty = app.empty_database();
+        let empty = empty_database(&app);
         let binary = Binary::on(&empty.url);
         let before = binary.run(&["migrate", "status"]);
         assert_eq!(before.code, Some(1), "{before:?}");
@@ -27,7 +36,7 @@ on_both_databases! {
     }
 
     async fn every_migration_can_be_reverted_and_run_again(app: App) {
-        let empty = app.empty_database();
+        let empty = empty_database(&app);
         let binary = Binary::on(&empty.url);
         for _ in 0..2 {
             let known = binary.run(&["migrate", "run"]).done().lines().count();
@@ -40,8 +49,33 @@ on_both_databases! {
         binary.run(&["migrate", "revert"]).refused(1, &[]);
     }
 
+    async fn a_database_that_is_newer_than_the_binary_is_told(app: App) {
+        let binary = Binary::on(app.database_url());
+        binary.run(&["migrate", "status"]).done();
+        app.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000001')");
+        let status = binary.run(&["migrate", "status"]);
+        assert_eq!(status.code, Some(1), "{status:?}");
+        assert_eq!(status.out.lines().last(), Some("unknown 29991231000001"));
+        assert!(status.err.contains("newer than this version"), "{status:?}");
+        let serving = binary.serve();
+        raw(serving.address, b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect(200);
+        serving.signal("TERM");
+        let (code, log) = serving.wait();
+        assert_eq!(code, Some(0), "{log}");
+        assert_eq!(log.matches("29991231000001").count(), 1, "{log}");
+        let check = binary.run(&["config", "check"]);
+        check.done();
+        assert!(check.err.contains("29991231000001"), "{check:?}");
+    }
+
+    async fn what_diesel_database_setup_applied_is_not_newer(app: App) {
+        app.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('00000000000000')");
+        let status = Binary::on(app.database_url()).run(&["migrate", "status"]);
+        assert!(!status.done().contains("unknown"), "{status:?}");
+    }
+
     async fn commands_say_which_migration_is_pending_where_they_must_not_migrate(app: App) {
-        let empty = app.empty_database();
+        let empty = empty_database(&app);
         let binary = Binary::on(&empty.url).with("CLIENTELE__DATABASE__MIGRATE_AT_START", "false");
         for command in [&["customer", "show", "1"][..], &["seed", "--customers", "1"]] {
             binary.run(command).refused(1, &["pending", "migrate run"]);

@@ -79,7 +79,9 @@ impl App {
 
     fn launch(shared: Rc<Shared>, overrides: &[(&str, &str)]) -> Self {
         stay_mortal();
-        let settings = Settings::load(None, variables(&shared.database.url, overrides)).expect("good settings");
+        let variables = variables(&shared.database.url, overrides);
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        let settings = Settings::load(None, variables).expect("good settings");
         if std::env::var_os("RUST_LOG").is_some() {
             logging::install(&settings.log);
         }
@@ -217,6 +219,7 @@ fn insert(connection: &mut DbConnection, id: i64, email: &str, first_name: &str,
         last_name: name(last_name),
         date_of_birth: None,
         address: None,
+        created_at: None,
     };
     insert_at(connection, CustomerId::new(id).expect("an id"), &new).expect("a new customer");
 }
@@ -231,5 +234,6 @@ pub(crate) fn variables(database_url: &str, overrides: &[(&str, &str)]) -> Vec<(
         ("CLIENTELE__AUTH__SECRET", SECRET),
         ("CLIENTELE__AUTH__WRONG_PASSWORD_MILLISECONDS", "0"),
     ];
-    common.iter().chain(overrides).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    let kept = common.iter().filter(|(name, _)| overrides.iter().all(|(other, _)| other != name));
+    kept.chain(overrides).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

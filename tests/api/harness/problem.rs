@@ -1,6 +1,6 @@
 //! What every error reply must be.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::http::Reply;
 
@@ -19,7 +19,14 @@ impl Reply {
             assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {body}");
         }
         assert_eq!(self.header("x-request-id"), body["request_id"].as_str());
-        assert_eq!(body.get("errors").is_some(), code == "validation_failed", "{body}");
+        match code {
+            "validation_failed" => assert!(body["errors"].is_array(), "{body}"),
+            "email_taken" => {
+                let error = &body["errors"][0];
+                assert_eq!((&error["pointer"], &error["code"]), (&json!("#/email"), &json!("taken")), "{body}");
+            }
+            _ => assert_eq!(body.get("errors"), None, "{body}"),
+        }
         self.leaks_nothing();
         self
     }
@@ -32,6 +39,14 @@ impl Reply {
         let errors = body["errors"].as_array().expect("a list of errors");
         for error in errors {
             assert!(error["detail"].as_str().is_some_and(|text| !text.is_empty()), "{error}");
+            let numbers: &[&str] = match error["code"].as_str() {
+                Some("too_short") => &["min"],
+                Some("too_long") => &["max"],
+                Some("out_of_range") => &["max", "min"],
+                _ => &[],
+            };
+            let params = error["params"].as_object().map(|params| params.keys().cloned().collect::<Vec<_>>());
+            assert_eq!(params.unwrap_or_default(), numbers, "{error}");
         }
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let mut found: Vec<_> = errors.iter().map(|error| (text(&error["pointer"]), text(&error["code"]))).collect();

@@ -1,5 +1,6 @@
 //! The real binary: its commands, its signals, its sudden death.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -20,7 +21,7 @@ use super::http::TIMEOUT;
 /// The binary in a folder of its own, with an environment that holds nothing else.
 pub(crate) struct Binary {
     folder: TempDir,
-    variables: Vec<(String, String)>,
+    variables: Vec<(String, OsString)>,
 }
 
 /// How a command ended.
@@ -42,11 +43,17 @@ impl Binary {
 
     /// With a database, the tests' secret and a free port.
     pub(crate) fn on(database_url: &str) -> Self {
-        Self { variables: variables(database_url, &[]), ..Self::bare() }
+        let variables = variables(database_url, &[]).into_iter().map(|(name, value)| (name, value.into()));
+        Self { variables: variables.collect(), ..Self::bare() }
     }
 
     /// With a variable.
-    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(self, name: &str, value: &str) -> Self {
+        self.with_bytes(name, value.as_ref())
+    }
+
+    /// With a variable that may be no text.
+    pub(crate) fn with_bytes(mut self, name: &str, value: &OsStr) -> Self {
         self.variables.retain(|(other, _)| other != name);
         self.variables.push((name.into(), value.into()));
         self

@@ -1,0 +1,101 @@
+//! What must be in order before the service listens: `serve` sees to it, and `config check` finds out whether it is.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::db::{DbConnection, DbError, Target, migrate, pending_migrations, unknown_migrations};
+use crate::sessions::keys::Keys;
+use crate::sessions::secret;
+use crate::settings::{Settings, SettingsError};
+
+/// A migration may take longer than a request's statement.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// Why the service could not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// Exit code 2.
+    Configuration(String),
+    /// Exit code 1.
+    Failed(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(text) => write!(f, "configuration: {text}"),
+            Self::Failed(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<SettingsError> for StartError {
+    fn from(error: SettingsError) -> Self {
+        Self::Configuration(error.to_string())
+    }
+}
+
+/// What to do about a secret, a database or a migration that is missing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Make it, where the settings say so.
+    Make,
+    /// Let it be, where it would be made.
+    Leave,
+}
+
+/// What the service starts from.
+pub(crate) struct Prepared {
+    pub(crate) secret: Vec<u8>,
+    pub(crate) keys: Keys,
+    pub(crate) target: Target,
+}
+
+/// Loads the secret and the keys, opens one connection, so that a database that cannot be reached is one clear line, and
+/// migrates where configured.
+///
+/// # Errors
+/// One line that names what is wrong.
+pub(crate) fn prepare(settings: &Settings, missing: Missing) -> Result<Prepared, StartError> {
+    let secret = if missing == Missing::Leave && secret::is_to_be_made(&settings.auth) {
+        Vec::new()
+    } else {
+        secret::load(&settings.auth).map_err(StartError::Configuration)?
+    };
+    let keys = Keys::load(&settings.auth, &secret).map_err(StartError::Configuration)?;
+    let target = settings.target()?;
+    if missing == Missing::Make || target.missing_file().is_none() {
+        prepare_database(settings, &target, missing)?;
+    }
+    Ok(Prepared { secret, keys, target })
+}
+
+fn prepare_database(settings: &Settings, target: &Target, missing: Missing) -> Result<(), StartError> {
+    let system = target.system();
+    let failed = |error: DbError| StartError::Failed(format!("{system}: {error}"));
+    let mut connection = target
+        .connect(settings.database.connect_timeout(), MIGRATION_TIMEOUT)
+        .map_err(|error| StartError::Failed(format!("{system}: {}", error.to_string().trim().replace('\n', " "))))?;
+    if !settings.database.migrate_at_start {
+        warn_of_pending(&mut connection).map_err(failed)?;
+    } else if missing == Missing::Make {
+        for name in migrate(&mut connection).map_err(failed)? {
+            log::info!("applied migration {name}");
+        }
+    }
+    if let Some(newest) = unknown_migrations(&mut connection).map_err(failed)?.last() {
+        log::warn!(
+            "the database has migration {newest}, which this version does not know: it is newer than this version"
+        );
+    }
+    Ok(())
+}
+
+fn warn_of_pending(connection: &mut DbConnection) -> Result<(), DbError> {
+    if let Some(first) = pending_migrations(connection)?.first() {
+        log::warn!("migration {first} is pending: run `clientele migrate run`; not ready until then");
+    }
+    Ok(())
+}

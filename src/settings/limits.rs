@@ -1,0 +1,86 @@
+//! What a value may be, beyond its type.
+
+use toml::{Table, Value};
+
+use super::SettingsError;
+
+const DAY: i64 = 86_400;
+/// Beyond a century a date can no longer be computed with.
+const CENTURY: i64 = 3_000_000_000;
+
+/// The least and the most of every number.
+const NUMBERS: [(&str, i64, i64); 22] = [
+    ("server.workers", 0, 1024),
+    ("server.max_connections", 1, 1_000_000),
+    ("server.keep_alive_seconds", 0, DAY),
+    ("server.head_timeout_seconds", 1, DAY),
+    ("server.body_timeout_seconds", 1, DAY),
+    ("server.shutdown_timeout_seconds", 0, DAY),
+    ("database.threads", 0, 256),
+    ("database.writers", 1, 64),
+    ("database.queue", 1, 1_000_000),
+    ("database.queue_timeout_seconds", 1, DAY),
+    ("database.connect_timeout_seconds", 1, DAY),
+    ("database.statement_timeout_seconds", 1, DAY),
+    ("auth.access_token_seconds", 1, CENTURY),
+    ("auth.session_idle_seconds", 1, CENTURY),
+    ("auth.session_absolute_seconds", 1, CENTURY),
+    ("auth.password_threads", 0, 256),
+    ("auth.password_queue", 1, 100_000),
+    ("auth.wrong_password_milliseconds", 0, 60_000),
+    ("throttle.address_burst", 1, 1_000_000),
+    ("throttle.address_per_minute", 1, 1_000_000),
+    ("throttle.account_burst", 1, 1_000_000),
+    ("throttle.account_per_minute", 1, 1_000_000),
+];
+
+/// Checks every number; one without a row here is refused, so that none is forgotten.
+pub(super) fn check_numbers(merged: &Table) -> Result<(), SettingsError> {
+    for (section, values) in merged {
+        for (key, value) in values.as_table().into_iter().flatten() {
+            let Value::Integer(number) = value else { continue };
+            let key = format!("{section}.{key}");
+            let (_, least, most) =
+                NUMBERS.into_iter().find(|(known, ..)| *known == key).unwrap_or(("", i64::MAX, i64::MAX));
+            if !(least..=most).contains(number) {
+                return Err(SettingsError::new(format!("{key} takes {least} to {most}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Checks a filter for env_logger, which takes a word that is no level for the name of a target, and then logs nothing
+/// else: each part must be a level, or `target=level`.
+pub(super) fn check_filter(place: &str, filter: &str) -> Result<(), SettingsError> {
+    // What follows a slash is a text that a line must hold.
+    let directives = filter.split('/').next().unwrap_or_default();
+    let is_level = |text: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(text.trim()));
+    let fits = |part: &str| part.trim().is_empty() || is_level(part.rsplit('=').next().unwrap_or_default());
+    if directives.split(',').all(fits) {
+        return Ok(());
+    }
+    let levels = LEVELS.join(", ");
+    Err(SettingsError::new(format!("{place} takes a level ({levels}), or target=level, separated by commas")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_made_of_levels() {
+        for filter in
+            ["info", "", "WARN", "info,actix_server=warn, actix_http=off", "off,a::b=trace", "info/text=inof", "info,"]
+        {
+            assert!(check_filter("log.filter", filter).is_ok(), "{filter}");
+        }
+        for filter in
+            ["warning", "inof", "info,clientele=", "clientele", "clientele=warning", "info;warn", "info debug"]
+        {
+            assert!(check_filter("log.filter", filter).is_err(), "{filter}");
+        }
+    }
+}
