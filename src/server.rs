@@ -108,7 +108,7 @@ async fn upkeep(database: Database, throttle: web::Data<Throttle>, lifetimes: Li
         rounds.tick().await;
         throttle.forget_idle();
         loop {
-            match database.write(move |connection| sessions::sweep(connection, lifetimes.idle)).await {
+            match database.write(None, move |connection| sessions::sweep(connection, lifetimes.idle)).await {
                 Ok(0) => break,
                 Ok(swept) => log::debug!("{swept} sessions were over"),
                 Err(error) => {

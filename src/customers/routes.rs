@@ -98,7 +98,7 @@ async fn register(
 ) -> Result<HttpResponse, Problem> {
     let (customer, hash) = registration.judge(&passwords).await?;
     let guess = throttle.guess(Action::Registration, customer.email.canonical(), client.network(), true)?;
-    let registered = database.write(move |connection| queries::register(connection, &customer, &hash)).await?;
+    let registered = database.write(None, move |connection| queries::register(connection, &customer, &hash)).await?;
     let Some((id, versioned)) = registered else {
         guess.failed();
         return Err(Problem::EmailTaken);
@@ -116,7 +116,7 @@ async fn erase(
 ) -> Result<HttpResponse, Problem> {
     let id = customer.id();
     let versions = if_match.versions();
-    database.write_for(id, move |connection| queries::erase(connection, &customer, versions.as_deref())).await??;
+    database.write(Some(id), move |connection| queries::erase(connection, &customer, versions.as_deref())).await??;
     Event::Erasure.record(Some(id), None);
     Ok(HttpResponse::NoContent().finish())
 }
