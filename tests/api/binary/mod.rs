@@ -2,6 +2,7 @@
 
 mod commands;
 mod configuration;
+mod hanging;
 mod log;
 mod migrate;
 mod serve;
