@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{App, Backend, Cluster, Database, Person, Proxy, freeze_process, run, run_on};
+use crate::harness::{App, Backend, Cluster, Database, Frozen, Person, Proxy, run, run_on};
 
 /// A statement's time-out of a second, so that the tests need not wait for ten.
 const IMPATIENT: [(&str, &str); 1] = [("CLIENTELE__DATABASE__STATEMENT_TIMEOUT_SECONDS", "1")];
@@ -56,7 +56,7 @@ async fn a_frozen_server_is_503_in_time_and_over_when_it_thaws() {
         let service = app.instance(&IMPATIENT);
         service.change(&john, &birthday(1)).await.expect(200);
         service.show(&john).await;
-        let frozen = app.freeze_server();
+        let frozen = Frozen::server(&cluster);
         is_unavailable_in_time(&service, &john).await;
         is_unavailable_in_time(&service, &john).await;
         drop(frozen);
@@ -75,7 +75,7 @@ async fn one_frozen_connection_costs_its_own_request_and_the_next_ones_are_serve
         service.change(&john, &birthday(1)).await.expect(200);
         let writer = "SELECT pid::bigint AS value FROM pg_stat_activity WHERE query = 'COMMIT'
             AND datname = current_database() AND pid <> pg_backend_pid() LIMIT 1";
-        let frozen = freeze_process(app.number(writer));
+        let frozen = Frozen::process(app.number(writer));
         let started = Instant::now();
         assert_eq!(service.change(&john, &birthday(2)).await.status(), 503);
         assert!(started.elapsed() < IN_TIME, "{:?}", started.elapsed());
