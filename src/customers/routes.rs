@@ -97,7 +97,9 @@ async fn register(
     database: web::Data<Database>,
 ) -> Result<HttpResponse, Problem> {
     let (customer, hash) = registration.judge(&passwords).await?;
-    let guess = throttle.guess(Action::Registration, customer.email.canonical(), client.network(), true)?;
+    // Always as from a known network: strangers elsewhere keep nobody from registering.
+    let known = true;
+    let guess = throttle.guess(Action::Registration, customer.email.canonical(), client.network(), known)?;
     let registered = database.write(None, move |connection| queries::register(connection, &customer, &hash)).await?;
     let Some((id, versioned)) = registered else {
         guess.failed();
