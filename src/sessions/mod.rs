@@ -9,6 +9,7 @@ mod queries;
 pub mod refresh;
 pub mod routes;
 pub mod secret;
+mod signatures;
 pub mod token;
 
 pub use hashing::is_importable;

@@ -16,7 +16,7 @@ pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, connect};
 pub(crate) use http::{Ask, Reply, begin, next_reply, raw, read_reply};
 pub(crate) use process::{Binary, Finished, peak_memory};
-pub(crate) use tokens::{Forgery, SECRET, claims, now};
+pub(crate) use tokens::{Forgery, SECRET, claims, hs256, now, signed_part};
 
 /// Expands each `async fn name(app: App)` into the tests `name::sqlite` and `name::postgres`.
 macro_rules! on_both_databases {
