@@ -54,6 +54,16 @@ fn kid(name: &str) -> impl FnOnce(&mut Header) {
     move |header| header.kid = Some(name.to_owned())
 }
 
+#[test]
+fn a_key_file_may_begin_with_a_byte_order_mark_and_end_in_lines() {
+    let binary = Binary::bare().with("CLIENTELE__AUTH__ALGORITHM", "EdDSA").with("CLIENTELE__AUTH__KEY_FILE", "k.pem");
+    let binary = binary.with("CLIENTELE__AUTH__VERIFICATION_KEY_FILES", "k.pem");
+    let (path, _) = generate(&binary, "key.pem");
+    let pem = std::fs::read_to_string(path).expect("a key file");
+    std::fs::write(binary.folder().join("k.pem"), format!("\u{feff}{pem}\n \n")).expect("another");
+    binary.run(&["token", "issue", "--customer", "1"]).done();
+}
+
 /// The public half, as another tool would hand it over.
 fn public_pem(binary: &Binary, jwk: &Value) -> PathBuf {
     let x = URL_SAFE_NO_PAD.decode(jwk["x"].as_str().expect("x")).expect("base64url");

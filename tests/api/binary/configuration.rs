@@ -210,6 +210,9 @@ fn a_mistake_in_the_line_of_a_secret_names_key_and_line_and_nothing_of_the_text(
         ("[auth]\nsecret = \"a\"\nsecret = \"hunter2\"\n", ["line 3", "auth.secret"]),
         ("[auth]\nsecret = \"\"\"\nhunter2\nhunter2\n", ["line", "auth.secret"]),
         ("[auth]\nsecret = \"hunter2\\q\"\n", ["line 2", "auth.secret"]),
+        ("auth.secret = \"hunter2\n", ["line 1", "auth.secret"]),
+        ("\u{feff}# hunter2\n[ auth ]\n  secret=hunter2", ["line 3", "auth.secret"]),
+        ("[auth]\nhunter2\n", ["line 2", "not TOML"]),
         ("[auth]\nsecret = [\"hunter2\"]\n", ["auth.secret", "string"]),
     ] {
         let binary = Binary::bare();
