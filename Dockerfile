@@ -8,7 +8,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY . .
 # With TLS, because a database in another container or at a provider is reached over a network.
-RUN cargo build --locked --release --bin clientele --features postgres-tls
+RUN cargo build --locked --release --features postgres-tls
 
 FROM debian:bookworm-slim
 RUN apt-get update \

@@ -8,7 +8,6 @@ use actix_web::{Error, HttpMessage, web};
 use actix_web_httpauth::middleware::HttpAuthentication;
 
 use crate::customers::CustomerId;
-use crate::db::{Batch, Lane};
 use crate::problem::Problem;
 use crate::sessions::SessionId;
 use crate::sessions::token::AccessTokens;
@@ -24,28 +23,12 @@ pub struct Principal {
 
 type Verdict = Pin<Box<dyn Future<Output = Result<ServiceRequest, (Error, ServiceRequest)>>>>;
 
-/// The middleware.
+/// The middleware. It extracts nothing itself: the crate's extractor knows the scheme in one case only (see
+/// `principal`), and its own answer to a missing token has no body.
 pub fn bearer() -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Verdict + Clone> {
-    middleware(principal)
-}
-
-/// The middleware for what goes through a batched lane: while that lane takes no more it refuses before it looks at the
-/// token, so that a refusal costs as little as it can. The lane itself decides again, for good.
-pub fn bearer_into<B: Batch>() -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Verdict + Clone> {
-    middleware(|request| match request.app_data::<web::Data<Lane<B>>>() {
-        Some(lane) if lane.refuses() => Err(Problem::Overloaded),
-        _ => principal(request),
-    })
-}
-
-/// It extracts nothing itself: the crate's extractor knows the scheme in one case only (see `principal`), and its
-/// own answer to a missing token has no body.
-fn middleware(
-    judge: fn(&ServiceRequest) -> Result<Principal, Problem>,
-) -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Verdict + Clone> {
-    HttpAuthentication::with_fn(move |request: ServiceRequest, ()| -> Verdict {
+    HttpAuthentication::with_fn(|request: ServiceRequest, ()| -> Verdict {
         Box::pin(async move {
-            match judge(&request) {
+            match principal(&request) {
                 Ok(principal) => {
                     request.extensions_mut().insert(principal);
                     Ok(request)

@@ -5,21 +5,23 @@
 
 mod errors;
 mod json;
-mod leftover;
+mod request_body;
 
-use std::time::Duration;
+use std::io::ErrorKind;
 
 use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::{self, BytesMut};
+use actix_web::web::BytesMut;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, StreamExt};
 
 pub use self::errors::{FieldCode, FieldError, FieldErrors, Params, Refusal, pointer};
 pub use self::json::{Json, Members, NotMembers};
-pub(crate) use self::leftover::Leftover;
+pub(crate) use self::request_body::RequestBody;
 use crate::problem::Problem;
+use crate::throttle::{self, Action};
 
 /// The longest body, in bytes.
 pub const LONGEST: usize = 64 * 1024;
@@ -30,6 +32,8 @@ const DRAINED: usize = 16 * 1024 * 1024;
 pub trait Body: Sized + 'static {
     /// Media types that are accepted.
     const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
+    /// What its sender's address is throttled for, before anything of it is read.
+    const THROTTLED: Option<Action> = None;
 
     /// Checks the members; what is wrong goes into `errors`, and then there is no value.
     ///
@@ -64,25 +68,17 @@ impl<T: Body> FromRequest for Checked<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let throttled = T::THROTTLED.map_or(Ok(()), |action| throttle::by_address(request, action));
         let media_type = check_media_type(request, T::MEDIA_TYPES);
-        let timeout = request.app_data::<web::Data<BodyTimeout>>().map(|timeout| timeout.0);
         let payload = payload.take();
         async move {
+            throttled?;
             media_type?;
-            let bytes = match timeout {
-                Some(timeout) => {
-                    actix_rt::time::timeout(timeout, collect(payload)).await.unwrap_or(Err(Problem::RequestTimeout))?
-                }
-                None => collect(payload).await?,
-            };
-            T::from_json(&bytes).map(Self)
+            T::from_json(&collect(payload).await?).map(Self)
         }
         .boxed_local()
     }
 }
-
-/// How long a client may take to send its body.
-pub struct BodyTimeout(pub Duration);
 
 fn check_media_type(request: &HttpRequest, accepted: &'static [&'static str]) -> Result<(), Problem> {
     let mut given = request.headers().get_all(CONTENT_TYPE);
@@ -110,7 +106,10 @@ async fn collect(mut payload: Payload) -> Result<BytesMut, Problem> {
     let mut body = BytesMut::new();
     let mut drained = 0;
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Problem::MalformedJson("The body broke off.".into()))?;
+        let chunk = chunk.map_err(|error| match error {
+            PayloadError::Io(error) if error.kind() == ErrorKind::TimedOut => Problem::RequestTimeout,
+            _ => Problem::MalformedJson("The body broke off.".into()),
+        })?;
         if drained == 0 && body.len() + chunk.len() <= LONGEST {
             body.extend_from_slice(&chunk);
         } else {

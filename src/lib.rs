@@ -12,13 +12,14 @@
 //! 7. `customers::queries` and `customers::update` hold the statements.
 //! 8. The row becomes JSON, or the outcome becomes a [`problem`].
 
-mod answers;
 pub mod auth;
 pub mod body;
 pub mod cli;
 pub mod customers;
 pub mod db;
+pub mod denied;
 pub mod guard;
+pub mod http;
 pub mod operations;
 mod prepare;
 mod private_file;

@@ -269,9 +269,10 @@ impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Overloaded => Self::Overloaded,
-            DbError::Unavailable(cause) => Self::DatabaseUnavailable(cause),
-            // Contention that outlasted every retry: the same request may well succeed in a moment.
-            DbError::Contention(_) => Self::Overloaded,
+            DbError::ShareTaken => Self::TooManyRequests(1),
+            DbError::Unavailable(cause) | DbError::CommitLost(cause) => Self::DatabaseUnavailable(cause),
+            // What outlasted every retry: the same request may well succeed in a moment.
+            DbError::Contention(_) | DbError::Busy => Self::Overloaded,
             other => Self::Internal(other.to_string()),
         }
     }

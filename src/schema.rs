@@ -33,6 +33,7 @@ diesel::table! {
         customer_id -> BigInt,
         hash -> Text,
         changed_at -> Timestamp,
+        networks -> Nullable<Text>,
     }
 }
 
@@ -45,6 +46,8 @@ diesel::table! {
         refreshed_at -> Timestamp,
         ends_at -> Timestamp,
         user_agent -> Nullable<Text>,
+        network -> Nullable<Text>,
+        repeated -> Bool,
     }
 }
 

@@ -9,15 +9,14 @@ use actix_http::{HttpService, Request};
 use actix_rt::net::TcpStream;
 use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::body::MessageBody;
-use actix_web::dev::{AppConfig, Server, ServerHandle, ServiceResponse};
+use actix_web::dev::{AppConfig, Extensions, Server, ServerHandle, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, web};
 use socket2::{Domain, Socket, Type};
 
-use crate::body::BodyTimeout;
 use crate::customers::{self, Reads, Updates};
 use crate::db::{Database, Lane};
-use crate::operations::wire::{Shedding, Wire};
+use crate::http::{Deadlines, Timeouts};
 use crate::operations::{edge, health};
 pub use crate::prepare::StartError;
 use crate::prepare::{Missing, Prepared, prepare};
@@ -46,7 +45,6 @@ struct State {
     signer: web::Data<Signer>,
     passwords: web::Data<Passwords>,
     throttle: web::Data<Throttle>,
-    body_timeout: web::Data<BodyTimeout>,
 }
 
 /// A started service.
@@ -94,7 +92,6 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
         tokens,
         passwords: web::Data::new(Passwords::start(&settings.auth).map_err(failed)?),
         throttle: web::Data::new(Throttle::new(&settings.throttle)),
-        body_timeout: web::Data::new(BodyTimeout(Duration::from_secs(settings.server.body_timeout_seconds))),
     };
     actix_rt::spawn(upkeep(database.clone(), state.throttle.clone(), lifetimes));
     let server = http_server(settings, state, listener).map_err(failed)?;
@@ -154,29 +151,30 @@ fn http_server(settings: &Settings, state: State, listener: TcpListener) -> std:
         .max_concurrent_connections(server.max_connections.div_ceil(workers))
         .shutdown_timeout(server.shutdown_timeout_seconds);
     let keep_alive = Duration::from_secs(server.keep_alive_seconds);
-    let head_timeout = Duration::from_secs(server.head_timeout_seconds);
+    let timeouts = Timeouts {
+        head: Duration::from_secs(server.head_timeout_seconds),
+        body: Duration::from_secs(server.body_timeout_seconds),
+    };
     let stopping = builder.graceful_shutdown_signal();
     // What `HttpServer` does, over a stream of our own and with HTTP/1 alone.
     let builder = builder.listen("clientele", listener, move || {
         let stopping = stopping.clone();
-        let refuses = Box::new(customers::shedding::refuses(state.updates.clone(), state.reads.clone()));
-        let shedding = Rc::new(Shedding { refuses, keep_alive });
         let http = HttpService::build()
             .keep_alive(keep_alive)
-            .client_request_timeout(head_timeout)
+            .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
+            .on_connect_ext(|stream: &Deadlines<TcpStream>, data: &mut Extensions| {
+                data.insert(Rc::clone(stream.connection()));
+            })
             .h1(map_config(application(state.clone()), |()| AppConfig::default()));
-        fn_service(move |stream: TcpStream| {
-            let shedding = Rc::clone(&shedding);
-            async move {
-                stream.set_nodelay(true)?;
-                let peer = stream.peer_addr().ok();
-                Ok::<_, DispatchError>((Wire::new(stream, shedding), peer))
-            }
+        fn_service(move |stream: TcpStream| async move {
+            stream.set_nodelay(true)?;
+            let peer = stream.peer_addr().ok();
+            Ok::<_, DispatchError>((Deadlines::new(stream, timeouts), peer))
         })
         .and_then(http)
     })?;
@@ -201,7 +199,6 @@ fn application(
         .app_data(state.signer)
         .app_data(state.passwords)
         .app_data(state.throttle)
-        .app_data(state.body_timeout)
         .configure(customers::routes::configure)
         .configure(sessions::routes::configure)
         .configure(sessions::keys::configure)

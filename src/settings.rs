@@ -94,10 +94,14 @@ pub struct Database {
     pub url: DatabaseUrl,
     /// Apply pending migrations at the start.
     pub migrate_at_start: bool,
-    /// Threads of the general lane; 0 adapts to the cores.
+    /// Threads for reads, and as many for writes, outside the batches; 0 adapts to the cores.
     pub threads: usize,
-    /// Requests that may wait in each lane.
+    /// Threads that write batches of updates; SQLite has one.
+    pub writers: usize,
+    /// Requests that may wait in each queue.
     pub queue: usize,
+    /// Seconds a request may wait in a queue before work on it begins.
+    pub queue_timeout_seconds: u64,
     /// Seconds to wait for a connection.
     pub connect_timeout_seconds: u64,
     /// Seconds one statement may take.
@@ -141,6 +145,8 @@ pub struct Auth {
     pub password_threads: usize,
     /// Passwords that may wait to be hashed.
     pub password_queue: usize,
+    /// A wrong password is told no sooner after its check began, in milliseconds.
+    pub wrong_password_milliseconds: u64,
 }
 
 /// `[throttle]`: what one client address and one account may try.

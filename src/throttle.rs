@@ -1,20 +1,22 @@
-//! Throttling of what guesses and floods go for: sign-in, registration, refresh, password change.
+//! Throttling of what guesses and floods go for: sign-in, registration, refresh, password change, change of email.
 //!
-//! Two token buckets a try, one for the client's address and one for the account. Nobody is locked out: an
-//! exhausted bucket fills again while one waits, whatever others send.
+//! Every try counts for the client's address, before its body is read. Guesses at a secret are counted for the account
+//! too, and only those that fail. Nobody is locked out by them: they empty the account's bucket for networks that never
+//! signed in to it; each network that did has a bucket of its own ([`Throttle::guess`]).
 
-use std::future::{Ready, ready};
+mod buckets;
+mod client;
+
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
-use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, web};
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use actix_web::{HttpRequest, web};
 
+use self::buckets::Buckets;
+use self::client::Proxies;
+pub use self::client::{ClientAddress, ClientNetwork};
 use crate::problem::Problem;
-use crate::settings::{self, Network};
+use crate::settings;
 
 /// What is throttled; each is counted apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,40 +29,32 @@ pub enum Action {
     Refresh,
     /// `POST /api/v1/customers/{id}/password/`
     PasswordChange,
+    /// `PUT` and `PATCH` of a customer, where they change the email or find it taken
+    EmailChange,
 }
 
-/// A client's network: an IPv4 address, or the /64 that one IPv6 subscriber has.
-type Client = u64;
+/// An action and a number for whom it is counted, so that a key has 16 bytes, whatever was sent.
+type Key = (Action, u64);
 
-/// The buckets. Their number is bounded by [`Throttle::forget_idle`]; a key has 16 bytes, whatever was sent.
+/// The buckets of addresses and of accounts, in this process alone.
 pub struct Throttle {
     enabled: bool,
-    trusted_proxies: Vec<Network>,
-    clients: DefaultKeyedRateLimiter<(Action, Client)>,
-    accounts: DefaultKeyedRateLimiter<(Action, u64)>,
+    proxies: Proxies,
+    addresses: Buckets<Key>,
+    accounts: Buckets<Key>,
     /// Keyed, so that nobody can choose accounts that share a bucket.
     hasher: RandomState,
-    clock: DefaultClock,
-}
-
-/// More buckets than this are swept at once instead of at the next round.
-const MOST_BUCKETS: usize = 200_000;
-
-fn quota(burst: u32, per_minute: u32) -> Quota {
-    let positive = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-    Quota::per_minute(positive(per_minute)).allow_burst(positive(burst))
 }
 
 impl Throttle {
-    /// Empty buckets with the configured quotas.
+    /// Full buckets with the configured quotas.
     pub fn new(settings: &settings::Throttle) -> Self {
         Self {
             enabled: settings.enabled,
-            trusted_proxies: settings.trusted_proxies.clone(),
-            clients: RateLimiter::keyed(quota(settings.address_burst, settings.address_per_minute)),
-            accounts: RateLimiter::keyed(quota(settings.account_burst, settings.account_per_minute)),
+            proxies: Proxies::new(settings.trusted_proxies.clone()),
+            addresses: Buckets::new(settings.address_burst, settings.address_per_minute),
+            accounts: Buckets::new(settings.account_burst, settings.account_per_minute),
             hasher: RandomState::new(),
-            clock: DefaultClock::default(),
         }
     }
 
@@ -68,121 +62,177 @@ impl Throttle {
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].
-    pub fn by_address(&self, action: Action, client: &ClientAddress) -> Result<(), Problem> {
-        let network = match client.0 {
-            IpAddr::V4(address) => u64::from(address.to_bits()),
-            IpAddr::V6(address) => u64::try_from(address.to_bits() >> 64).unwrap_or(u64::MAX),
-        };
-        self.check(&self.clients, (action, network))
+    pub fn by_address(&self, action: Action, client: ClientAddress) -> Result<(), Problem> {
+        if !self.enabled {
+            return Ok(());
+        }
+        self.addresses.take((action, client.subscriber()), Instant::now()).map_err(too_many)
     }
 
-    /// Counts a try for an account, named by its canonical email or its id.
+    /// Counts a try for an account, whoever makes it.
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].
     pub fn by_account(&self, action: Action, account: &str) -> Result<(), Problem> {
-        self.check(&self.accounts, (action, self.hasher.hash_one(account)))
-    }
-
-    fn check(&self, buckets: &DefaultKeyedRateLimiter<(Action, u64)>, key: (Action, u64)) -> Result<(), Problem> {
         if !self.enabled {
             return Ok(());
         }
-        if buckets.len() > MOST_BUCKETS {
-            buckets.retain_recent();
+        self.accounts.take(self.account(action, account, None), Instant::now()).map_err(too_many)
+    }
+
+    /// Whether both the address and the account may try; nothing is counted.
+    ///
+    /// # Errors
+    /// [`Problem::TooManyRequests`].
+    pub fn look(&self, action: Action, account: &str, client: ClientAddress) -> Result<(), Problem> {
+        if !self.enabled {
+            return Ok(());
         }
-        buckets.check_key(&key).map_err(|not_until| {
-            let wait = not_until.wait_time_from(self.clock.now());
-            Problem::TooManyRequests(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1))
-        })
+        let now = Instant::now();
+        let address = self.addresses.look(&(action, client.subscriber()), now);
+        address.and(self.accounts.look(&self.account(action, account, None), now)).map_err(too_many)
+    }
+
+    /// Counts what was let through by a [look](Self::look). More may have been under way than there was room for.
+    pub fn count(&self, action: Action, account: &str, client: ClientAddress) {
+        let counted = self.by_address(action, client).and(self.by_account(action, account));
+        if counted.is_err() {
+            log::debug!("more tries were under way than fit");
+        }
+    }
+
+    fn account(&self, action: Action, account: &str, network: Option<ClientNetwork>) -> Key {
+        (action, self.hasher.hash_one((account, network)))
+    }
+
+    /// Counts a guess at an account's secret, by the account and the client's network together, and unless the network
+    /// is known to belong to the account's owner, by the account alone. The guess stays counted if it
+    /// [failed](Guess::failed).
+    ///
+    /// # Errors
+    /// [`Problem::TooManyRequests`].
+    pub fn guess(
+        &self,
+        action: Action,
+        account: &str,
+        network: ClientNetwork,
+        known: bool,
+    ) -> Result<Guess<'_>, Problem> {
+        let mut guess = Guess { throttle: self, keys: Vec::new() };
+        guess.count_for(self.account(action, account, Some(network)))?;
+        if !known {
+            guess.count_for(self.account(action, account, None))?;
+        }
+        Ok(guess)
     }
 
     /// Drops the buckets that are full again.
     pub fn forget_idle(&self) {
-        for buckets in [&self.clients, &self.accounts] {
-            buckets.retain_recent();
-            buckets.shrink_to_fit();
-        }
-    }
-
-    /// The address of the client: the peer's, or the nearest that a trusted proxy tells of.
-    fn client(&self, peer: IpAddr, forwarded: &[&str]) -> IpAddr {
-        let is_trusted = |address: &IpAddr| self.trusted_proxies.iter().any(|network| network.0.contains(address));
-        let mut client = peer;
-        // From the right: each entry was added by the hop that the one before it names.
-        for entry in forwarded.iter().rev().flat_map(|line| line.rsplit(',')) {
-            if !is_trusted(&client) {
-                break;
-            }
-            match entry.trim().parse::<IpAddr>() {
-                Ok(address) => client = address.to_canonical(),
-                Err(_) => break,
-            }
-        }
-        client
+        let now = Instant::now();
+        self.addresses.forget_full(now);
+        self.accounts.forget_full(now);
     }
 }
 
-/// Extracts the address that tries are counted for.
-#[derive(Clone, Copy, Debug)]
-pub struct ClientAddress(IpAddr);
+/// A guess that is counted while it is under way, so that many at once are bounded as well, and from then on only if it
+/// failed: dropping it takes the count back.
+pub struct Guess<'a> {
+    throttle: &'a Throttle,
+    keys: Vec<Key>,
+}
 
-impl FromRequest for ClientAddress {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let peer = request.peer_addr().map(|address| address.ip().to_canonical());
-        let forwarded: Vec<&str> =
-            request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
-        let throttle = request.app_data::<web::Data<Throttle>>();
-        ready(match (peer, throttle) {
-            (Some(peer), Some(throttle)) => Ok(Self(throttle.client(peer, &forwarded))),
-            _ => Err(Problem::Internal("the peer's address or the throttle is missing".into())),
-        })
+impl Guess<'_> {
+    fn count_for(&mut self, key: Key) -> Result<(), Problem> {
+        if self.throttle.enabled {
+            self.throttle.accounts.take(key, Instant::now()).map_err(too_many)?;
+            self.keys.push(key);
+        }
+        Ok(())
     }
+
+    /// The guess was wrong and stays counted.
+    pub fn failed(mut self) {
+        self.keys.clear();
+    }
+}
+
+impl Drop for Guess<'_> {
+    fn drop(&mut self) {
+        for key in &self.keys {
+            self.throttle.accounts.give_back(key);
+        }
+    }
+}
+
+fn too_many(wait: Duration) -> Problem {
+    Problem::TooManyRequests(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1))
+}
+
+/// Counts a request by its client's address.
+///
+/// # Errors
+/// [`Problem::TooManyRequests`].
+pub fn by_address(request: &HttpRequest, action: Action) -> Result<(), Problem> {
+    let client = ClientAddress::of(request)?;
+    request.app_data::<web::Data<Throttle>>().map_or(Ok(()), |throttle| throttle.by_address(action, client))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn throttle(proxies: &[&str]) -> Throttle {
-        let list = proxies.iter().filter_map(|text| text.parse().ok()).map(Network).collect();
+    fn throttle() -> Throttle {
         Throttle::new(&settings::Throttle {
             enabled: true,
             address_burst: 2,
             address_per_minute: 1,
             account_burst: 2,
             account_per_minute: 1,
-            trusted_proxies: list,
+            trusted_proxies: Vec::new(),
         })
     }
 
-    fn client(throttle: &Throttle, peer: &str, forwarded: &[&str]) -> Option<String> {
-        peer.parse().ok().map(|peer| throttle.client(peer, forwarded).to_string())
-    }
-
-    #[test]
-    fn forwarded_addresses_are_believed_only_from_trusted_proxies() {
-        let throttle = throttle(&["10.0.0.0/8"]);
-        assert_eq!(client(&throttle, "192.0.2.1", &["198.51.100.7"]).as_deref(), Some("192.0.2.1"));
-        assert_eq!(client(&throttle, "10.0.0.1", &["198.51.100.7"]).as_deref(), Some("198.51.100.7"));
-        let spoofed = ["203.0.113.9, 198.51.100.7, 10.0.0.2"];
-        assert_eq!(client(&throttle, "10.0.0.1", &spoofed).as_deref(), Some("198.51.100.7"));
-        assert_eq!(client(&throttle, "10.0.0.1", &["nonsense"]).as_deref(), Some("10.0.0.1"));
+    fn network(text: &str) -> ClientNetwork {
+        ClientAddress(text.parse().unwrap_or_else(|_| [0, 0, 0, 0].into())).network()
     }
 
     #[test]
     fn one_subscriber_s_ipv6_addresses_share_a_bucket_and_actions_do_not() {
-        let throttle = throttle(&[]);
+        let throttle = throttle();
         let try_from = |text: &str, action| {
-            text.parse().map(|address| throttle.by_address(action, &ClientAddress(address)).is_ok()).ok()
+            text.parse().map(|address| throttle.by_address(action, ClientAddress(address)).is_ok()).ok()
         };
         assert_eq!(try_from("2001:db8::1", Action::SignIn), Some(true));
         assert_eq!(try_from("2001:db8::2", Action::SignIn), Some(true));
         assert_eq!(try_from("2001:db8::3", Action::SignIn), Some(false));
         assert_eq!(try_from("2001:db8::3", Action::Refresh), Some(true));
         assert_eq!(try_from("2001:db8:0:1::3", Action::SignIn), Some(true));
+    }
+
+    #[test]
+    fn a_guess_counts_while_it_is_under_way_and_then_only_if_it_failed() {
+        let throttle = throttle();
+        let guess = || throttle.guess(Action::SignIn, "ann", network("192.0.2.1"), false);
+        for _ in 0..5 {
+            let under_way = (guess(), guess());
+            assert!(under_way.0.is_ok() && under_way.1.is_ok() && guess().is_err());
+        }
+        for _ in 0..2 {
+            assert!(guess().map(Guess::failed).is_ok());
+        }
+        assert!(guess().is_err());
+    }
+
+    #[test]
+    fn guesses_from_many_networks_leave_a_known_network_its_own_bucket() {
+        let throttle = throttle();
+        let guess = |from: String, known| throttle.guess(Action::SignIn, "ann", network(&from), known);
+        let allowed = (0..200).filter(|n| guess(format!("203.0.{n}.1"), false).map(Guess::failed).is_ok()).count();
+        assert_eq!(allowed, 2);
+        for _ in 0..2 {
+            assert!(guess("192.0.2.1".into(), true).map(Guess::failed).is_ok());
+        }
+        assert!(guess("192.0.2.9".into(), true).is_err());
+        assert!(guess("198.51.100.1".into(), true).is_ok());
     }
 }

@@ -100,7 +100,7 @@ end
 statuses = {}
 
 -- wrk itself counts every status above 399. Which ones they were costs a call into Lua per reply, so it is asked for.
-if os.getenv("STATUSES") then
+if (os.getenv("STATUSES") or "") ~= "" then
    function response(status)
       statuses[status] = (statuses[status] or 0) + 1
    end
@@ -125,6 +125,41 @@ function customers.sum(name)
    return sums
 end
 
+-- What the code of an error says about how the load was set up.
+local CAUSES = {
+   token_expired = "the tokens in %s have expired: write new ones with `clientele seed`",
+   token_invalid = "the tokens in %s were made with another secret than that of the service on this port, or another "
+      .. "service already has the port",
+   not_found = "the service on this port has none of the customers in %s: it uses another database than `seed` did, or "
+      .. "another service already has the port",
+   database_unavailable = "the service cannot reach its database: its log says why",
+   overloaded = "the service is overloaded, or its database does not answer: its log says which",
+}
+
+--- Why most answers were errors: gets one customer as a client would, and reads the answer.
+local function explain()
+   customers.open()
+   local id, token, email = customers.pick()
+   local function column(start, next_start)
+      return ffi.string(start, customers.column_length(start, next_start))
+   end
+   local pipe = io.popen(("curl -s -m 5 -w '\n%%{http_code}' -H 'Authorization: Bearer %s' %s://%s:%s/api/v1/customers/%s/"):format(
+      column(token, email), wrk.scheme, wrk.host, wrk.port, column(id, token)))
+   local body, status = pipe:read("*a"):match("^(.*)\n(%d+)$")
+   pipe:close()
+   local code = body and body:match('"code":"([%w_]+)"')
+   if CAUSES[code] then
+      return CAUSES[code]:format(os.getenv("TOKENS") or "tokens.tsv")
+   elseif status == "200" then
+      return "a GET of a customer is answered; STATUSES=1 counts each status of what was sent here"
+   elseif (status or "000") == "000" then
+      return "unknown, because curl got no answer"
+   elseif not code then
+      return "what answers there is not Clientele: another program already has the port"
+   end
+   return ("unknown; a GET of a customer is answered %s %s"):format(status, code)
+end
+
 function done(summary, latency)
    local members = {}
    local function member(name, value)
@@ -144,6 +179,9 @@ function done(summary, latency)
       member(status, count)
    end
    io.write("RESULT {" .. table.concat(members, ",") .. "}\n")
+   if summary.errors.status * 2 > summary.requests and not customers.expects_errors then
+      io.write(("%d of %d answers are errors. Likely: %s.\n"):format(summary.errors.status, summary.requests, explain()))
+   end
 end
 
 return customers

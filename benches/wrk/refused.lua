@@ -3,3 +3,4 @@
 local folder = debug.getinfo(1, "S").source:match("^@(.*/)") or "./"
 COUNTRY = "X"
 dofile(folder .. "put.lua")
+customers.expects_errors = true

@@ -155,6 +155,16 @@ impl FieldErrors {
         value.map_err(|refusal| self.add(pointer, refusal)).ok()
     }
 
+    /// The problem that lists them.
+    pub fn into_problem(self) -> Problem {
+        Problem::Validation(self.0)
+    }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The problem that lists them, unless there are none.
     ///
     /// # Errors
@@ -162,7 +172,7 @@ impl FieldErrors {
     pub fn into_result<T>(self, value: Option<T>) -> Result<T, Problem> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
-            _ => Err(Problem::Validation(self.0)),
+            _ => Err(self.into_problem()),
         }
     }
 }

@@ -101,19 +101,17 @@ impl From<std::io::Error> for Failure {
 /// Parses the arguments, runs the command, reports a failure in one line.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome = run(arguments);
-    logging::flush();
-    match outcome {
+    let code = match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(text)) => report(&text, 2),
         Err(Failure::Failed(text)) => report(&text, 1),
-    }
+    };
+    logging::flush();
+    code
 }
 
 fn report(text: &str, code: u8) -> ExitCode {
-    use std::io::Write;
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "clientele: {text}");
+    logging::print(&format!("clientele: {text}"));
     ExitCode::from(code)
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
-use diesel::sql_types::{Date, Nullable, Text};
 use serde::Serialize;
 
 use super::postal_code::PostalCode;
@@ -103,42 +102,6 @@ pub struct Versioned {
     pub version: i64,
     /// What is shown.
     pub customer: Customer,
-}
-
-/// The columns of a customer that a reply needs, as a statement with outer joins returns them.
-pub(super) type CustomerTypes = (Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Date>);
-/// Email, first name, last name, slug, date of birth.
-pub(super) type CustomerColumns = (Option<String>, Option<String>, Option<String>, Option<String>, Option<NaiveDate>);
-/// The columns of an address that a reply needs.
-pub(super) type AddressTypes = (Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>);
-/// Street address, postal code, city, state, country.
-pub(super) type AddressColumns = (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
-
-impl Versioned {
-    /// The customer, if its columns are there; the address, if its required columns are.
-    pub(super) fn from_columns(
-        version: Option<i64>,
-        customer: CustomerColumns,
-        address: AddressColumns,
-    ) -> Option<Self> {
-        let (email, first_name, last_name, slug, date_of_birth) = customer;
-        let address = match address {
-            (Some(street_address), postal_code, Some(city), state, Some(country)) => {
-                let postal_code = postal_code.map(PostalCode::stored);
-                Some(Address { street_address, postal_code, city, state, country })
-            }
-            _ => None,
-        };
-        let customer = Customer {
-            email: email?,
-            first_name: first_name?,
-            last_name: last_name?,
-            slug: slug?,
-            date_of_birth,
-            address,
-        };
-        Some(Self { version: version?, customer })
-    }
 }
 
 #[cfg(test)]

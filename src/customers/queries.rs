@@ -10,9 +10,12 @@ use diesel::sql_types::Bool;
 use super::change::{AddressMembers, Name};
 use super::email::Email;
 use super::model::{CustomerId, Versioned};
-use super::read::{Found, find_by_id, find_owned};
-use super::{PostalCode, slug};
+use super::read::{find_by_id, find_owned};
+use super::slug;
+use super::stored::{AddressRow, CustomerRow};
+use super::update::{Holders, Wishes};
 use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
+use crate::denied::Denied;
 use crate::guard::OwnedCustomer;
 use crate::schema::{addresses, customers, passwords, sessions};
 use crate::sessions::{SessionId, set_password};
@@ -39,16 +42,10 @@ pub struct NewCustomer {
 
 #[derive(Insertable)]
 #[diesel(table_name = customers)]
-struct CustomerInsert<'a> {
+struct CustomerInsert {
     id: i64,
-    email: &'a str,
-    email_canonical: &'a str,
-    first_name: &'a str,
-    last_name: &'a str,
-    first_name_slug: &'a str,
-    last_name_slug: &'a str,
-    slug: &'a str,
-    date_of_birth: Option<NaiveDate>,
+    #[diesel(embed)]
+    columns: CustomerRow,
     version: i64,
     created_at: UtcMicros,
     updated_at: UtcMicros,
@@ -56,44 +53,28 @@ struct CustomerInsert<'a> {
 
 #[derive(Insertable)]
 #[diesel(table_name = addresses)]
-struct AddressInsert<'a> {
+struct AddressInsert {
     customer_id: i64,
-    street_address: &'a str,
-    postal_code: Option<&'a str>,
-    city: &'a str,
-    state: Option<&'a str>,
-    country: &'a str,
+    #[diesel(embed)]
+    columns: AddressRow,
 }
 
-impl<'a> CustomerInsert<'a> {
-    fn new(id: CustomerId, new: &'a NewCustomer, slug: &'a str, now: UtcMicros) -> Self {
-        Self {
-            id: id.get(),
-            email: new.email.typed(),
-            email_canonical: new.email.canonical(),
-            first_name: &new.first_name.text,
-            last_name: &new.last_name.text,
-            first_name_slug: &new.first_name.slug,
-            last_name_slug: &new.last_name.slug,
-            slug,
-            date_of_birth: new.date_of_birth,
-            version: 1,
-            created_at: new.created_at.unwrap_or(now),
-            updated_at: now,
-        }
+impl CustomerInsert {
+    fn new(id: CustomerId, new: &NewCustomer, slug: &str, now: UtcMicros) -> Self {
+        let columns = CustomerRow::new(new, slug.to_owned());
+        Self { id: id.get(), columns, version: 1, created_at: new.created_at.unwrap_or(now), updated_at: now }
     }
 }
 
-impl<'a> AddressInsert<'a> {
-    fn new(id: CustomerId, address: &'a AddressMembers) -> Self {
-        Self {
-            customer_id: id.get(),
-            street_address: address.street_address.as_deref().unwrap_or_default(),
-            postal_code: address.postal_code.as_ref().and_then(Option::as_ref).map(PostalCode::as_str),
-            city: address.city.as_deref().unwrap_or_default(),
-            state: address.state.as_ref().and_then(Option::as_deref),
-            country: address.country.as_deref().unwrap_or_default(),
-        }
+impl AddressInsert {
+    /// The address of a new customer, if there is one. Its required members were checked with the body.
+    fn new(id: CustomerId, new: &NewCustomer) -> DbResult<Option<Self>> {
+        let Some(members) = &new.address else {
+            return Ok(None);
+        };
+        let columns = AddressRow::merged(None, members)
+            .map_err(|missing| DbError::Internal(format!("an unchecked address lacks {}", missing.join(", "))))?;
+        Ok(Some(Self { customer_id: id.get(), columns }))
     }
 }
 
@@ -118,7 +99,7 @@ pub fn insert_at(connection: &mut DbConnection, id: CustomerId, new: &NewCustome
 
 fn try_insert(connection: &mut DbConnection, id: CustomerId, new: &NewCustomer, slug: &str) -> DbResult<()> {
     let customer = CustomerInsert::new(id, new, slug, UtcMicros::now());
-    let address = new.address.as_ref().map(|address| AddressInsert::new(id, address));
+    let address = AddressInsert::new(id, new)?;
     connection.transaction(|connection| {
         diesel::insert_into(customers::table).values(&customer).execute(connection)?;
         if let Some(address) = &address {
@@ -168,21 +149,13 @@ pub(super) fn register(
     }
 }
 
-/// What became of an erasure.
-pub(super) enum Erasure {
-    Erased,
-    Missing,
-    SessionEnded,
-    VersionMismatch,
-}
-
 /// Erases the customer, with address, password and sessions, if the version is one of those expected and the
 /// token's session is alive: all in the deleting statement. Why nothing was deleted is asked only then.
 pub(super) fn erase(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
     expected: Option<&[i64]>,
-) -> DbResult<Erasure> {
+) -> DbResult<Result<(), Denied>> {
     let id = customer.id().get();
     let session = customer.session().map(SessionId::get);
     let alive = exists(
@@ -195,13 +168,27 @@ pub(super) fn erase(
         .filter(expected.is_none().into_sql::<Bool>().or(version_fits))
         .execute(connection)?;
     if erased > 0 {
-        return Ok(Erasure::Erased);
+        return Ok(Ok(()));
     }
-    Ok(match find_owned(connection, customer)? {
-        Found::Customer(_) => Erasure::VersionMismatch,
-        Found::Missing => Erasure::Missing,
-        Found::SessionEnded => Erasure::SessionEnded,
-    })
+    Ok(find_owned(connection, customer)?.and(Err(Denied::VersionMismatch)))
+}
+
+/// Who holds the emails and slugs that changes would take.
+pub(super) fn holders(connection: &mut DbConnection, wishes: Wishes) -> DbResult<Holders> {
+    let Wishes { emails, slugs } = wishes;
+    let mut holders = Holders::default();
+    if !emails.is_empty() {
+        let taken = customers::email_canonical.eq_any(emails);
+        let rows = customers::table.filter(taken).select((customers::email_canonical, customers::id));
+        holders.emails = rows.load::<(String, i64)>(connection)?.into_iter().collect();
+    }
+    if !slugs.is_empty() {
+        let taken = customers::slug.eq_any(&slugs);
+        let rows = customers::table.filter(taken).select((customers::slug, customers::id));
+        holders.slugs = rows.load::<(String, i64)>(connection)?.into_iter().collect();
+        holders.drawn = slugs.into_iter().filter(|slug| !holders.slugs.contains_key(slug)).collect();
+    }
+    Ok(holders)
 }
 
 /// Erases a customer on the operator's word; whether there was one.
@@ -241,7 +228,7 @@ pub fn insert_rows(connection: &mut DbConnection, rows: &[NewRow<'_>]) -> DbResu
                 .into_iter()
                 .collect();
             let rows: Vec<_> = rows.iter().filter(|row| added.contains(&row.id.get())).collect();
-            let addresses: Vec<_> = rows.iter().filter_map(|row| row.address()).collect();
+            let addresses = rows.iter().filter_map(|row| row.address().transpose()).collect::<DbResult<Vec<_>>>()?;
             diesel::insert_into(addresses::table).values(addresses).execute(postgres)?;
             let hashes: Vec<_> = rows.iter().filter_map(|row| row.password(now)).collect();
             diesel::insert_into(passwords::table).values(hashes).execute(postgres)?;
@@ -252,7 +239,7 @@ pub fn insert_rows(connection: &mut DbConnection, rows: &[NewRow<'_>]) -> DbResu
             for row in rows {
                 if diesel::insert_or_ignore_into(customers::table).values(row.customer(now)).execute(sqlite)? == 1 {
                     added.insert(row.id.get());
-                    if let Some(address) = row.address() {
+                    if let Some(address) = row.address()? {
                         diesel::insert_into(addresses::table).values(address).execute(sqlite)?;
                     }
                     if let Some(password) = row.password(now) {
@@ -266,12 +253,12 @@ pub fn insert_rows(connection: &mut DbConnection, rows: &[NewRow<'_>]) -> DbResu
 }
 
 impl NewRow<'_> {
-    fn customer(&self, now: UtcMicros) -> CustomerInsert<'_> {
+    fn customer(&self, now: UtcMicros) -> CustomerInsert {
         CustomerInsert::new(self.id, self.new, &self.slug, now)
     }
 
-    fn address(&self) -> Option<AddressInsert<'_>> {
-        self.new.address.as_ref().map(|address| AddressInsert::new(self.id, address))
+    fn address(&self) -> DbResult<Option<AddressInsert>> {
+        AddressInsert::new(self.id, self.new)
     }
 
     fn password(&self, now: UtcMicros) -> Option<PasswordInsert<'_>> {

@@ -1,186 +1,228 @@
-//! The reading of a customer: one statement for one request or for a whole batch, as for updates.
+//! The reading of customers: one statement for one request or for a whole batch, with or without locking the rows.
 //!
-//! The statement that reads the customer also looks whether the token's session is alive, so ending a session
-//! works at once and costs no round trip.
+//! The statement that reads a customer also looks whether the token's session is alive, so ending a session works at
+//! once and costs no round trip. This is the only place that asks.
 
-use std::marker::PhantomData;
+use std::collections::HashSet;
 
+use diesel::backend::Backend;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable};
 use diesel::sqlite::Sqlite;
 
-use super::model::{AddressColumns, AddressTypes, Customer, CustomerColumns, CustomerId, CustomerTypes, Versioned};
-use crate::db::statement::input;
-use crate::db::{Batch, DbConnection, DbError, DbResult};
+use super::model::{Customer, CustomerId, Versioned};
+use super::stored::{AddressRow, CustomerRow, Stored, StoredTypes};
+use crate::db::statement::{BindRows, Columns, columns, push_names};
+use crate::db::{Batch, DbConnection, DbResult};
+use crate::denied::Denied;
 use crate::guard::OwnedCustomer;
+use crate::schema::customers;
 use crate::sessions::SessionId;
-
-/// What a read found.
-#[derive(Debug)]
-pub enum Found {
-    /// The customer.
-    Customer(Box<Versioned>),
-    /// There is no such customer.
-    Missing,
-    /// The token's session is over.
-    SessionEnded,
-}
 
 /// The batch of reads; see [`crate::db::Lane`].
 pub struct Reads;
 
 impl Batch for Reads {
-    type Member = OwnedCustomer;
-    type Outcome = Found;
+    type Item = OwnedCustomer;
+    type Output = Result<Versioned, Denied>;
 
     const NAME: &'static str = "reads";
     const WRITES: bool = false;
 
-    fn key(_: &OwnedCustomer) -> Option<i64> {
-        None
+    fn customer(customer: &OwnedCustomer) -> i64 {
+        customer.id().get()
     }
 
-    fn repeatable(_: &OwnedCustomer) -> bool {
-        true
-    }
-
-    fn apply(connection: &mut DbConnection, customers: &[OwnedCustomer]) -> DbResult<Vec<DbResult<Found>>> {
-        let asked = customers.iter().map(|customer| (customer.id(), customer.session()));
-        Ok(rows(connection, asked)?.into_iter().map(|row| Ok(row.found())).collect())
+    fn apply(connection: &mut DbConnection, customers: &[OwnedCustomer]) -> DbResult<Vec<DbResult<Self::Output>>> {
+        let found = find::<false>(connection, customers.iter().map(wanted))?;
+        Ok(customers.iter().zip(found).map(|(customer, row)| Ok(owned(customer, row).map(Versioned::from))).collect())
     }
 }
 
 /// The customer that the principal owns.
-pub(super) fn find_owned(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Found> {
-    let asked = std::iter::once((customer.id(), customer.session()));
-    Ok(rows(connection, asked)?.pop().map_or(Found::Missing, Row::found))
+pub(super) fn find_owned(
+    connection: &mut DbConnection,
+    customer: &OwnedCustomer,
+) -> DbResult<Result<Versioned, Denied>> {
+    let row = find::<false>(connection, std::iter::once(wanted(customer)))?.pop().flatten();
+    Ok(owned(customer, row).map(Versioned::from))
 }
 
 /// A customer by id, for the operator; over HTTP ownership comes first.
 ///
 /// # Errors
-/// See [`DbError`].
+/// See [`crate::db::DbError`].
 pub fn find_by_id(connection: &mut DbConnection, id: CustomerId) -> DbResult<Option<Versioned>> {
-    Ok(rows(connection, [(id, None)].into_iter())?.pop().and_then(Row::versioned))
+    let row = find::<false>(connection, std::iter::once((id, None)))?.pop().flatten();
+    Ok(row.map(|row| row.stored.into()))
 }
 
 /// Those of the customers that exist, in the order of the ids; for the operator.
 ///
 /// # Errors
-/// See [`DbError`].
+/// See [`crate::db::DbError`].
 pub fn find_many(
     connection: &mut DbConnection,
     ids: impl Iterator<Item = CustomerId> + Clone,
 ) -> DbResult<Vec<(CustomerId, Customer)>> {
-    let rows = rows(connection, ids.clone().map(|id| (id, None)))?;
-    let found = ids.zip(rows).filter_map(|(id, row)| Some((id, row.versioned()?.customer)));
-    Ok(found.collect())
+    let rows = find::<false>(connection, ids.clone().map(|id| (id, None)))?;
+    Ok(ids.zip(rows).filter_map(|(id, row)| Some((id, Versioned::from(row?.stored).customer))).collect())
 }
 
-input! {
-    Input, Columns:
-    ord: i32 => Integer,
-    id: i64 => BigInt,
-    session_id: Option<i64> => Nullable<BigInt>,
+/// What [`lock`] finds of one customer.
+pub(super) enum Locked {
+    /// The row, which stays as it is until the transaction ends.
+    Row(Stored),
+    /// There is no row for this principal.
+    Denied(Denied),
+    /// Another transaction has the row.
+    Busy,
 }
 
-/// The statement and its input; see [`crate::db::statement`].
-struct Statement<'a>(Columns<'a>);
+/// Reads customers and locks their rows until the transaction ends. Waits for nobody's lock.
+pub(super) fn lock(connection: &mut DbConnection, customers: &[&OwnedCustomer]) -> DbResult<Vec<Locked>> {
+    let found = find::<true>(connection, customers.iter().map(|customer| wanted(customer)))?;
+    let absent = customers.iter().zip(&found).filter(|(_, row)| row.is_none()).map(|(customer, _)| customer.id());
+    let skipped = existing(connection, absent.map(CustomerId::get).collect())?;
+    let locked = |(customer, row): (&&OwnedCustomer, Option<Row>)| {
+        // Changed by another transaction between the statement's snapshot and the lock, or locked by one.
+        if row.as_ref().is_some_and(|row| !row.is_current) || skipped.contains(&customer.id().get()) {
+            return Locked::Busy;
+        }
+        owned(customer, row).map_or_else(Locked::Denied, Locked::Row)
+    };
+    Ok(customers.iter().zip(found).map(locked).collect())
+}
 
-/// One row of the answer.
+/// Those of the ids that exist. Asks nothing where nothing is asked for.
+fn existing(connection: &mut DbConnection, ids: Vec<i64>) -> DbResult<HashSet<i64>> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = customers::table.filter(customers::id.eq_any(ids)).select(customers::id).load::<i64>(connection)?;
+    Ok(rows.into_iter().collect())
+}
+
+fn wanted(customer: &OwnedCustomer) -> (CustomerId, Option<SessionId>) {
+    (customer.id(), customer.session())
+}
+
+/// The row, if there is one and the token's session is alive. Sessions go with their customer, so a token that names one
+/// had it ended where there is no row.
+fn owned(customer: &OwnedCustomer, row: Option<Row>) -> Result<Stored, Denied> {
+    match row {
+        Some(row) if row.session_is_alive => Ok(row.stored),
+        None if customer.session().is_none() => Err(Denied::Missing),
+        _ => Err(Denied::SessionEnded),
+    }
+}
+
+columns! {
+    struct Wanted, WantedArrays {
+        ord: i32 => Integer,
+        wanted_id: i64 => BigInt,
+        session_id: Option<i64> => Nullable<BigInt>,
+    }
+}
+
+/// A row that was found.
 #[derive(Queryable)]
 struct Row {
     ord: i32,
-    session_ended: bool,
-    version: Option<i64>,
-    customer: CustomerColumns,
-    address: AddressColumns,
+    session_is_alive: bool,
+    is_current: bool,
+    stored: Stored,
 }
 
-impl Query for Statement<'_> {
-    type SqlType = (Integer, Bool, Nullable<BigInt>, CustomerTypes, AddressTypes);
+/// What is found of each customer that is wanted, in order. With `LOCK`, rows that another transaction has locked are
+/// passed over, and the others stay locked until the transaction ends. On SQLite the transaction itself locks the database.
+fn find<const LOCK: bool>(
+    connection: &mut DbConnection,
+    wanted: impl Iterator<Item = (CustomerId, Option<SessionId>)>,
+) -> DbResult<Vec<Option<Row>>> {
+    let wanted = wanted.zip(0..).map(|((id, session), ord)| Wanted {
+        ord,
+        wanted_id: id.get(),
+        session_id: session.map(SessionId::get),
+    });
+    let wanted: Vec<Wanted> = wanted.collect();
+    let rows: Vec<Row> = match connection {
+        DbConnection::Postgres(postgres) => (&Select::<LOCK>(wanted.iter().collect())).load(postgres)?,
+        DbConnection::Sqlite(sqlite) => {
+            let mut rows = Vec::with_capacity(wanted.len());
+            for row in &wanted {
+                rows.extend((&Select::<LOCK>(std::iter::once(row).collect())).load::<Row>(sqlite)?);
+            }
+            rows
+        }
+    };
+    let mut found: Vec<Option<Row>> = wanted.iter().map(|_| None).collect();
+    for row in rows {
+        if let Some(place) = usize::try_from(row.ord).ok().and_then(|ord| found.get_mut(ord)) {
+            *place = Some(row);
+        }
+    }
+    Ok(found)
 }
 
-impl QueryId for Statement<'_> {
-    type QueryId = Statement<'static>;
+/// The statement and its input; see [`crate::db::statement`].
+struct Select<'a, const LOCK: bool>(WantedArrays<'a>);
+
+impl<const LOCK: bool> Query for Select<'_, LOCK> {
+    type SqlType = (Integer, Bool, Bool, StoredTypes);
+}
+
+impl<const LOCK: bool> QueryId for Select<'_, LOCK> {
+    type QueryId = Select<'static, LOCK>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<C> RunQueryDsl<C> for &Statement<'_> {}
+impl<C, const LOCK: bool> RunQueryDsl<C> for &Select<'_, LOCK> {}
 
-/// The session is a subquery, as in the update's plan.
-const SELECT: &str = "found AS (
-    SELECT i.ord,
-        i.session_id IS NOT NULL
-            AND (SELECT s.id FROM sessions s WHERE s.id = i.session_id AND s.customer_id = i.id) IS NULL AS session_ended,
-        c.version,
-        c.email, c.first_name, c.last_name, c.slug, c.date_of_birth,
-        a.street_address, a.postal_code, a.city, a.state, a.country
-    FROM input i
-    LEFT JOIN customers c ON c.id = i.id
-    LEFT JOIN addresses a ON a.customer_id = c.id
-) SELECT * FROM found";
-
-impl QueryFragment<Pg> for Statement<'_> {
+impl<const LOCK: bool> QueryFragment<Pg> for Select<'_, LOCK> {
+    /// Where another transaction changed the row after this statement's snapshot, PostgreSQL locks and yields the new
+    /// row of `c`, but the old one of everything that is joined to it. `before` tells.
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        push_input(&mut out);
+        out.push_sql("* FROM unnest(");
         self.0.push_arrays(&mut out)?;
-        out.push_sql(SELECT);
+        out.push_sql("))");
+        push_select(&mut out, if LOCK { "before.version = c.version" } else { "TRUE" });
+        if LOCK {
+            out.push_sql(" JOIN customers before ON before.id = c.id FOR NO KEY UPDATE OF c SKIP LOCKED");
+        }
         Ok(())
     }
 }
 
-impl QueryFragment<Sqlite> for Statement<'_> {
+impl<const LOCK: bool> QueryFragment<Sqlite> for Select<'_, LOCK> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        self.0.push_only_row(&mut out)?;
-        out.push_sql(SELECT);
+        push_input(&mut out);
+        self.0.push_row(&mut out)?;
+        out.push_sql(")");
+        push_select(&mut out, "TRUE");
         Ok(())
     }
 }
 
-/// One row for each that is asked for, in order.
-fn rows(
-    connection: &mut DbConnection,
-    asked: impl Iterator<Item = (CustomerId, Option<SessionId>)>,
-) -> DbResult<Vec<Row>> {
-    let inputs = asked.zip(0..).map(|((id, session), ord)| Input {
-        ord,
-        id: id.get(),
-        session_id: session.map(SessionId::get),
-        lifetime: PhantomData,
-    });
-    let gather = |inputs: &mut dyn Iterator<Item = Input<'static>>| {
-        let mut columns = Columns::default();
-        inputs.for_each(|input| columns.push(input));
-        Statement(columns)
-    };
-    match connection {
-        DbConnection::Postgres(postgres) => {
-            let statement = gather(&mut inputs.into_iter());
-            let mut rows = (&statement).load::<Row>(postgres)?;
-            rows.sort_unstable_by_key(|row| row.ord);
-            Ok(rows)
-        }
-        DbConnection::Sqlite(sqlite) => inputs
-            .map(|input| {
-                let statement = gather(&mut std::iter::once(input));
-                let row = (&statement).load::<Row>(sqlite)?.pop();
-                row.ok_or_else(|| DbError::Internal("the statement lost a row".into()))
-            })
-            .collect(),
-    }
+fn push_input<DB: Backend>(out: &mut AstPass<'_, '_, DB>) {
+    out.push_sql("WITH input (");
+    push_names(out, "", Wanted::NAMES);
+    out.push_sql(") AS (SELECT ");
 }
 
-impl Row {
-    fn found(self) -> Found {
-        if self.session_ended {
-            return Found::SessionEnded;
-        }
-        self.versioned().map_or(Found::Missing, |versioned| Found::Customer(Box::new(versioned)))
-    }
-
-    fn versioned(self) -> Option<Versioned> {
-        Versioned::from_columns(self.version, self.customer, self.address)
-    }
+/// The session is a subquery: PostgreSQL might read the whole table for a join, by a plan made while it was empty.
+fn push_select<DB: Backend>(out: &mut AstPass<'_, '_, DB>, is_current: &str) {
+    out.push_sql(
+        " SELECT i.ord, i.session_id IS NULL OR (SELECT s.id FROM sessions s
+            WHERE s.id = i.session_id AND s.customer_id = i.wanted_id) IS NOT NULL, ",
+    );
+    out.push_sql(is_current);
+    out.push_sql(", c.version, ");
+    push_names(out, "c.", CustomerRow::NAMES);
+    out.push_sql(", ");
+    push_names(out, "a.", AddressRow::NAMES);
+    out.push_sql(" FROM input i JOIN customers c ON c.id = i.wanted_id LEFT JOIN addresses a ON a.customer_id = c.id");
 }

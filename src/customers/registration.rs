@@ -3,17 +3,23 @@
 use super::change::{Change, member, whole_address};
 use super::queries::NewCustomer;
 use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal};
-use crate::sessions::password::Password;
+use crate::problem::Problem;
+use crate::sessions::password::{Password, Passwords};
+use crate::throttle::Action;
 
-/// A new customer and the password to sign in with.
+/// A new customer and the password to sign in with: checked but for the password's strength, which takes too long for
+/// an HTTP thread. Until then there may be errors.
 pub(super) struct Registration {
-    pub(super) customer: NewCustomer,
-    pub(super) password: Password,
+    change: Change,
+    password: Option<Password>,
+    errors: FieldErrors,
 }
 
 const REQUIRED: [&str; 4] = ["email", "first_name", "last_name", "password"];
 
 impl Body for Registration {
+    const THROTTLED: Option<Action> = Some(Action::Registration);
+
     fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, NotMembers> {
         let mut change = Change::default();
         let (mut password, mut repeated) = (None, None);
@@ -27,22 +33,32 @@ impl Body for Registration {
             }
         }
         members.require("#", &REQUIRED, errors);
-        if let Some(password) = &password {
-            check_password(password, repeated.as_ref(), &change, errors);
+        if password.as_ref().zip(repeated).is_some_and(|(password, repeated)| !repeated.equals(password)) {
+            errors.add("#/password2", Refusal::new(FieldCode::Mismatch, "Both passwords must be the same."));
         }
-        Ok(change.into_new_customer().zip(password).map(|(customer, password)| Self { customer, password }))
+        Ok(Some(Self { change, password, errors: std::mem::take(errors) }))
     }
 }
 
-/// Judged by whatever else of the body could be read.
-fn check_password(password: &Password, repeated: Option<&Password>, change: &Change, errors: &mut FieldErrors) {
-    let email = change.email.as_ref().map_or("", |email| email.typed());
-    let first_name = change.first_name.as_ref().map_or("", |name| name.text.as_str());
-    let last_name = change.last_name.as_ref().map_or("", |name| name.text.as_str());
-    if let Err(refusal) = password.check_strength(&[email, first_name, last_name]) {
-        errors.add("#/password", refusal);
-    }
-    if repeated.is_some_and(|repeated| !repeated.equals(password)) {
-        errors.add("#/password2", Refusal::new(FieldCode::Mismatch, "Both passwords must be the same."));
+impl Registration {
+    /// The new customer and the password's hash, once the password is judged beside whatever else could be read.
+    ///
+    /// # Errors
+    /// 422 with every field error of the body, or 503 when too many passwords wait.
+    pub(super) async fn judge(self, passwords: &Passwords) -> Result<(NewCustomer, String), Problem> {
+        let Self { change, password, errors } = self;
+        let Some(password) = password else {
+            return errors.into_result(None);
+        };
+        let known = [
+            change.email.as_ref().map(|email| email.typed().to_owned()),
+            change.first_name.as_ref().map(|name| name.text.clone()),
+            change.last_name.as_ref().map(|name| name.text.clone()),
+        ];
+        let known = known.into_iter().flatten().collect();
+        let hash = passwords.hash_new(password, "#/password", known, errors).await?;
+        let customer =
+            change.into_new_customer().ok_or_else(|| Problem::Internal("a registration lacks members".into()))?;
+        Ok((customer, hash))
     }
 }

@@ -4,15 +4,17 @@ use actix_web::http::header::{CACHE_CONTROL, ETAG, LOCATION};
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 
 use super::change::{MergePatch, Replacement};
+use super::email_throttle::EmailThrottle;
 use super::etag::{IfMatch, IfNoneMatch};
 use super::model::Versioned;
-use super::queries::{self, Erasure};
-use super::read::{Found, Reads};
+use super::queries;
+use super::read::Reads;
 use super::registration::Registration;
-use super::update::{Outcome, Update, Updates};
-use crate::auth::{bearer, bearer_into};
-use crate::body::{Checked, FieldErrors, Refusal};
+use super::update::{Done, Update, Updates};
+use crate::auth::bearer;
+use crate::body::Checked;
 use crate::db::{Database, Lane};
+use crate::denied::Denied;
 use crate::guard::OwnedCustomer;
 use crate::operations::events::Event;
 use crate::problem::Problem;
@@ -24,11 +26,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
     config.service(web::resource(["/api/v1/customers", "/api/v1/customers/"]).route(web::post().to(register)));
     config.service(
         web::resource(["/api/v1/customers/{id}", "/api/v1/customers/{id}/"])
-            .route(web::put().to(replace).wrap(bearer_into::<Updates>()))
-            .route(web::patch().to(patch).wrap(bearer_into::<Updates>()))
+            .route(web::put().to(replace).wrap(bearer()))
+            .route(web::patch().to(patch).wrap(bearer()))
             .route(web::delete().to(erase).wrap(bearer()))
-            .route(web::get().to(show).wrap(bearer_into::<Reads>()))
-            .route(web::head().to(show).wrap(bearer_into::<Reads>())),
+            .route(web::get().to(show).wrap(bearer()))
+            .route(web::head().to(show).wrap(bearer())),
     );
 }
 
@@ -38,8 +40,9 @@ async fn replace(
     if_match: IfMatch,
     Checked(Replacement(change)): Checked<Replacement>,
     updates: web::Data<Lane<Updates>>,
+    emails: EmailThrottle,
 ) -> Result<HttpResponse, Problem> {
-    let versioned = apply(&updates, Update { customer, change, expected: if_match.versions() }).await?;
+    let versioned = apply(&updates, &emails, Update { customer, change, expected: if_match.versions() }).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(&versioned.customer))
 }
 
@@ -48,14 +51,20 @@ async fn patch(
     if_match: IfMatch,
     Checked(MergePatch(change)): Checked<MergePatch>,
     updates: web::Data<Lane<Updates>>,
+    emails: EmailThrottle,
 ) -> Result<HttpResponse, Problem> {
-    let versioned = apply(&updates, Update { customer, change, expected: if_match.versions() }).await?;
+    let versioned = apply(&updates, &emails, Update { customer, change, expected: if_match.versions() }).await?;
     Ok(tagged(HttpResponse::Ok(), &versioned).json(&versioned.customer))
 }
 
-async fn apply(updates: &Lane<Updates>, update: Update) -> Result<Box<Versioned>, Problem> {
+async fn apply(updates: &Lane<Updates>, emails: &EmailThrottle, update: Update) -> Result<Box<Versioned>, Problem> {
     let customer = update.customer.id();
-    let (versioned, email_changed) = done(updates.submit(update).await?)?;
+    emails.admit(&update).await?;
+    let outcome = updates.submit(update).await?;
+    if matches!(outcome, Ok(Done { email_changed: true, .. }) | Err(Denied::EmailTaken)) {
+        emails.count(&customer.to_string());
+    }
+    let Done { versioned, email_changed } = outcome?;
     if email_changed {
         Event::EmailChange.record(Some(customer), None);
     }
@@ -67,11 +76,7 @@ async fn show(
     if_none_match: IfNoneMatch,
     reads: web::Data<Lane<Reads>>,
 ) -> Result<HttpResponse, Problem> {
-    let versioned = match reads.submit(customer).await? {
-        Found::Customer(versioned) => versioned,
-        Found::Missing => return Err(Problem::NotFound),
-        Found::SessionEnded => return Err(Problem::SessionEnded),
-    };
+    let versioned = reads.submit(customer).await??;
     Ok(if if_none_match.has(versioned.version) {
         tagged(HttpResponse::NotModified(), &versioned).finish()
     } else {
@@ -86,16 +91,18 @@ fn tagged(mut builder: HttpResponseBuilder, versioned: &Versioned) -> HttpRespon
 
 async fn register(
     client: ClientAddress,
-    Checked(Registration { customer, password }): Checked<Registration>,
+    Checked(registration): Checked<Registration>,
     throttle: web::Data<Throttle>,
     passwords: web::Data<Passwords>,
     database: web::Data<Database>,
 ) -> Result<HttpResponse, Problem> {
-    throttle.by_address(Action::Registration, &client)?;
-    throttle.by_account(Action::Registration, customer.email.canonical())?;
-    let hash = passwords.hash(password).await?;
+    let (customer, hash) = registration.judge(&passwords).await?;
+    let guess = throttle.guess(Action::Registration, customer.email.canonical(), client.network(), true)?;
     let registered = database.write(move |connection| queries::register(connection, &customer, &hash)).await?;
-    let (id, versioned) = registered.ok_or(Problem::EmailTaken)?;
+    let Some((id, versioned)) = registered else {
+        guess.failed();
+        return Err(Problem::EmailTaken);
+    };
     Event::Registration.record(Some(id), None);
     let location = (LOCATION, format!("/api/v1/customers/{id}/"));
     Ok(tagged(HttpResponse::Created(), &versioned).insert_header(location).json(&versioned.customer))
@@ -108,31 +115,8 @@ async fn erase(
     database: web::Data<Database>,
 ) -> Result<HttpResponse, Problem> {
     let id = customer.id();
-    let erasure =
-        database.write(move |connection| queries::erase(connection, &customer, if_match.versions().as_deref())).await?;
-    match erasure {
-        Erasure::Erased => {
-            Event::Erasure.record(Some(id), None);
-            Ok(HttpResponse::NoContent().finish())
-        }
-        Erasure::Missing => Err(Problem::NotFound),
-        Erasure::SessionEnded => Err(Problem::SessionEnded),
-        Erasure::VersionMismatch => Err(Problem::VersionMismatch),
-    }
-}
-
-/// The customer after an update and whether the email changed, or the problem that its outcome is.
-fn done(outcome: Outcome) -> Result<(Box<Versioned>, bool), Problem> {
-    match outcome {
-        Outcome::Done { versioned, email_changed } => Ok((versioned, email_changed)),
-        Outcome::Missing => Err(Problem::NotFound),
-        Outcome::SessionEnded => Err(Problem::SessionEnded),
-        Outcome::VersionMismatch => Err(Problem::VersionMismatch),
-        Outcome::EmailTaken => Err(Problem::EmailTaken),
-        Outcome::AddressIncomplete(members) => {
-            let mut errors = FieldErrors::default();
-            members.iter().for_each(|name| errors.add(format!("#/address/{name}"), Refusal::required()));
-            errors.into_result(None)
-        }
-    }
+    let versions = if_match.versions();
+    database.write_for(id, move |connection| queries::erase(connection, &customer, versions.as_deref())).await??;
+    Event::Erasure.record(Some(id), None);
+    Ok(HttpResponse::NoContent().finish())
 }

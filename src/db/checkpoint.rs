@@ -11,18 +11,18 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
-use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
-use super::link::Link;
 use super::pool::Pool;
-use super::turn::Turn;
+use super::thread_connection::{OnLoss, ThreadConnection};
+use super::write_lock::WriteLock;
 
 /// How often the log is looked at.
 const EVERY: Duration = Duration::from_millis(100);
@@ -41,64 +41,89 @@ struct Progress {
     log: i32,
 }
 
-/// The thread's hold on one database. The order of the members is that in which they go: closing any descriptor of the
-/// file gives up the locks that this process has on it (sqlite.org/howtocorrupt.html §2.2), so connections close first.
-#[derive(Clone)]
+/// The thread that checkpoints, until this is dropped.
 pub(super) struct Checkpoints {
-    pool: Pool,
-    turn: Turn,
-    file: Arc<File>,
+    close: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpoints {
     /// # Errors
-    /// The operating system's, on opening the database's file.
-    pub(super) fn of(path: &Path, pool: Pool, turn: Turn) -> std::io::Result<Self> {
-        Ok(Self { pool, turn, file: Arc::new(File::open(path)?) })
+    /// The operating system's, on opening the database's file or on starting a thread.
+    pub(super) fn start(path: &Path, pool: Pool, write_lock: WriteLock) -> std::io::Result<Self> {
+        let checkpointer = Checkpointer { pool, write_lock, file: File::open(path)? };
+        let (close, closed) = bounded(0);
+        let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || checkpointer.keep(&closed))?;
+        Ok(Self { close: Some(close), thread: Some(thread) })
     }
+}
 
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.close = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the checkpoint thread had panicked");
+        }
+    }
+}
+
+/// The order of the members is that in which they go: closing any descriptor of the file gives up the locks that this
+/// process has on it (sqlite.org/howtocorrupt.html §2.2), so connections close first.
+struct Checkpointer {
+    pool: Pool,
+    write_lock: WriteLock,
+    file: File,
+}
+
+impl Checkpointer {
     /// Keeps the log short until the channel closes.
-    pub(super) fn keep(&self, closed: &Receiver<()>) {
-        let mut link = Link::new(self.pool.clone());
+    fn keep(&self, closed: &Receiver<()>) {
+        let mut connection = ThreadConnection::new(self.pool.clone(), WriteLock::not_needed());
         let mut before = 0;
         while matches!(closed.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
-            match self.round(&mut link, before) {
+            match self.round(&mut connection, before) {
                 Ok(pages) => before = pages,
+                Err(DbError::Busy) => {}
                 Err(error) => log::warn!("the write-ahead log could not be checkpointed: {error}"),
             }
         }
     }
 
     /// One look; the pages in the log.
-    fn round(&self, link: &mut Link, before: i32) -> DbResult<i32> {
-        let progress = link.once(|connection| run(connection, "PASSIVE"))?;
+    fn round(&self, connection: &mut ThreadConnection, before: i32) -> DbResult<i32> {
+        let progress = checkpoint(connection, "PASSIVE")?;
         if progress.log > 0 && progress.log == before {
-            self.turn.take(|| link.once(|connection| run(connection, "TRUNCATE")))?;
+            self.write_lock.hold(|| checkpoint(connection, "TRUNCATE"))?;
             return Ok(0);
         }
         if progress.log >= LONG {
-            self.shorten(link, progress.log)?;
+            self.shorten(connection, progress.log)?;
         }
         Ok(progress.log)
     }
 
     /// Copies what was added meanwhile, in ever smaller rounds, and the last of it while the writer waits.
-    fn shorten(&self, link: &mut Link, mut copied: i32) -> DbResult<()> {
+    fn shorten(&self, connection: &mut ThreadConnection, mut copied: i32) -> DbResult<()> {
         for _ in 0..ROUNDS {
             self.file.sync_data().map_err(|error| DbError::Unavailable(error.to_string()))?;
-            let log = link.once(|connection| run(connection, "PASSIVE"))?.log;
+            let log = checkpoint(connection, "PASSIVE")?.log;
             let added = log - copied;
             copied = log;
             if added < SHORT {
                 break;
             }
         }
-        self.turn.take(|| link.once(|connection| run(connection, "PASSIVE"))).map(|_| ())
+        self.write_lock.hold(|| checkpoint(connection, "PASSIVE")).map(|_| ())
     }
 }
 
-fn run(connection: &mut DbConnection, mode: &str) -> DbResult<Progress> {
-    let progress = diesel::sql_query(format!("PRAGMA wal_checkpoint({mode})")).load::<Progress>(connection)?.pop();
-    // -1 where there is no log yet.
-    Ok(progress.unwrap_or(Progress { log: 0 }))
+/// Runs a checkpoint that gives up at once where a reader or another process's writer is in its way: it holds the write
+/// lock, and nobody's change may wait for a reader.
+fn checkpoint(connection: &mut ThreadConnection, mode: &str) -> DbResult<Progress> {
+    connection.once(OnLoss::Repeat, |connection| {
+        connection.batch_execute("PRAGMA busy_timeout = 0")?;
+        let rows = diesel::sql_query(format!("PRAGMA wal_checkpoint({mode})")).load::<Progress>(connection)?;
+        // -1 where there is no log yet.
+        Ok(rows.into_iter().next().unwrap_or(Progress { log: 0 }))
+    })
 }

@@ -6,11 +6,8 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, ConnectionResult, MultiConnection, PgConnection, QueryResult, SqliteConnection};
 
-use super::error::is_contention;
+use super::error::is_busy;
 use crate::settings::PostgresUrl;
-
-/// The most batches of one lane that PostgreSQL gets at once, each on a connection of its own.
-const WRITERS: usize = 4;
 
 /// A connection to the database that the URL's scheme chose.
 #[derive(MultiConnection)]
@@ -65,14 +62,6 @@ impl Target {
         }
     }
 
-    /// How many batches of writes it may get at once.
-    pub(super) fn writers(&self) -> usize {
-        match self {
-            Self::Sqlite(_) => 1,
-            Self::Postgres(_) => WRITERS,
-        }
-    }
-
     /// Opens a connection and sets what every connection of ours needs.
     ///
     /// # Errors
@@ -116,7 +105,7 @@ fn switch_to_wal(connection: &mut SqliteConnection, patience: Duration) -> Query
     let started = Instant::now();
     loop {
         match connection.batch_execute("PRAGMA journal_mode = WAL") {
-            Err(error) if is_contention(&error) && started.elapsed() < patience => {
+            Err(error) if is_busy(&error) && started.elapsed() < patience => {
                 std::thread::sleep(Duration::from_millis(rand::random_range(1..=20)));
             }
             outcome => return outcome,
@@ -140,9 +129,13 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
 }
 
 fn open_postgres(url: &PostgresUrl, connect: Duration, statement: Duration) -> ConnectionResult<PgConnection> {
-    // A host that swallows packets must not hold a thread for the kernel's two hours.
+    // A host that swallows packets must not hold a thread for the kernel's two hours, whether it owes an answer
+    // (keep-alive) or an acknowledgement (user timeout).
     let mut connection = PgConnection::establish(&url.connection_string(&[
         ("connect_timeout", connect.as_secs().max(2).to_string()),
+        ("keepalives_idle", "5".to_owned()),
+        ("keepalives_interval", "2".to_owned()),
+        ("keepalives_count", "3".to_owned()),
         ("tcp_user_timeout", statement.as_millis().to_string()),
         ("application_name", "clientele".to_owned()),
     ]))?;

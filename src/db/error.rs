@@ -2,22 +2,29 @@
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
 
-use crate::threads::Refused;
+use crate::threads::Rejected;
 
 /// The result of work on the database.
 pub type DbResult<T> = Result<T, DbError>;
 
 /// Why work on the database did not come to an end. The texts are for the log, never for a client.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum DbError {
     /// A unique index refused the row. Becomes 409, or a new try.
     Unique(Constraint),
-    /// Another transaction was in the way (40001, 40P01, SQLite busy): the same work may succeed now.
+    /// Another transaction conflicted (40001, 40P01): the same work may succeed now.
     Contention(String),
-    /// No connection could be had, or it broke. Becomes 503 `database_unavailable`.
+    /// Another transaction holds a lock (55P03, SQLite busy). Tried again for a while, then 503 `overloaded`.
+    Busy,
+    /// No connection could be had, or it broke before a commit was asked for. Becomes 503 `database_unavailable`.
     Unavailable(String),
-    /// The lane is full. Becomes 503 `overloaded`.
+    /// The connection broke while a commit was under way: nobody knows whether it was done, so it must not be repeated.
+    /// Becomes 503 `database_unavailable`.
+    CommitLost(String),
+    /// All places of a queue are taken, or the work had not begun in time. Becomes 503 `overloaded`.
     Overloaded,
+    /// The customer has its share of the places. Becomes 429.
+    ShareTaken,
     /// The transaction was given up on purpose; whoever gave it up knows what that means.
     RolledBack,
     /// A defect of ours. Becomes 500.
@@ -37,11 +44,13 @@ pub enum Constraint {
     Other,
 }
 
-impl From<Refused> for DbError {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Full => Self::Overloaded,
-            Refused::Closed => Self::Unavailable("the service is stopping".into()),
+impl From<Rejected> for DbError {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Full | Rejected::Late => Self::Overloaded,
+            Rejected::ShareTaken => Self::ShareTaken,
+            Rejected::Stuck => Self::Unavailable("the database did not answer in time".into()),
+            Rejected::Dropped => Self::Unavailable("a database thread ended without a reply".into()),
         }
     }
 }
@@ -57,11 +66,11 @@ impl From<Error> for DbError {
     }
 }
 
-/// Whether another transaction was in the way, so that the same work may succeed now.
-pub(super) fn is_contention(error: &Error) -> bool {
+/// Whether another transaction held a lock, so that the same work may succeed now.
+pub(super) fn is_busy(error: &Error) -> bool {
     match error {
         Error::DatabaseError(kind, information) => {
-            matches!(from_database(*kind, information.as_ref()), DbError::Contention(_))
+            matches!(from_database(*kind, information.as_ref()), DbError::Busy)
         }
         _ => false,
     }
@@ -76,6 +85,7 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
             DbError::Unavailable(message.to_owned())
         }
         DatabaseErrorKind::ReadOnlyTransaction => DbError::Unavailable(message.to_owned()),
+        _ if BUSY.iter().any(|text| message.contains(text)) => DbError::Busy,
         _ if CONTENTION.iter().any(|text| message.contains(text)) => DbError::Contention(message.to_owned()),
         _ if UNAVAILABLE.iter().any(|text| message.contains(text)) => DbError::Unavailable(message.to_owned()),
         // The message may quote a row: the detail line does (PostgreSQL puts it there), the message does not.
@@ -84,9 +94,10 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
 }
 
 /// Diesel passes no SQLSTATE on, so what it has no kind for is known by its text.
-/// 40P01 and 55P03 on PostgreSQL, SQLITE_BUSY and SQLITE_LOCKED.
-const CONTENTION: [&str; 4] =
-    ["deadlock detected", "due to lock timeout", "database is locked", "database table is locked"];
+/// 55P03 on PostgreSQL, SQLITE_BUSY and SQLITE_LOCKED.
+const BUSY: [&str; 3] = ["due to lock timeout", "database is locked", "database table is locked"];
+/// 40P01
+const CONTENTION: [&str; 1] = ["deadlock detected"];
 
 /// 57P01 to 57P03, 53300, and a disk that is full or gone.
 const UNAVAILABLE: [&str; 9] = [
@@ -117,9 +128,12 @@ impl std::fmt::Display for DbError {
         match self {
             Self::Unique(constraint) => write!(f, "unique constraint: {constraint:?}"),
             Self::Contention(text) => write!(f, "contention: {text}"),
+            Self::Busy => f.write_str("another transaction holds a lock"),
             Self::Unavailable(text) => write!(f, "database unavailable: {text}"),
+            Self::CommitLost(text) => write!(f, "the connection broke during a commit: {text}"),
+            Self::ShareTaken => f.write_str("the customer has too many requests under way"),
             Self::RolledBack => f.write_str("the transaction was given up"),
-            Self::Overloaded => f.write_str("the lane to the database is full"),
+            Self::Overloaded => f.write_str("too much waits for the database"),
             Self::Internal(text) => write!(f, "internal: {text}"),
         }
     }

@@ -1,31 +1,43 @@
-//! The general lane: threads that each keep a connection, behind a bounded queue.
+//! The way to the database for everything that is not batched: threads that each keep a connection, behind bounded
+//! queues. Reads and writes have threads of their own, so that no read waits behind a writer that waits for a lock.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::checkpoint::Checkpoints;
 use super::connection::{DbConnection, Target};
-use super::error::{DbError, DbResult};
-use super::link::Link;
+use super::error::DbResult;
 use super::pool::{self, Pool};
-use super::turn::Turn;
-use crate::answers::Answer;
-use crate::settings::Settings;
-use crate::threads::{self, Threads};
+use super::thread_connection::{OnLoss, ThreadConnection};
+use super::write_lock::WriteLock;
+use crate::customers::CustomerId;
+use crate::settings::{self, Settings};
+use crate::threads::{self, Limits, Places, Progress, Ticket, Workers};
 
-type Job = Box<dyn FnOnce(&mut Link) + Send>;
+type Job = Box<dyn FnOnce(&mut ThreadConnection) + Send>;
+
+/// How long a thread without work waits before it looks whether another one needs its connection.
+const IDLE: Duration = Duration::from_secs(1);
+/// What a reply may take beyond the time of a statement.
+const MARGIN: Duration = Duration::from_secs(2);
+/// Connections beyond one a thread: for the checkpoints, and for threads that replaced stuck ones.
+const SPARE_CONNECTIONS: usize = 32;
 
 /// The way to the database: cheap to clone, shared by all HTTP threads.
 #[derive(Clone)]
 pub struct Database {
     target: Target,
     pool: Pool,
-    queue: usize,
-    pub(super) turn: Turn,
-    general: Arc<Threads<Job>>,
+    places: usize,
+    writers: usize,
+    limits: Limits,
+    write_lock: WriteLock,
+    reads: Arc<Workers<Job>>,
+    writes: Arc<Workers<Job>>,
     /// SQLite only; ends when the last clone of the database goes.
-    _checkpoints: Option<Arc<Threads<()>>>,
+    _checkpoints: Option<Arc<Checkpoints>>,
 }
 
 impl Database {
@@ -35,30 +47,37 @@ impl Database {
     /// # Errors
     /// The operating system refused a thread, or to open SQLite's file.
     pub fn start(settings: &Settings, target: Target, lanes: usize) -> std::io::Result<Self> {
-        let threads = match settings.database.threads {
+        let settings = &settings.database;
+        let threads = match settings.threads {
             0 => (2 * threads::cores()).max(4),
             given => given,
         };
-        let connections = threads + lanes * target.writers() + 1;
-        let pool = pool::build(target.clone(), &settings.database, u32::try_from(connections).unwrap_or(u32::MAX));
-        let link_pool = pool.clone();
-        let general = Threads::start("db", threads, settings.database.queue, move |jobs: Receiver<Job>| {
-            let mut link = Link::new(link_pool.clone());
-            for job in jobs {
-                job(&mut link);
-            }
-        })?;
-        let (turn, checkpoints) = match &target {
-            Target::Postgres(_) => (Turn::not_needed(), None),
+        // SQLite admits one writer at a time.
+        let (writing_threads, writers) = match target {
+            Target::Sqlite(_) => (1, 1),
+            Target::Postgres(_) => (threads, settings.writers),
+        };
+        let connections = threads + writing_threads + lanes * writers + SPARE_CONNECTIONS;
+        let pool = pool::build(target.clone(), settings, u32::try_from(connections).unwrap_or(u32::MAX));
+        let (write_lock, checkpoints) = match &target {
+            Target::Postgres(_) => (WriteLock::not_needed(), None),
             Target::Sqlite(path) => {
-                let turn = Turn::one_at_a_time();
-                let checkpoints = Checkpoints::of(path, pool.clone(), turn.clone())?;
-                let thread = Threads::start("checkpoint", 1, 1, move |closed: Receiver<()>| checkpoints.keep(&closed))?;
-                (turn, Some(Arc::new(thread)))
+                let write_lock = WriteLock::one_at_a_time();
+                let checkpoints = Checkpoints::start(path, pool.clone(), write_lock.clone())?;
+                (write_lock, Some(Arc::new(checkpoints)))
             }
         };
-        let queue = settings.database.queue;
-        Ok(Self { target, pool, queue, turn, general: Arc::new(general), _checkpoints: checkpoints })
+        let limits = limits(settings);
+        let workers = |name, count, lock: WriteLock| {
+            let pool = pool.clone();
+            Workers::start(name, count, Places::new(settings.queue), limits, move |jobs, progress| {
+                serve(jobs, progress, ThreadConnection::new(pool.clone(), lock.clone()));
+            })
+        };
+        let reads = Arc::new(workers("db-read", threads, WriteLock::not_needed())?);
+        let writes = Arc::new(workers("db-write", writing_threads, write_lock.clone())?);
+        let places = settings.queue;
+        Ok(Self { target, pool, places, writers, limits, write_lock, reads, writes, _checkpoints: checkpoints })
     }
 
     /// Which database this is.
@@ -67,50 +86,106 @@ impl Database {
     }
 
     /// How many requests may wait in a lane.
-    pub(super) fn queue(&self) -> usize {
-        self.queue
+    pub(super) fn places(&self) -> usize {
+        self.places
     }
 
-    pub(super) fn link(&self) -> Link {
-        Link::new(self.pool.clone())
+    /// How many threads write batches.
+    pub(super) fn writers(&self) -> usize {
+        self.writers
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(super) fn read_connection(&self) -> ThreadConnection {
+        ThreadConnection::new(self.pool.clone(), WriteLock::not_needed())
+    }
+
+    pub(super) fn write_connection(&self) -> ThreadConnection {
+        ThreadConnection::new(self.pool.clone(), self.write_lock.clone())
     }
 
     /// Runs work that only reads, and may therefore run again when the connection broke.
     ///
     /// # Errors
-    /// See [`DbError`].
+    /// See [`crate::db::DbError`].
     pub async fn read<T, W>(&self, work: W) -> DbResult<T>
     where
         T: Send + 'static,
         W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
     {
-        self.submit(|link, work| link.run(true, work), work).await
+        run(&self.reads, None, OnLoss::Repeat, work).await
+    }
+
+    /// The same for a customer, who may have a share of what waits.
+    ///
+    /// # Errors
+    /// See [`crate::db::DbError`].
+    pub async fn read_for<T, W>(&self, customer: CustomerId, work: W) -> DbResult<T>
+    where
+        T: Send + 'static,
+        W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
+    {
+        run(&self.reads, Some(customer), OnLoss::Repeat, work).await
     }
 
     /// Runs work that writes: again on contention (its transaction was rolled back), not after a lost connection.
     ///
     /// # Errors
-    /// See [`DbError`].
+    /// See [`crate::db::DbError`].
     pub async fn write<T, W>(&self, work: W) -> DbResult<T>
     where
         T: Send + 'static,
         W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
     {
-        let turn = self.turn.clone();
-        self.submit(move |link, work| turn.take(|| link.run(false, work)), work).await
+        run(&self.writes, None, OnLoss::Report, work).await
     }
 
-    async fn submit<T, W, R>(&self, run: R, work: W) -> DbResult<T>
+    /// The same for a customer, who may have a share of what waits.
+    ///
+    /// # Errors
+    /// See [`crate::db::DbError`].
+    pub async fn write_for<T, W>(&self, customer: CustomerId, work: W) -> DbResult<T>
     where
         T: Send + 'static,
         W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
-        R: FnOnce(&mut Link, W) -> DbResult<T> + Send + 'static,
     {
-        let (answer, outcome) = Answer::new();
-        self.general.admit(Box::new(move |link| {
-            // A client that went away while its work was queued is not worth a statement.
-            answer.give_if_wanted(|| run(link, work));
-        }))?;
-        outcome.receive().await.unwrap_or_else(|| Err(DbError::Internal("a database thread dropped its work".into())))
+        run(&self.writes, Some(customer), OnLoss::Report, work).await
+    }
+}
+
+fn limits(settings: &settings::Database) -> Limits {
+    Limits {
+        wait: Duration::from_secs(settings.queue_timeout_seconds),
+        work: Duration::from_secs(settings.statement_timeout_seconds) + MARGIN,
+    }
+}
+
+async fn run<T, W>(workers: &Workers<Job>, customer: Option<CustomerId>, on_loss: OnLoss, work: W) -> DbResult<T>
+where
+    T: Send + 'static,
+    W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
+{
+    let job = |reply: threads::Reply<DbResult<T>>| -> Job {
+        Box::new(move |connection| reply.send(connection.run(on_loss, work)))
+    };
+    workers.submit(customer.map(CustomerId::get), job).await?
+}
+
+fn serve(jobs: &Receiver<Ticket<Job>>, progress: &Progress, mut connection: ThreadConnection) {
+    while !progress.is_given_up() {
+        match jobs.recv_timeout(IDLE) {
+            Ok(ticket) => {
+                // A client that went away while its work was queued is not worth a statement.
+                if let Some((job, _, _place)) = ticket.begin() {
+                    progress.watch(|| job(&mut connection));
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        connection.hand_over_if_wanted();
     }
 }

@@ -1,28 +1,26 @@
 //! The database: which one, how it is reached, and the threads that talk to it.
 //!
-//! `connection` opens and pools, `executor` and `batching` run work off the event loop behind an
-//! admission limit, `error` sorts what a database can say into outcomes.
+//! `connection` opens, `pool` counts, `thread_connection` keeps; `executor` and `lane` run work off the event loop,
+//! one by one and in batches; `error` sorts what a database can say into outcomes.
 
-mod admission;
-mod batching;
 mod checkpoint;
 mod connection;
-mod desk;
 mod error;
 mod executor;
-mod link;
+mod lane;
 mod migrations;
-mod pace;
 mod pool;
 pub(crate) mod statement;
+mod thread_connection;
 mod timestamp;
-mod turn;
+mod transaction;
+mod write_lock;
 
-pub use batching::{Batch, Lane};
 pub(crate) use connection::create_private_folder;
 pub use connection::{DbConnection, Target};
 pub use error::{Constraint, DbError, DbResult};
 pub use executor::Database;
+pub use lane::{Batch, Lane};
 pub use migrations::{MigrationStatus, migrate, pending_migrations, revert_last, statuses, unknown_migrations};
 pub use timestamp::UtcMicros;
 

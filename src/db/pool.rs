@@ -3,6 +3,8 @@
 //! Diesel's own manager calls `establish()` on the derived connection, which tries one database after the
 //! other and hides why each failed; this one knows which database is meant.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -12,8 +14,38 @@ use super::connection::{DbConnection, Target};
 use super::on_backend;
 use crate::settings;
 
-/// A pool of connections to one database.
-pub(crate) type Pool = r2d2::Pool<Manager>;
+/// A pool of connections to one database. Threads keep theirs, so it has none to spare once all are connected.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    connections: r2d2::Pool<Manager>,
+    /// How many threads wait for a connection.
+    wanted: Arc<AtomicUsize>,
+}
+
+impl Pool {
+    /// Opens a connection, or takes one that another thread handed over.
+    ///
+    /// # Errors
+    /// There was none in time: the configured time where no other is given.
+    pub(super) fn take(&self, timeout: Option<Duration>) -> Result<r2d2::PooledConnection<Manager>, r2d2::Error> {
+        self.wanted.fetch_add(1, Ordering::Relaxed);
+        let timeout = timeout.unwrap_or_else(|| self.connections.connection_timeout());
+        let taken = self.connections.get_timeout(timeout);
+        self.wanted.fetch_sub(1, Ordering::Relaxed);
+        taken
+    }
+
+    /// Whether a thread waits for a connection. One that is being opened is soon there; what counts is that the
+    /// database may have no more of them.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether no thread has a connection.
+    pub(super) fn is_disconnected(&self) -> bool {
+        self.connections.state().connections == 0
+    }
+}
 
 /// Opens, checks and discards the pool's connections.
 pub(crate) struct Manager {
@@ -52,15 +84,17 @@ impl r2d2::ManageConnection for Manager {
 fn prelude(connection: &DbConnection) -> &'static str {
     match connection {
         // `checkpoint` does it. Five MiB a connection hold the inner pages of millions of rows.
-        DbConnection::Sqlite(_) => "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -5000",
+        // A lock that lasts longer than a quarter of a second is another process's: the work is tried again later.
+        DbConnection::Sqlite(_) => {
+            "PRAGMA busy_timeout = 250; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -5000"
+        }
         // The statements are few, take all they need as parameters and look rows up by index, so one plan serves
         // for good: planning anew cost more than running (docs/decisions/0009). Without the other settings a
         // plan made while the tables were empty would go on scanning them when they are not.
-        // Our own locks last milliseconds: who waits a second waits for somebody's open transaction
-        // (docs/decisions/0013).
+        // Our own locks last milliseconds: who waits longer waits for somebody's open transaction.
         DbConnection::Postgres(_) => {
             "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
-             SET enable_mergejoin = off; SET jit = off; SET lock_timeout = '1s'"
+             SET enable_mergejoin = off; SET jit = off; SET lock_timeout = '250ms'"
         }
     }
 }
@@ -82,14 +116,16 @@ pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) ->
         connect_timeout: settings.connect_timeout(),
         statement_timeout: Duration::from_secs(settings.statement_timeout_seconds),
     };
-    // Each thread keeps its connection (see `link`), so the pool neither pings nor retires.
-    r2d2::Pool::builder()
+    // Each thread keeps its connection (see `thread_connection`), so the pool does not retire any. It pings those that it
+    // gives out: one that was handed over may have broken meanwhile.
+    let connections = r2d2::Pool::builder()
         .max_size(size)
         .min_idle(Some(0))
-        .test_on_check_out(false)
+        .test_on_check_out(true)
         .idle_timeout(None)
         .max_lifetime(None)
         .connection_timeout(settings.connect_timeout())
         .error_handler(Box::new(QuietErrors))
-        .build_unchecked(manager)
+        .build_unchecked(manager);
+    Pool { connections, wanted: Arc::default() }
 }

@@ -1,19 +1,22 @@
 //! The outermost middleware: request ids, security headers, problem bodies, the access line.
 
+use std::rc::Rc;
 use std::time::Instant;
 
-use actix_web::body::{EitherBody, MessageBody};
+use actix_http::ConnectionType;
+use actix_web::body::{BodySize, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
 use crate::auth::Principal;
-use crate::body::Leftover;
+use crate::body::RequestBody;
+use crate::http::Connection;
 use crate::problem::Problem;
 
 /// The header that names a request.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest incoming request id that is kept, in bytes.
 const LONGEST_REQUEST_ID: usize = 128;
 
@@ -21,20 +24,29 @@ const LONGEST_REQUEST_ID: usize = 128;
 ///
 /// # Errors
 /// None of its own.
-pub async fn edge<B: MessageBody>(
+pub async fn edge<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, Vec<u8>>>, Error> {
     let started = Instant::now();
     let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let request_id = request_id(sent);
-    let leftover = Leftover::of(&mut request);
-    let response = next.call(request).await?;
-    if let Some(leftover) = leftover {
-        leftover.read().await;
+    let connection = request.request().conn_data::<Rc<Connection>>().cloned();
+    let body = connection.as_ref().and_then(|connection| RequestBody::of(&mut request, connection));
+    if let Some(connection) = &connection {
+        connection.request_begins(body.is_some());
+        connection.has_room().await;
     }
+    let response = next.call(request).await?;
+    let is_read = match body {
+        Some(body) => body.finish().await,
+        None => true,
+    };
     let problem_body = problem_body(&response, &request_id);
     let (request, mut response) = response.into_parts();
+    if !is_read {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     if problem_body.is_some() {
         set_problem_headers(&mut response);
     }
@@ -58,11 +70,17 @@ pub async fn edge<B: MessageBody>(
         Some(bytes) => EitherBody::right(bytes),
         None => EitherBody::left(body),
     });
+    if let Some(connection) = &connection {
+        connection.reply_begins(match response.body().size() {
+            BodySize::Sized(length) => usize::try_from(length).unwrap_or(usize::MAX),
+            BodySize::None | BodySize::Stream => 0,
+        });
+    }
     Ok(ServiceResponse::new(request, response))
 }
 
 /// An incoming id is kept when it is short and harmless in a log, else a new one is made.
-pub(super) fn request_id(sent: Option<&str>) -> String {
+pub(crate) fn request_id(sent: Option<&str>) -> String {
     let sane = |id: &&str| {
         (1..=LONGEST_REQUEST_ID).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))

@@ -14,12 +14,16 @@ pub enum Event {
     SignInFailed,
     /// A session went on.
     Refresh,
+    /// The previous refresh token was used again in time: a lost reply, parallel tabs, or a copy.
+    RefreshRepeated,
     /// An old refresh token was used again; its session is over.
     RefreshReused,
     /// A session, or all of a customer's, was ended by its owner.
     SignOut,
     /// A password was changed.
     PasswordChange,
+    /// A password was to be changed, and the current one was wrong.
+    PasswordChangeFailed,
     /// An email was changed.
     EmailChange,
     /// A customer was erased.
@@ -33,9 +37,11 @@ impl Event {
             Self::SignIn => "sign_in",
             Self::SignInFailed => "sign_in_failed",
             Self::Refresh => "refresh",
+            Self::RefreshRepeated => "refresh_repeated",
             Self::RefreshReused => "refresh_reused",
             Self::SignOut => "sign_out",
             Self::PasswordChange => "password_change",
+            Self::PasswordChangeFailed => "password_change_failed",
             Self::EmailChange => "email_change",
             Self::Erasure => "erasure",
         }

@@ -4,4 +4,3 @@ pub mod edge;
 pub mod events;
 pub mod health;
 pub mod logging;
-pub mod wire;

@@ -3,6 +3,7 @@
 use super::password::Password;
 use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal, pointer};
 use crate::customers::Email;
+use crate::throttle::Action;
 
 /// `POST /auth/token/`
 pub(crate) struct SignIn {
@@ -10,7 +11,12 @@ pub(crate) struct SignIn {
     pub(crate) password: Password,
 }
 
-/// `POST /auth/token/refresh/` and `…/revoke/`
+/// `POST /auth/token/revoke/`: whatever it holds, the answer is the same. Ending a session is never throttled.
+pub(crate) struct Revocation {
+    pub(crate) refresh: Option<String>,
+}
+
+/// `POST /auth/token/refresh/`
 pub(crate) struct Refresh {
     pub(crate) refresh: String,
 }
@@ -39,6 +45,8 @@ fn read_all(
 }
 
 impl Body for SignIn {
+    const THROTTLED: Option<Action> = Some(Action::SignIn);
+
     fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, NotMembers> {
         let (mut email, mut password) = (None, None);
         read_all(members, errors, &["email", "password"], |name, value, errors| match name {
@@ -50,16 +58,32 @@ impl Body for SignIn {
 }
 
 impl Body for Refresh {
+    const THROTTLED: Option<Action> = Some(Action::Refresh);
+
     fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, NotMembers> {
         let mut refresh = None;
         read_all(members, errors, &["refresh"], |_, value, errors| {
-            refresh = errors.keep("#/refresh", value.text().map(ToOwned::to_owned));
+            refresh = errors.keep("#/refresh", value.text().map(trimmed));
         });
         Ok(refresh.map(|refresh| Self { refresh }))
     }
 }
 
+impl Body for Revocation {
+    fn from_members(members: &Members<'_>, _: &mut FieldErrors) -> Result<Option<Self>, NotMembers> {
+        let refresh = members.iter().find(|(name, _)| *name == "refresh");
+        Ok(Some(Self { refresh: refresh.and_then(|(_, value)| value.text().ok().map(trimmed)) }))
+    }
+}
+
+/// A token holds no white space; what was copied or read from a file may end with some.
+fn trimmed(token: &str) -> String {
+    token.trim().to_owned()
+}
+
 impl Body for PasswordChange {
+    const THROTTLED: Option<Action> = Some(Action::PasswordChange);
+
     fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, NotMembers> {
         let (mut current, mut new) = (None, None);
         read_all(members, errors, &["current_password", "new_password"], |name, value, errors| match name {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::customers::{CustomerId, ID_LIMIT, parse_id};
 use crate::db::UtcMicros;
 use crate::schema::sessions;
+use crate::throttle::ClientNetwork;
 
 /// A positive integer below 2^53, drawn at random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,11 +52,19 @@ pub(crate) struct Session {
     pub(crate) refreshed_at: UtcMicros,
     pub(crate) ends_at: UtcMicros,
     pub(crate) user_agent: Option<String>,
+    pub(crate) network: Option<String>,
+    pub(crate) repeated: bool,
 }
 
 impl Session {
     /// A session that begins now.
-    pub(crate) fn new(id: SessionId, customer: CustomerId, lifetime: TimeDelta, user_agent: Option<&str>) -> Self {
+    pub(crate) fn new(
+        id: SessionId,
+        customer: CustomerId,
+        lifetime: TimeDelta,
+        user_agent: Option<&str>,
+        network: ClientNetwork,
+    ) -> Self {
         let now = UtcMicros::now();
         Self {
             id: id.get(),
@@ -65,6 +74,8 @@ impl Session {
             refreshed_at: now,
             ends_at: now.plus(lifetime),
             user_agent: user_agent.map(|text| text.chars().take(USER_AGENT).collect()),
+            network: Some(network.to_string()),
+            repeated: false,
         }
     }
 }

@@ -1,32 +1,32 @@
-//! Passwords: Argon2id on threads of their own, behind a bounded queue, and an estimate of their strength.
+//! Passwords: Argon2id and the estimate of their strength, on threads of their own behind a bounded queue.
 //!
 //! A flood of sign-ins fills the queue and is answered 503; it takes neither the event loop nor, beyond
 //! threads × 19 MiB, memory.
 
 use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
 
 use argon2::Argon2;
-use crossbeam_channel::Receiver;
 use unicode_normalization::UnicodeNormalization;
 
 use super::hashing::{Verdict, argon2, hash, of_nobody, verify};
-use crate::answers::Answer;
-use crate::body::{FieldCode, Json, Refusal};
+use super::strength;
+use crate::body::{FieldErrors, Json, Refusal};
 use crate::problem::Problem;
 use crate::settings;
-use crate::threads::{self, Threads};
+use crate::threads::{self, Limits, Places, Rejected, Reply, Ticket, Workers};
 
 /// Characters of a password.
 const LENGTH: RangeInclusive<usize> = 8..=256;
-/// What the estimator looks at: its cost grows faster than the text, and this much is strong in any case.
-const ESTIMATED: usize = 72;
-/// The estimated guesses from which a password is good enough, as a power of ten: eight characters at random.
-const STRONG_ENOUGH: f64 = 8.0;
-/// The same for what is left when the customer's own email and names are taken out.
-const STRONG_WITHOUT_KNOWN: f64 = 6.0;
-/// A password as typed, in Unicode NFC; never shown.
+
+/// A password; never shown.
 #[derive(Clone)]
-pub struct Password(String);
+pub struct Password {
+    /// In Unicode NFC: keyboards compose letters differently.
+    normal: String,
+    /// As it was sent, where that differs: a hash from elsewhere may be of that.
+    sent: Option<String>,
+}
 
 impl Password {
     /// A password that is to be checked against a hash: any text up to the longest.
@@ -46,17 +46,18 @@ impl Password {
     }
 
     fn of_length(value: &Json<'_>, length: RangeInclusive<usize>) -> Result<Self, Refusal> {
-        let password: String = value.text()?.nfc().collect();
-        match password.chars().count() {
+        let sent = value.text()?;
+        let normal: String = sent.nfc().collect();
+        match normal.chars().count() {
             count if count < *length.start() => Err(Refusal::too_short(*length.start() as u64)),
             count if count > *length.end() => Err(Refusal::too_long(*length.end() as u64)),
-            _ => Ok(Self(password)),
+            _ => Ok(Self { sent: (sent != normal).then(|| sent.to_owned()), normal }),
         }
     }
 
     /// Whether both are the same text.
     pub fn equals(&self, other: &Self) -> bool {
-        self.0 == other.0
+        self.normal == other.normal
     }
 
     /// Hashes on the calling thread, for the command line.
@@ -65,57 +66,44 @@ impl Password {
     /// The operating system's random numbers failed.
     pub fn hash(&self) -> Result<String, String> {
         let argon2 = argon2().map_err(|error| error.to_string())?;
-        hash(&argon2, &self.0)
+        hash(&argon2, &self.normal)
     }
 
-    /// Estimates how many guesses it takes, of somebody who knows the customer.
+    /// Judges on the calling thread, for the command line, how many guesses it takes somebody who knows the customer.
     ///
     /// # Errors
     /// `password_weak` with a hint that helps.
     pub fn check_strength(&self, known: &[&str]) -> Result<(), Refusal> {
-        let known: Vec<&str> = known.iter().flat_map(|text| pieces(text)).collect();
-        let looked_at = self.0.char_indices().nth(ESTIMATED).map_or(self.0.as_str(), |(end, _)| &self.0[..end]);
-        let estimate = zxcvbn::zxcvbn(looked_at, &known);
-        let own_part = without(looked_at, &known)
-            .is_none_or(|rest| zxcvbn::zxcvbn(&rest, &[]).guesses_log10() >= STRONG_WITHOUT_KNOWN);
-        if estimate.guesses_log10() >= STRONG_ENOUGH && own_part {
-            return Ok(());
-        }
-        if !own_part {
-            return Err(weak("Use more than your own email and names."));
-        }
-        let feedback = estimate.feedback();
-        let warning = feedback.and_then(|feedback| feedback.warning()).map(|warning| warning.to_string());
-        let advice = feedback.and_then(|feedback| feedback.suggestions().first().map(ToString::to_string));
-        let hint = warning.or(advice).unwrap_or_else(|| "Use a few uncommon words.".into());
-        Err(weak(&hint))
+        strength::judge(&self.normal, known)
     }
-}
 
-fn weak(hint: &str) -> Refusal {
-    Refusal::new(FieldCode::PasswordWeak, format!("This password is too easily guessed. {hint}"))
-}
-
-/// The text without the words, in lower case; `None` when none of them stands in it.
-fn without(text: &str, words: &[&str]) -> Option<String> {
-    let lower = text.to_lowercase();
-    let mut words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
-    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-    let rest = words.iter().fold(lower.clone(), |rest, word| rest.replace(word.as_str(), ""));
-    (rest != lower).then_some(rest)
-}
-
-/// A text and its words: an email's local part and domain, each of several names.
-fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 2);
-    std::iter::once(text).filter(|text| !text.is_empty()).chain(words)
+    /// Tries the normal form, then what was sent. A hash of the latter alone is to be replaced.
+    fn verify(&self, argon2: &Argon2<'_>, stored: &str) -> Verdict {
+        match verify(argon2, &self.normal, stored) {
+            Verdict::Wrong if self.sent.as_ref().is_some_and(|sent| verify(argon2, sent, stored) != Verdict::Wrong) => {
+                Verdict::Outdated
+            }
+            verdict => verdict,
+        }
+    }
 }
 
 type Job = Box<dyn FnOnce(&Argon2<'static>) + Send>;
 
+/// The queue is short, so that these are only reached where the machine has no time for this process.
+const LIMITS: Limits = Limits { wait: Duration::from_secs(10), work: Duration::from_secs(20) };
+
+/// The password was right.
+#[derive(Debug)]
+pub struct Verified {
+    /// A hash to store, where the stored one is weaker than one made today.
+    pub fresh: Option<String>,
+}
+
 /// The threads that hash.
 pub struct Passwords {
-    threads: Threads<Job>,
+    threads: Workers<Job>,
+    wrong_password_time: Duration,
     /// What an unknown email is checked against, so that it costs the same.
     nobody: String,
 }
@@ -132,57 +120,64 @@ impl Passwords {
         };
         let argon2 = argon2().map_err(|error| std::io::Error::other(error.to_string()))?;
         let nobody = of_nobody(&argon2).map_err(|error| std::io::Error::other(error.to_string()))?;
-        let threads = Threads::start("passwords", count, settings.password_queue, move |jobs: Receiver<Job>| {
-            for job in jobs {
+        let places = Places::new(settings.password_queue);
+        let threads = Workers::<Job>::start("passwords", count, places, LIMITS, move |jobs, _| {
+            for (job, _, _place) in jobs.iter().filter_map(Ticket::begin) {
                 job(&argon2);
             }
         })?;
-        Ok(Self { threads, nobody })
+        let wrong_password_time = Duration::from_millis(settings.wrong_password_milliseconds);
+        Ok(Self { threads, wrong_password_time, nobody })
     }
 
-    /// Hashes a password that is to be set.
+    /// Judges a password that is to be set beside what is known of the customer, and hashes it unless something else of
+    /// the body is wrong already.
     ///
     /// # Errors
-    /// 503 when the queue is full.
-    pub async fn hash(&self, password: Password) -> Result<String, Problem> {
-        self.run(move |argon2| hash(argon2, &password.0)).await?.map_err(Problem::Internal)
-    }
-
-    /// Checks a password that is to be set against what is known of the customer, and hashes it.
-    ///
-    /// # Errors
-    /// `password_weak`, or 503 when the queue is full.
-    pub async fn check_and_hash(
+    /// 422 with `errors` and with `password_weak` at `pointer`, or 503 when the queue is full.
+    pub async fn hash_new(
         &self,
         password: Password,
+        pointer: &str,
         known: Vec<String>,
-    ) -> Result<Result<String, Refusal>, Problem> {
-        let checked = self.run(move |argon2| {
+        mut errors: FieldErrors,
+    ) -> Result<String, Problem> {
+        let is_wanted = errors.is_empty();
+        let judged = self.run(move |argon2| {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            password.check_strength(&known).map(|()| hash(argon2, &password.0))
+            password.check_strength(&known)?;
+            Ok(is_wanted.then(|| hash(argon2, &password.normal)).transpose())
         });
-        match checked.await? {
-            Ok(hashed) => hashed.map(Ok).map_err(Problem::Internal),
-            Err(refusal) => Ok(Err(refusal)),
+        match errors.keep(pointer, judged.await?) {
+            Some(hashed) => errors.into_result(hashed.map_err(Problem::Internal)?),
+            None => errors.into_result(None),
         }
     }
 
-    /// Checks a password against a stored hash; without one it costs the same and fails. Yields a new hash to store
-    /// where the stored one is weaker than one made today.
+    /// Checks a password against a stored hash; without one it costs the same and fails. `None` for a wrong password,
+    /// which is told no sooner than a configured time after the check began: what an imported hash costs to check would
+    /// tell it from an unknown email.
     ///
     /// # Errors
-    /// [`Problem::BadCredentials`], or 503 when the queue is full.
-    pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Option<String>, Problem> {
-        let known = stored.is_some();
+    /// 503 when the queue is full.
+    pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Option<Verified>, Problem> {
+        let is_somebody = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
-        let outcome = self.run(move |argon2| match verify(argon2, &password.0, &stored) {
-            Verdict::Wrong => Ok(None),
-            Verdict::Right => Ok(Some(None)),
-            Verdict::Outdated => hash(argon2, &password.0).map(|fresh| Some(Some(fresh))),
+        let checked = self.run(move |argon2| {
+            let began = Instant::now();
+            let verified = match password.verify(argon2, &stored) {
+                Verdict::Wrong => None,
+                Verdict::Right => Some(Ok(None)),
+                Verdict::Outdated => Some(hash(argon2, &password.normal).map(Some)),
+            };
+            (verified, began)
         });
-        match outcome.await?.map_err(Problem::Internal)? {
-            Some(fresh) if known => Ok(fresh),
-            _ => Err(Problem::BadCredentials),
+        match checked.await? {
+            (Some(fresh), _) if is_somebody => Ok(Some(Verified { fresh: fresh.map_err(Problem::Internal)? })),
+            (_, began) => {
+                actix_rt::time::sleep_until((began + self.wrong_password_time).into()).await;
+                Ok(None)
+            }
         }
     }
 
@@ -190,31 +185,10 @@ impl Passwords {
         &self,
         work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let (answer, outcome) = Answer::new();
-        let job: Job = Box::new(move |argon2| {
-            // A client that went away is not worth 19 MiB.
-            answer.give_if_wanted(|| work(argon2));
-        });
-        self.threads.admit(job).map_err(|_| Problem::Overloaded)?;
-        outcome.receive().await.ok_or_else(|| Problem::Internal("a password thread dropped its work".into()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn weak(password: &str) -> bool {
-        Password(password.into()).check_strength(&["john.doe@example.com", "John", "Doe"]).is_err()
-    }
-
-    #[test]
-    fn guessable_passwords_are_weak_and_uncommon_ones_are_not() {
-        for password in ["password1", "12345678", "john.doe@example.com", "qwertyuiop", "asdfghjkl", "johndoe1990"] {
-            assert!(weak(password), "{password}");
-        }
-        for password in ["SecureP@ssw0rd123", "correct horse battery staple", "zQ8#kd02!plm"] {
-            assert!(!weak(password), "{password}");
-        }
+        let job = |reply: Reply<T>| -> Job { Box::new(move |argon2| reply.send(work(argon2))) };
+        self.threads.submit(None, job).await.map_err(|rejected| match rejected {
+            Rejected::Dropped => Problem::Internal("a password thread dropped its work".into()),
+            _ => Problem::Overloaded,
+        })
     }
 }

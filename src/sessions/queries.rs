@@ -4,47 +4,61 @@ use chrono::TimeDelta;
 use diesel::prelude::*;
 
 use super::model::{Session, SessionId};
+use super::networks::Networks;
 use super::refresh::Presented;
 use crate::customers::{CustomerId, Email};
 use crate::db::{DbConnection, DbError, DbResult, UtcMicros};
 use crate::guard::OwnedCustomer;
 use crate::schema::{customers, passwords, sessions};
+use crate::throttle::ClientNetwork;
 
 /// How long the previous refresh token yields the same child: a lost reply, or parallel tabs.
-const GRACE: TimeDelta = TimeDelta::seconds(30);
+const GRACE: TimeDelta = TimeDelta::seconds(10);
 /// Sessions that one sweep statement deletes, so that it holds no lock for long.
 const SWEPT: i64 = 1_000;
 
-/// Whose email this is, and the stored hash if there is one.
-pub(crate) fn credentials(
-    connection: &mut DbConnection,
-    email: &Email,
-) -> DbResult<Option<(CustomerId, Option<String>)>> {
+/// What a sign-in is checked against.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    pub(crate) customer: CustomerId,
+    pub(crate) hash: Option<String>,
+    pub(crate) networks: Networks,
+}
+
+/// Whose email this is.
+pub(crate) fn credentials(connection: &mut DbConnection, email: &Email) -> DbResult<Option<Credentials>> {
     let mut rows = customers::table
         .left_join(passwords::table)
         .filter(customers::email_canonical.eq(email.canonical()))
-        .select((customers::id, passwords::hash.nullable()))
-        .load::<(i64, Option<String>)>(connection)?;
-    Ok(rows.pop().and_then(|(id, hash)| Some((CustomerId::new(id)?, hash))))
+        .select((customers::id, passwords::hash.nullable(), passwords::networks.nullable()))
+        .load::<(i64, Option<String>, Option<String>)>(connection)?;
+    Ok(rows.pop().and_then(|(id, hash, networks)| {
+        Some(Credentials { customer: CustomerId::new(id)?, hash, networks: networks.into() })
+    }))
 }
 
 /// Begins a session, if the hash that was verified is still the stored one: a password change in between wins.
-/// A fresh hash replaces it where one was made.
+/// A fresh hash replaces it where one was made, and the network is known to the account from now on.
 pub(crate) fn begin(
     connection: &mut DbConnection,
-    customer: CustomerId,
     verified: &str,
     fresh: Option<&str>,
     session: &Session,
+    network: ClientNetwork,
 ) -> DbResult<bool> {
     connection.transaction(|connection| {
+        let own = passwords::customer_id.eq(session.customer_id);
         // Writes even when nothing changes: the row is locked until the session stands.
-        let unchanged = diesel::update(passwords::table)
-            .filter(passwords::customer_id.eq(customer.get()).and(passwords::hash.eq(verified)))
+        let mut unchanged = diesel::update(passwords::table)
+            .filter(own.and(passwords::hash.eq(verified)))
             .set(passwords::hash.eq(fresh.unwrap_or(verified)))
-            .execute(connection)?;
-        if unchanged == 0 {
+            .returning(passwords::networks)
+            .get_results::<Option<String>>(connection)?;
+        let Some(networks) = unchanged.pop().map(Networks::from) else {
             return Ok(false);
+        };
+        if let Some(networks) = networks.after_sign_in(network) {
+            diesel::update(passwords::table.filter(own)).set(passwords::networks.eq(networks)).execute(connection)?;
         }
         diesel::insert_into(sessions::table).values(session).execute(connection)?;
         Ok(true)
@@ -54,8 +68,8 @@ pub(crate) fn begin(
 /// What became of a refresh token that was presented.
 #[derive(Debug)]
 pub(crate) enum Rotation {
-    /// Its child, and whose it is.
-    Child { customer: CustomerId, counter: i64, ends_at: UtcMicros },
+    /// Its child, and whose it is; `repeated` when the child had been given out before.
+    Child { customer: CustomerId, counter: i64, ends_at: UtcMicros, repeated: bool },
     /// The session is over.
     Ended,
     /// The token was too old a one: somebody else has used it. The session is over now.
@@ -63,41 +77,58 @@ pub(crate) enum Rotation {
 }
 
 /// Moves the session on by one, if the token is its newest and it has neither rested too long nor come to its end.
-/// The previous token yields the same child for [`GRACE`]; an older one ends the session.
-pub(crate) fn rotate(connection: &mut DbConnection, presented: Presented, idle: TimeDelta) -> DbResult<Rotation> {
+/// The previous token yields the same child for [`GRACE`]: to the network that refreshed, and once to another one. An
+/// older token, or another network again, ends the session.
+pub(crate) fn rotate(
+    connection: &mut DbConnection,
+    presented: Presented,
+    idle: TimeDelta,
+    network: ClientNetwork,
+) -> DbResult<Rotation> {
     let now = UtcMicros::now();
     let rested = now.minus(idle);
-    let id = presented.session.get();
+    let network = network.to_string();
     let child = presented.counter.saturating_add(1);
-    let mut moved = diesel::update(sessions::table)
-        .filter(sessions::id.eq(id).and(sessions::counter.eq(presented.counter)))
+    let newest = sessions::id.eq(presented.session.get()).and(sessions::counter.eq(presented.counter));
+    let mut moved = diesel::update(sessions::table.filter(newest))
         .filter(sessions::refreshed_at.gt(rested).and(sessions::ends_at.gt(now)))
-        .set((sessions::counter.eq(child), sessions::refreshed_at.eq(now)))
+        .set((
+            sessions::counter.eq(child),
+            sessions::refreshed_at.eq(now),
+            sessions::network.eq(&network),
+            sessions::repeated.eq(false),
+        ))
         .returning((sessions::customer_id, sessions::ends_at))
         .get_results::<(i64, UtcMicros)>(connection)?;
     if let Some((customer, ends_at)) = moved.pop() {
-        return Ok(child_of(customer, child, ends_at));
+        return Ok(child_of(customer, child, ends_at, false));
     }
     let mut rows = sessions::table
-        .filter(sessions::id.eq(id))
-        .select((sessions::customer_id, sessions::counter, sessions::refreshed_at, sessions::ends_at))
-        .load::<(i64, i64, UtcMicros, UtcMicros)>(connection)?;
-    let Some((customer, counter, refreshed_at, ends_at)) = rows.pop() else {
+        .filter(sessions::id.eq(presented.session.get()))
+        .select(Session::as_select())
+        .load::<Session>(connection)?;
+    let Some(session) = rows.pop().filter(|session| session.ends_at > now && session.refreshed_at > rested) else {
         return Ok(Rotation::Ended);
     };
-    if ends_at <= now || refreshed_at <= rested {
-        return Ok(Rotation::Ended);
-    }
-    if counter == child && refreshed_at > now.minus(GRACE) {
-        return Ok(child_of(customer, child, ends_at));
+    let in_time = session.counter == child && session.refreshed_at > now.minus(GRACE);
+    if in_time && (session.network == Some(network) || repeat(connection, presented.session, child)?) {
+        return Ok(child_of(session.customer_id, child, session.ends_at, true));
     }
     end(connection, presented.session)?;
-    Ok(CustomerId::new(customer).map_or(Rotation::Ended, Rotation::Reused))
+    Ok(CustomerId::new(session.customer_id).map_or(Rotation::Ended, Rotation::Reused))
 }
 
-fn child_of(customer: i64, counter: i64, ends_at: UtcMicros) -> Rotation {
+/// Takes the one repetition of a rotation that another network has; whether it was still there.
+fn repeat(connection: &mut DbConnection, session: SessionId, counter: i64) -> DbResult<bool> {
+    let unrepeated =
+        sessions::id.eq(session.get()).and(sessions::counter.eq(counter)).and(sessions::repeated.eq(false));
+    let update = diesel::update(sessions::table.filter(unrepeated)).set(sessions::repeated.eq(true));
+    Ok(update.execute(connection)? == 1)
+}
+
+fn child_of(customer: i64, counter: i64, ends_at: UtcMicros, repeated: bool) -> Rotation {
     match CustomerId::new(customer) {
-        Some(customer) => Rotation::Child { customer, counter, ends_at },
+        Some(customer) => Rotation::Child { customer, counter, ends_at, repeated },
         None => Rotation::Ended,
     }
 }
@@ -182,6 +213,7 @@ pub(crate) struct Account {
     pub(crate) first_name: String,
     pub(crate) last_name: String,
     pub(crate) hash: Option<String>,
+    pub(crate) networks: Networks,
 }
 
 /// The account behind a token.
@@ -205,12 +237,13 @@ pub(crate) fn account(connection: &mut DbConnection, customer: &OwnedCustomer) -
             customers::first_name,
             customers::last_name,
             passwords::hash.nullable(),
+            passwords::networks.nullable(),
             sessions::id.nullable(),
         ))
-        .load::<(String, String, String, Option<String>, Option<i64>)>(connection)?;
+        .load::<(String, String, String, Option<String>, Option<String>, Option<i64>)>(connection)?;
     Ok(match rows.pop() {
-        Some((email, first_name, last_name, hash, alive)) if session.is_none() || alive.is_some() => {
-            Standing::Account(Account { email, first_name, last_name, hash })
+        Some((email, first_name, last_name, hash, networks, alive)) if session.is_none() || alive.is_some() => {
+            Standing::Account(Account { email, first_name, last_name, hash, networks: networks.into() })
         }
         None if session.is_none() => Standing::Missing,
         _ => Standing::SessionEnded,

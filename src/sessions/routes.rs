@@ -7,14 +7,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{TimeDelta, Utc};
 use serde::Serialize;
 
-use super::body::{PasswordChange, Refresh, SignIn};
+use super::body::{PasswordChange, Refresh, Revocation, SignIn};
 use super::model::{Session, SessionId, Shown};
-use super::password::Passwords;
+use super::password::{Passwords, Verified};
 use super::queries::{self, Ending, Rotation, Standing, Which};
 use super::refresh::{Presented, RefreshTokens};
 use super::token::AccessTokens;
 use crate::auth::{Principal, bearer};
-use crate::body::{Checked, FieldErrors};
+use crate::body::{Checked, FieldCode, FieldErrors, Refusal};
 use crate::db::{Database, UtcMicros};
 use crate::guard::OwnedCustomer;
 use crate::operations::events::Event;
@@ -105,26 +105,24 @@ async fn sign_in(
     passwords: web::Data<Passwords>,
     signer: web::Data<Signer>,
 ) -> Result<HttpResponse, Problem> {
-    throttle.by_address(Action::SignIn, &client)?;
-    throttle.by_account(Action::SignIn, email.canonical())?;
+    let canonical = email.canonical().to_owned();
     let found = database.read(move |connection| queries::credentials(connection, &email)).await?;
-    let customer = found.as_ref().map(|(customer, _)| *customer);
-    let stored = found.and_then(|(_, hash)| hash);
-    let verified = match passwords.verify(password, stored.clone()).await {
-        Ok(fresh) => customer.zip(stored).map(|(customer, stored)| (customer, stored, fresh)),
-        Err(Problem::BadCredentials) => None,
-        Err(problem) => return Err(problem),
-    };
-    let Some((customer, stored, fresh)) = verified else {
+    let known = found.as_ref().is_some_and(|found| found.networks.contain(client.network()));
+    let guess = throttle.guess(Action::SignIn, &canonical, client.network(), known)?;
+    let customer = found.as_ref().map(|found| found.customer);
+    let stored = found.and_then(|found| found.hash);
+    let verified = passwords.verify(password, stored.clone()).await?;
+    let (Some(customer), Some(stored), Some(Verified { fresh })) = (customer, stored, verified) else {
+        guess.failed();
         Event::SignInFailed.record(customer, None);
         return Err(Problem::BadCredentials);
     };
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let id = SessionId::generate();
-    let session = Session::new(id, customer, signer.lifetimes.absolute, user_agent);
+    let (id, network) = (SessionId::generate(), client.network());
+    let session = Session::new(id, customer, signer.lifetimes.absolute, user_agent, network);
     let ends_at = session.ends_at;
     let begun = database
-        .write(move |connection| queries::begin(connection, customer, &stored, fresh.as_deref(), &session))
+        .write(move |connection| queries::begin(connection, &stored, fresh.as_deref(), &session, network))
         .await?;
     if !begun {
         Event::SignInFailed.record(Some(customer), None);
@@ -141,15 +139,15 @@ async fn refresh(
     database: web::Data<Database>,
     signer: web::Data<Signer>,
 ) -> Result<HttpResponse, Problem> {
-    throttle.by_address(Action::Refresh, &client)?;
     let presented = signer.refresh.read(&refresh).ok_or(Problem::TokenInvalid)?;
     throttle.by_account(Action::Refresh, &presented.session.to_string())?;
-    let idle = signer.lifetimes.idle;
-    let rotation = database.write(move |connection| queries::rotate(connection, presented, idle)).await?;
+    let (idle, network) = (signer.lifetimes.idle, client.network());
+    let rotation = database.write(move |connection| queries::rotate(connection, presented, idle, network)).await?;
     let session = presented.session;
     match rotation {
-        Rotation::Child { customer, counter, ends_at } => {
-            Event::Refresh.record(Some(customer), Some(session));
+        Rotation::Child { customer, counter, ends_at, repeated } => {
+            let event = if repeated { Event::RefreshRepeated } else { Event::Refresh };
+            event.record(Some(customer), Some(session));
             let principal = Principal { customer, session: Some(session) };
             signer.reply(principal, Presented { session, counter }, ends_at)
         }
@@ -161,13 +159,13 @@ async fn refresh(
     }
 }
 
-/// 200 also for a token that is none: the purpose, that it is of no use, is achieved (RFC 7009 §2.2).
+/// 200 also for what is no token: the purpose, that it is of no use, is achieved (RFC 7009 §2.2).
 async fn revoke(
-    Checked(Refresh { refresh }): Checked<Refresh>,
+    Checked(Revocation { refresh }): Checked<Revocation>,
     database: web::Data<Database>,
     signer: web::Data<Signer>,
 ) -> Result<HttpResponse, Problem> {
-    if let Some(Presented { session, .. }) = signer.refresh.read(&refresh) {
+    if let Some(Presented { session, .. }) = refresh.and_then(|token| signer.refresh.read(&token)) {
         database.write(move |connection| queries::end(connection, session)).await?;
         Event::SignOut.record(None, Some(session));
     }
@@ -176,7 +174,7 @@ async fn revoke(
 
 async fn list(customer: OwnedCustomer, database: web::Data<Database>) -> Result<HttpResponse, Problem> {
     let own = customer.session();
-    let sessions = database.read(move |connection| queries::list(connection, &customer)).await?;
+    let sessions = database.read_for(customer.id(), move |connection| queries::list(connection, &customer)).await?;
     let sessions = match (sessions, own) {
         (Some(sessions), Some(own)) if sessions.iter().all(|session| session.id != own.get()) => {
             return Err(Problem::SessionEnded);
@@ -208,7 +206,8 @@ async fn end_all(customer: OwnedCustomer, database: web::Data<Database>) -> Resu
 
 async fn end(customer: OwnedCustomer, which: Which, database: &Database) -> Result<usize, Problem> {
     let id = customer.id();
-    let ended = database.write(move |connection| queries::end_of_customer(connection, &customer, which)).await?;
+    let ended =
+        database.write_for(id, move |connection| queries::end_of_customer(connection, &customer, which)).await?;
     let ended = match ended {
         Ending::Ended(ended) => ended,
         Ending::SessionEnded => return Err(Problem::SessionEnded),
@@ -224,8 +223,7 @@ async fn end(customer: OwnedCustomer, which: Which, database: &Database) -> Resu
     Ok(ended)
 }
 
-/// The strength of the new password can be judged only beside the customer's email and names, so it is told after
-/// the current password was found right.
+/// A wrong current password is the body's fault, not the token's: 422, beside what is wrong with the new one.
 async fn change_password(
     client: ClientAddress,
     customer: OwnedCustomer,
@@ -234,28 +232,29 @@ async fn change_password(
     database: web::Data<Database>,
     passwords: web::Data<Passwords>,
 ) -> Result<HttpResponse, Problem> {
-    throttle.by_address(Action::PasswordChange, &client)?;
-    throttle.by_account(Action::PasswordChange, &customer.id().to_string())?;
     let owner = customer.clone();
-    let account = match database.read(move |connection| queries::account(connection, &owner)).await? {
+    let account = match database.read_for(customer.id(), move |connection| queries::account(connection, &owner)).await?
+    {
         Standing::Account(account) => account,
         Standing::Missing => return Err(Problem::NotFound),
         Standing::SessionEnded => return Err(Problem::SessionEnded),
     };
-    passwords.verify(current, account.hash.clone()).await?;
+    let known = account.networks.contain(client.network());
+    let guess = throttle.guess(Action::PasswordChange, &customer.id().to_string(), client.network(), known)?;
+    let mut errors = FieldErrors::default();
+    if passwords.verify(current, account.hash.clone()).await?.is_none() {
+        guess.failed();
+        Event::PasswordChangeFailed.record(Some(customer.id()), customer.session());
+        let refusal = Refusal::new(FieldCode::Incorrect, "This is not the current password.");
+        errors.add("#/current_password", refusal);
+    }
     let known = vec![account.email, account.first_name, account.last_name];
-    let fresh = match passwords.check_and_hash(new, known).await? {
-        Ok(fresh) => fresh,
-        Err(refusal) => {
-            let mut errors = FieldErrors::default();
-            errors.add("#/new_password", refusal);
-            return errors.into_result(None);
-        }
-    };
+    let fresh = passwords.hash_new(new, "#/new_password", known, errors).await?;
     let id = customer.id();
-    let verified = account.hash.ok_or(Problem::BadCredentials)?;
-    let changed =
-        database.write(move |connection| queries::change_password(connection, &customer, &verified, &fresh)).await?;
+    let verified = account.hash.ok_or(Problem::NotFound)?;
+    let changed = database
+        .write_for(id, move |connection| queries::change_password(connection, &customer, &verified, &fresh))
+        .await?;
     if !changed {
         return Err(Problem::SessionEnded);
     }

@@ -17,42 +17,36 @@ struct Note {
     text: &'static str,
 }
 
-/// Adds notes, one row each, in one transaction; tells how many notes were in the batch.
+/// Adds notes, one row each, in the batch's transaction; tells how many notes were in the batch.
 struct Notes;
 
 impl Batch for Notes {
-    type Member = Note;
-    type Outcome = usize;
+    type Item = Note;
+    type Output = usize;
 
     const NAME: &'static str = "notes";
     const WRITES: bool = true;
 
-    fn key(note: &Note) -> Option<i64> {
-        Some(note.key)
-    }
-
-    fn repeatable(_: &Note) -> bool {
-        false
+    fn customer(note: &Note) -> i64 {
+        note.key
     }
 
     fn apply(connection: &mut DbConnection, notes: &[Note]) -> DbResult<Vec<DbResult<usize>>> {
-        connection.transaction(|connection| {
-            for note in notes {
-                if note.text == "slow" {
-                    std::thread::sleep(Duration::from_millis(200));
-                }
-                assert_ne!(note.text, "panic", "a defect in one member");
-                if note.text == "conflict" {
-                    return Err(DbError::Unique(Constraint::Other));
-                }
-                let insert = diesel::sql_query(format!(
-                    "INSERT INTO notes (place, key, text) SELECT COUNT(*), {}, '{}' FROM notes",
-                    note.key, note.text
-                ));
-                insert.execute(connection)?;
+        for note in notes {
+            if note.text == "slow" {
+                std::thread::sleep(Duration::from_millis(200));
             }
-            Ok(notes.iter().map(|_| Ok(notes.len())).collect())
-        })
+            assert_ne!(note.text, "panic", "a defect in one item");
+            if note.text == "conflict" {
+                return Err(DbError::Unique(Constraint::Other));
+            }
+            let insert = diesel::sql_query(format!(
+                "INSERT INTO notes (place, key, text) SELECT COUNT(*), {}, '{}' FROM notes",
+                note.key, note.text
+            ));
+            insert.execute(connection)?;
+        }
+        Ok(notes.iter().map(|_| Ok(notes.len())).collect())
     }
 }
 
@@ -104,7 +98,7 @@ on_both_databases! {
         assert_eq!(written(&app).len(), 201);
     }
 
-    async fn a_panic_in_one_member_fails_that_member_alone(app: App) {
+    async fn a_panic_over_one_item_fails_that_item_alone(app: App) {
         let texts = ["plain", "panic", "plain", "plain"];
         let notes = (1..).zip(texts).map(|(key, text)| Note { key, text }).collect();
         let outcomes = gathered(&app, notes).await;
@@ -113,7 +107,7 @@ on_both_databases! {
         assert_eq!(written(&app).iter().map(|(key, _)| *key).collect::<Vec<_>>(), [0, 1, 3, 4]);
     }
 
-    async fn a_conflict_of_one_member_fails_that_member_alone(app: App) {
+    async fn a_conflict_of_one_item_fails_that_item_alone(app: App) {
         let texts = ["plain", "plain", "conflict", "plain"];
         let notes = (1..).zip(texts).map(|(key, text)| Note { key, text }).collect();
         let outcomes = gathered(&app, notes).await;
@@ -121,11 +115,11 @@ on_both_databases! {
         assert_eq!(written(&app).iter().map(|(key, _)| *key).collect::<Vec<_>>(), [0, 1, 2, 4]);
     }
 
-    async fn members_of_one_key_never_share_a_batch_and_keep_their_order(app: App) {
+    async fn items_of_one_customer_share_a_batch_and_keep_their_order(app: App) {
         let texts = ["a", "b", "c", "d"];
         let notes = texts.into_iter().flat_map(|text| [Note { key: 1, text }, Note { key: 2, text }]).collect();
         let outcomes = gathered(&app, notes).await;
-        assert_eq!(outcomes.into_iter().flatten().collect::<Vec<_>>(), [2; 8]);
+        assert_eq!(outcomes.into_iter().flatten().collect::<Vec<_>>(), [8; 8]);
         let of_one: Vec<String> = written(&app).into_iter().filter(|(key, _)| *key == 1).map(|(_, text)| text).collect();
         assert_eq!(of_one, texts);
     }

@@ -1,8 +1,15 @@
 //! Email addresses: their syntax, kept as typed, unique by their canonical form.
 
+use awc::http::Method;
+use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::harness::on_both_databases;
+use crate::harness::{Person, on_both_databases};
+
+const ADDRESS_BURST: (&str, &str) = ("CLIENTELE__THROTTLE__ADDRESS_BURST", "3");
+const ADDRESS_RATE: (&str, &str) = ("CLIENTELE__THROTTLE__ADDRESS_PER_MINUTE", "1");
+const ACCOUNT_BURST: (&str, &str) = ("CLIENTELE__THROTTLE__ACCOUNT_BURST", "3");
+const ACCOUNT_RATE: (&str, &str) = ("CLIENTELE__THROTTLE__ACCOUNT_PER_MINUTE", "1");
 
 on_both_databases! {
     async fn an_email_is_kept_as_typed(app: App) {
@@ -94,5 +101,58 @@ on_both_databases! {
         });
         app.change(&john, &body).await.problem(409, "email_taken");
         assert_eq!(app.show(&john).await, before);
+    }
+
+    async fn asking_for_the_emails_of_others_is_throttled_for_the_account(app: App) {
+        let (john, jane) = (app.john(), app.jane());
+        let app = app.instance(&[ACCOUNT_BURST, ACCOUNT_RATE]);
+        for number in 0..6 {
+            let method = if number % 2 == 0 { Method::PUT } else { Method::PATCH };
+            let ask = app.ask(method, &john.path()).token(&john.token).json(&json!({"email": "jane@example.com"}));
+            let reply = ask.send().await;
+            match number {
+                0..3 => drop(reply.problem(409, "email_taken")),
+                _ => assert!(reply.problem(429, "too_many_requests").header("retry-after").is_some()),
+            }
+        }
+        app.change(&john, &json!({"email": "free@example.com"})).await.problem(429, "too_many_requests");
+        // All other changes go on, and a client may send back the email that it read.
+        for number in 0..10 {
+            let name = format!("John {number}");
+            app.change(&john, &json!({"first_name": name})).await.expect(200);
+            app.change(&john, &json!({"first_name": name, "email": "john@example.com"})).await.expect(200);
+        }
+        app.change(&jane, &json!({"email": "other@example.com"})).await.expect(200);
+    }
+
+    async fn changing_the_email_to_and_fro_is_throttled_and_sending_it_back_is_not(app: App) {
+        let john = app.john();
+        let app = app.instance(&[ACCOUNT_BURST, ACCOUNT_RATE, ADDRESS_BURST, ADDRESS_RATE]);
+        let same = json!({"email": "john@example.com", "first_name": "John"});
+        for reply in join_all((0..40).map(|_| app.change(&john, &same))).await {
+            reply.expect(200);
+        }
+        for number in 0..3 {
+            app.change(&john, &json!({"email": format!("john{number}@example.com")})).await.expect(200);
+        }
+        app.change(&john, &json!({"email": "john@example.com"})).await.problem(429, "too_many_requests");
+        assert_eq!(app.show(&john).await["email"], "john2@example.com");
+    }
+
+    async fn one_address_is_throttled_whatever_accounts_it_asks_with(app: App) {
+        let (crowd, _jane) = (app.crowd(5), app.jane());
+        let app = app.instance(&[ADDRESS_BURST, ADDRESS_RATE, ("CLIENTELE__THROTTLE__TRUSTED_PROXIES", "127.0.0.1")]);
+        let ask = async |address: &str, person: &Person| {
+            let ask = app.put(&person.path()).token(&person.token).header("X-Forwarded-For", address);
+            ask.json(&json!({"email": "jane@example.com"})).send().await.status()
+        };
+        for (number, person) in crowd.iter().enumerate() {
+            assert_eq!(ask("198.51.100.7", person).await, if number < 3 { 409 } else { 429 });
+        }
+        assert_eq!(ask("198.51.100.8", &crowd[4]).await, 409);
+        let off = app.instance(&[ADDRESS_BURST, ADDRESS_RATE, ("CLIENTELE__THROTTLE__ENABLED", "false")]);
+        for person in &crowd {
+            off.change(person, &json!({"email": "jane@example.com"})).await.problem(409, "email_taken");
+        }
     }
 }

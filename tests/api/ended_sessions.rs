@@ -125,18 +125,26 @@ on_both_databases! {
         }
     }
 
-    async fn a_wrong_current_password_changes_nothing(app: App) {
+    async fn a_wrong_current_password_changes_nothing_and_is_a_field_error(app: App) {
         let (first, second) = two(&app).await;
-        change_password(&app, &first, "SecureP@ssw0rd124", NEW).await.problem(401, "bad_credentials");
-        change_password(&app, &first, "", NEW).await.problem(401, "bad_credentials");
+        let incorrect = [("#/current_password", "incorrect")];
+        change_password(&app, &first, "SecureP@ssw0rd124", NEW).await.fields(&incorrect);
+        change_password(&app, &first, "", NEW).await.fields(&incorrect);
+        // Whatever else is wrong with the body stands in the same reply.
+        let both = [("#/current_password", "incorrect"), ("#/new_password", "password_weak")];
+        change_password(&app, &first, "wrong", "password1").await.fields(&both);
+        change_password(&app, &first, "wrong", "rosadelgado").await.fields(&both);
         for member in [&first, &second] {
             app.profile(member).await.expect(200);
         }
         app.sign_in(&first.email, PASSWORD).await.expect(200);
+        // Nobody who has no password knows it.
         let legacy = app.john();
         let body = json!({"current_password": "", "new_password": NEW});
-        let reply = app.post(&format!("{}password/", legacy.path())).token(&legacy.token).json(&body).send().await;
-        reply.problem(401, "bad_credentials");
+        app.post(&format!("{}password/", legacy.path())).token(&legacy.token).json(&body).send().await.fields(&incorrect);
+        // An ended session is told before, whatever the password is.
+        app.delete(&format!("{}sessions/", first.path())).token(&first.access).send().await.expect(204);
+        change_password(&app, &first, "wrong", NEW).await.problem(401, "session_ended");
     }
 
     async fn a_password_change_needs_both_passwords_and_a_long_enough_new_one(app: App) {

@@ -22,10 +22,13 @@ async fn live(app: &App) -> Vec<String> {
     let second = app.session_of(EMAIL, PASSWORD).await;
     let tokens = app.refresh(&second.refresh).await.expect(200).json();
     let child = tokens["refresh"].as_str().expect("a token").to_owned();
+    app.refresh(&second.refresh).await.expect(200);
     let grandchild = app.refresh(&child).await.expect(200).json()["refresh"].as_str().expect("a token").to_owned();
     app.refresh(&second.refresh).await.problem(401, "session_ended");
     app.refresh(&format!("{grandchild}x")).await.problem(401, "token_invalid");
     let path = format!("{}password/", first.path());
+    let wrong = json!({"current_password": "Wr0ng-Passw0rd-Typed", "new_password": NEW_PASSWORD});
+    app.post(&path).token(&first.access).json(&wrong).send().await.expect(422);
     let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
     app.post(&path).token(&first.access).json(&change).send().await.expect(204);
     app.patch(&first, &json!({"email": NEW_EMAIL})).await.expect(200);
@@ -90,8 +93,9 @@ on_both_databases! {
         let events = events(&log);
         let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().expect("a name")).collect();
         assert_eq!(names, [
-            "registration", "sign_in_failed", "sign_in_failed", "sign_in", "sign_in", "refresh", "refresh",
-            "refresh_reused", "password_change", "email_change", "sign_in", "sign_out", "erasure",
+            "registration", "sign_in_failed", "sign_in_failed", "sign_in", "sign_in", "refresh", "refresh_repeated",
+            "refresh", "refresh_reused", "password_change_failed", "password_change", "email_change", "sign_in",
+            "sign_out", "erasure",
         ]);
         let id = &events[0]["customer_id"];
         assert!(id.is_i64(), "{id}");
@@ -107,11 +111,11 @@ on_both_databases! {
             let expected = if number == 2 { &Value::Null } else { id };
             assert_eq!(event.get("customer_id").unwrap_or(&Value::Null), expected, "{event}");
         }
-        for number in [3, 4, 5, 6, 7, 10, 11] {
+        for number in [3, 4, 5, 6, 7, 8, 9, 12, 13] {
             assert!(events[number]["session_id"].is_i64(), "{}", events[number]);
         }
-        assert_eq!(events[4]["session_id"], events[7]["session_id"]);
-        assert_eq!(events[10]["session_id"], events[11]["session_id"]);
+        assert_eq!(events[4]["session_id"], events[8]["session_id"]);
+        assert_eq!(events[12]["session_id"], events[13]["session_id"]);
     }
 
     async fn no_line_of_the_json_log_holds_anything_personal(app: App) {

@@ -1,179 +1,143 @@
-//! PostgreSQL takes its time, over one customer or over each commit: nobody else waits for it.
+//! Somebody's open transaction holds rows, a table or a wished-for email: its customers are told to come back, nobody
+//! else waits for it.
 //!
-//! SQLite admits one writer at a time, whatever that one waits for.
+//! SQLite admits one writer at a time; what holds it up is in `sqlite_files.rs`.
 
-use std::collections::BTreeSet;
-use std::fmt::Debug;
-use std::pin::{Pin, pin};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use clientele::db::{Batch, DbConnection, DbResult};
+use clientele::db::DbConnection;
 use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer};
-use futures_util::future::{Either, join_all, select};
-use serde_json::json;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
 
-use crate::harness::{App, Backend, run};
+use crate::harness::{App, Backend, Person, run};
 
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
+/// The slowest that another customer may be: five times what is promised, because the tests share their machine.
+const SOON: Duration = Duration::from_millis(2500);
+
+fn birthday() -> Value {
+    json!({"date_of_birth": "1990-01-15"})
 }
 
-/// Waits until a statement waits for a lock.
-async fn somebody_waits(app: &App) {
-    let waiting = "SELECT COUNT(*) AS count FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-        WHERE a.datname = current_database() AND NOT l.granted";
+fn blocker(app: &App, statement: &str) -> DbConnection {
     let mut connection = app.connection();
-    let mut is_waited_for = || {
-        let count: Count = diesel::sql_query(waiting).get_result(&mut connection).expect("a count");
-        count.count > 0
-    };
-    while !is_waited_for() {
-        actix_rt::time::sleep(Duration::from_millis(10)).await;
-    }
+    connection.batch_execute(&format!("BEGIN; {statement}")).expect("the lock");
+    connection
 }
 
-/// What `first` yields, which must be done before `second` is.
-async fn before<T, U: Debug>(second: Pin<&mut impl Future<Output = U>>, first: impl Future<Output = T>) -> T {
-    match select(pin!(first), second).await {
-        Either::Left((yielded, _)) => yielded,
-        Either::Right((early, _)) => unreachable!("others waited for {early:?}"),
-    }
-}
-
-#[actix_rt::test]
-async fn a_customer_whose_row_is_locked_holds_up_no_other() {
-    run(Backend::Postgres, async |app: App| {
-        let (john, others) = (app.john(), app.crowd(3));
-        let body = json!({"date_of_birth": "1990-01-15"});
-        let mut blocker = app.connection();
-        blocker.batch_execute("BEGIN; SELECT FROM customers WHERE id = 123 FOR UPDATE").expect("the lock");
-        let mut johns = pin!(app.change(&john, &body));
-        before(johns.as_mut(), async {
-            somebody_waits(&app).await;
-            for other in &others {
-                app.change(other, &body).await.expect(200);
-            }
-        })
-        .await;
-        blocker.batch_execute("COMMIT").expect("the end of the lock");
-        // Served, or told to come back, by when the lock ended.
-        let reply = johns.await;
-        if reply.status() != 200 {
-            reply.problem(503, "overloaded");
+/// Changes customers one after the other for as long as `work` takes; how long the slowest change took.
+async fn slowest_beside<T>(app: &App, others: &[Person], work: impl Future<Output = T>) -> (T, Duration) {
+    let mut work = std::pin::pin!(work);
+    let mut slowest = Duration::ZERO;
+    let mut number = 0;
+    loop {
+        let other = &others[number % others.len()];
+        number += 1;
+        let body = json!({"last_name": format!("Number {number}")});
+        let started = Instant::now();
+        app.change(other, &body).await.expect(200);
+        slowest = slowest.max(started.elapsed());
+        if let Some(done) = futures_util::future::poll_immediate(work.as_mut()).await {
+            return (done, slowest);
         }
-        app.change(&john, &body).await.expect(200);
+    }
+}
+
+async fn locked_rows_hold_up_no_other_customer(count: usize) {
+    run(Backend::Postgres, async |app: App| {
+        let crowd = app.crowd(50);
+        let (locked, others) = crowd.split_at(count);
+        let ids: Vec<String> = locked.iter().map(|person| person.id.to_string()).collect();
+        let mut lock = blocker(&app, &format!("SELECT FROM customers WHERE id IN ({}) FOR UPDATE", ids.join(",")));
+        let started = Instant::now();
+        let body = birthday();
+        let changes = join_all(locked.iter().map(|person| app.change(person, &body)));
+        let (replies, slowest) = slowest_beside(&app, others, changes).await;
+        let waited = started.elapsed();
+        for reply in replies {
+            reply.problem(503, "overloaded");
+            assert!(reply.header("retry-after").is_some());
+        }
+        assert!(waited >= Duration::from_secs(2) && waited < Duration::from_secs(9), "{waited:?}");
+        assert!(slowest < SOON, "another customer waited {slowest:?}");
+        lock.batch_execute("COMMIT").expect("the end of the locks");
+        for person in locked {
+            app.change(person, &body).await.expect(200);
+        }
     })
     .await;
 }
 
 #[actix_rt::test]
-async fn whoever_shares_a_batch_with_such_a_customer_is_served_before() {
+async fn a_locked_row_holds_up_no_other_customer() {
+    locked_rows_hold_up_no_other_customer(1).await;
+}
+
+#[actix_rt::test]
+async fn ten_locked_rows_hold_up_no_other_customer() {
+    locked_rows_hold_up_no_other_customer(10).await;
+}
+
+#[actix_rt::test]
+async fn forty_locked_rows_hold_up_no_other_customer() {
+    locked_rows_hold_up_no_other_customer(40).await;
+}
+
+#[actix_rt::test]
+async fn a_row_that_is_locked_for_a_moment_costs_nobody_an_error_and_keeps_the_order() {
     run(Backend::Postgres, async |app: App| {
-        let (john, jane, others) = (app.john(), app.jane(), app.crowd(30));
-        let body = json!({"date_of_birth": "1990-01-15"});
-        let mut blocker = app.connection();
-        blocker.batch_execute("BEGIN; SELECT FROM customers WHERE id IN (123, 124) FOR UPDATE").expect("the locks");
-        // While John holds up the lane, those who follow gather.
-        let mut johns = pin!(app.change(&john, &body));
-        before(johns.as_mut(), somebody_waits(&app)).await;
-        let mut janes = pin!(app.change(&jane, &body));
-        let replies = before(janes.as_mut(), join_all(others.iter().map(|other| app.change(other, &body)))).await;
+        let john = app.john();
+        let mut lock = blocker(&app, "SELECT FROM customers WHERE id = 123 FOR UPDATE");
+        let names: Vec<Value> = (1..=5).map(|number| json!({"first_name": format!("Name {number}")})).collect();
+        let changes = join_all(names.iter().map(|body| app.change(&john, body)));
+        let unlock = async {
+            actix_rt::time::sleep(Duration::from_millis(500)).await;
+            lock.batch_execute("COMMIT").expect("the end of the lock");
+        };
+        let (replies, ()) = futures_util::future::join(changes, unlock).await;
         for reply in replies {
             reply.expect(200);
         }
-        blocker.batch_execute("COMMIT").expect("the end of the locks");
-        johns.await;
-        janes.await;
-        app.change(&jane, &body).await.expect(200);
+        assert_eq!(app.etag(&john).await, "\"6\"");
     })
     .await;
 }
 
-/// An entry in a customer's book.
-struct Entry {
-    book: i64,
-    text: i64,
-}
-
-/// Adds entries, and tells which of the server's processes did.
-struct Entries;
-
-impl Batch for Entries {
-    type Member = Entry;
-    type Outcome = i32;
-
-    const NAME: &'static str = "entries";
-    const WRITES: bool = true;
-
-    fn key(entry: &Entry) -> Option<i64> {
-        Some(entry.book)
-    }
-
-    fn repeatable(_: &Entry) -> bool {
-        false
-    }
-
-    fn apply(connection: &mut DbConnection, entries: &[Entry]) -> DbResult<Vec<DbResult<i32>>> {
-        let rows: Vec<String> = entries.iter().map(|entry| format!("({}, {})", entry.book, entry.text)).collect();
-        let insert =
-            format!("INSERT INTO entries (book, text) VALUES {} RETURNING pg_backend_pid() AS pid", rows.join(", "));
-        let writers = diesel::sql_query(insert).load::<Writer>(connection)?;
-        Ok(writers.into_iter().map(|writer| Ok(writer.pid)).collect())
-    }
-}
-
-#[derive(QueryableByName)]
-struct Writer {
-    #[diesel(sql_type = Integer)]
-    pid: i32,
-}
-
-/// A commit that takes ten milliseconds, as on a disk far away.
-const SLOW_COMMITS: &str = "
-    CREATE TABLE entries (place BIGSERIAL, book BIGINT NOT NULL, text BIGINT NOT NULL);
-    CREATE FUNCTION take_time() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN NULL; END $$;
-    CREATE TABLE commits (number BIGSERIAL);
-    CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON commits DEFERRABLE INITIALLY DEFERRED
-        FOR EACH ROW EXECUTE FUNCTION take_time();
-    CREATE FUNCTION count_commit() RETURNS TRIGGER LANGUAGE plpgsql AS $$
-        BEGIN INSERT INTO commits DEFAULT VALUES; RETURN NULL; END $$;
-    CREATE TRIGGER counted AFTER INSERT ON entries FOR EACH STATEMENT EXECUTE FUNCTION count_commit()";
-
-#[derive(QueryableByName)]
-struct Row {
-    #[diesel(sql_type = BigInt)]
-    book: i64,
-    #[diesel(sql_type = BigInt)]
-    text: i64,
+#[actix_rt::test]
+async fn a_locked_table_is_503_for_all_and_over_when_the_lock_is() {
+    run(Backend::Postgres, async |app: App| {
+        let crowd = app.crowd(20);
+        let mut lock = blocker(&app, "LOCK TABLE customers IN EXCLUSIVE MODE");
+        let body = birthday();
+        let started = Instant::now();
+        for reply in join_all(crowd.iter().map(|person| app.change(person, &body))).await {
+            reply.problem(503, "overloaded");
+        }
+        assert!(started.elapsed() < Duration::from_secs(9), "{:?}", started.elapsed());
+        // Reading goes on.
+        app.show(&crowd[0]).await;
+        lock.batch_execute("COMMIT").expect("the end of the lock");
+        for reply in join_all(crowd.iter().map(|person| app.change(person, &body))).await {
+            reply.expect(200);
+        }
+    })
+    .await;
 }
 
 #[actix_rt::test]
-async fn where_commits_are_slow_several_batches_are_under_way_and_each_customer_keeps_the_order() {
-    const BOOKS: i64 = 100;
+async fn an_email_that_an_open_transaction_claims_holds_up_whoever_wants_it_alone() {
     run(Backend::Postgres, async |app: App| {
-        app.connection().batch_execute(SLOW_COMMITS).expect("slow commits");
-        let lane = app.lane::<Entries>();
-        let (mut text, mut writers) = (0, BTreeSet::new());
-        for _ in 0..200 {
-            let entries = (0..5 * BOOKS).map(|number| Entry { book: number % BOOKS, text: text + number });
-            let outcomes = join_all(entries.map(|entry| lane.submit(entry))).await;
-            writers.extend(outcomes.into_iter().map(|outcome| outcome.expect("an entry")));
-            text += 5 * BOOKS;
-            if writers.len() > 1 {
-                break;
-            }
-        }
-        assert!(writers.len() > 1, "one batch at a time");
-        let rows = diesel::sql_query("SELECT book, text FROM entries ORDER BY book, place");
-        let rows = rows.load::<Row>(&mut app.connection()).expect("rows");
-        assert_eq!(rows.len() as i64, text);
-        for pair in rows.windows(2) {
-            assert!(pair[0].book != pair[1].book || pair[0].text < pair[1].text, "{} came late", pair[0].text);
-        }
+        let (john, _, others) = (app.john(), app.jane(), app.crowd(10));
+        let claim =
+            "UPDATE customers SET email = 'new@example.com', email_canonical = 'new@example.com' WHERE id = 124";
+        let mut lock = blocker(&app, claim);
+        let body = json!({"email": "new@example.com"});
+        let change = app.change(&john, &body);
+        let (reply, slowest) = slowest_beside(&app, &others, change).await;
+        reply.problem(503, "overloaded");
+        assert!(slowest < SOON, "another customer waited {slowest:?}");
+        lock.batch_execute("COMMIT").expect("the end of the claim");
+        app.change(&john, &body).await.problem(409, "email_taken");
     })
     .await;
 }

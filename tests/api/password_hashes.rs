@@ -1,7 +1,13 @@
 //! Stored password hashes: Argon2id of today, rehashed where they are weaker or came from elsewhere.
 
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clientele::schema::passwords;
 use diesel::prelude::*;
+use futures_util::future::join_all;
+use serde_json::json;
 
 use crate::harness::{App, PASSWORD, on_both_databases, registration};
 
@@ -21,11 +27,21 @@ fn store(app: &App, id: i64, hash: &str) {
 
 /// A hash by the same crate with other parameters.
 fn argon2(algorithm: argon2::Algorithm, memory: u32, passes: u32) -> String {
+    argon2_of(PASSWORD, algorithm, memory, passes)
+}
+
+/// A hash as Django writes it.
+fn django(password: &str, rounds: u32) -> String {
+    let digest = pbkdf2::pbkdf2_hmac_array::<sha2::Sha256, 32>(password.as_bytes(), b"seasalt", rounds);
+    format!("pbkdf2_sha256${rounds}$seasalt${}", STANDARD.encode(digest))
+}
+
+fn argon2_of(password: &str, algorithm: argon2::Algorithm, memory: u32, passes: u32) -> String {
     use argon2::PasswordHasher;
     let params = argon2::Params::new(memory, passes, 1, None).expect("parameters");
     let hasher = argon2::Argon2::new(algorithm, argon2::Version::V0x13, params);
     let salt = argon2::password_hash::SaltString::from_b64("c2FsdHNhbHRzYWx0").expect("a salt");
-    hasher.hash_password(PASSWORD.as_bytes(), &salt).expect("a hash").to_string()
+    hasher.hash_password(password.as_bytes(), &salt).expect("a hash").to_string()
 }
 
 on_both_databases! {
@@ -77,5 +93,62 @@ on_both_databases! {
                 app.sign_in("rosa@example.com", password).await.problem(401, "bad_credentials");
             }
         }
+    }
+
+    async fn a_hash_from_elsewhere_verifies_in_the_composition_that_it_was_made_of(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let (composed, decomposed) = ("lètmein, chéri", "le\u{300}tmein, che\u{301}ri");
+        let made = [
+            django(decomposed, 1_000),
+            argon2_of(decomposed, argon2::Algorithm::Argon2id, 4_096, 3),
+            // As good as one of today, but for the composition.
+            argon2_of(decomposed, argon2::Algorithm::Argon2id, 19_456, 2),
+        ];
+        for hash in made {
+            store(&app, member.id, &hash);
+            app.sign_in("rosa@example.com", composed).await.problem(401, "bad_credentials");
+            app.sign_in("rosa@example.com", "le\u{300}tmein").await.problem(401, "bad_credentials");
+            assert_eq!(stored(&app), hash);
+            app.sign_in("rosa@example.com", decomposed).await.expect(200);
+            // From then on it is of the normal form, and every keyboard will do.
+            assert!(stored(&app).starts_with(TODAY), "{hash} became {}", stored(&app));
+            app.sign_in("rosa@example.com", composed).await.expect(200);
+            app.sign_in("rosa@example.com", decomposed).await.expect(200);
+        }
+        // A hash of the normal form needs no second try.
+        store(&app, member.id, &django(composed, 1_000));
+        app.sign_in("rosa@example.com", decomposed).await.expect(200);
+        // The current password of a change is checked in the same way.
+        store(&app, member.id, &django(decomposed, 1_000));
+        let change = json!({"current_password": decomposed, "new_password": PASSWORD});
+        let ask = app.post(&format!("{}password/", member.path())).token(&member.access).json(&change);
+        ask.send().await.expect(204);
+    }
+
+    async fn how_long_a_wrong_password_takes_does_not_tell_what_is_stored(app: App) {
+        let floor = Duration::from_millis(1_500);
+        let member = app.member("rosa@example.com").await;
+        app.customer(7, "legacy@example.com", "Legacy", "Customer");
+        let app = app.instance(&[
+            ("CLIENTELE__AUTH__WRONG_PASSWORD_MILLISECONDS", "1500"), ("CLIENTELE__AUTH__PASSWORD_THREADS", "1"),
+        ]);
+        let took = async |email: &str| {
+            let began = Instant::now();
+            app.sign_in(email, "wrong").await.problem(401, "bad_credentials");
+            began.elapsed()
+        };
+        for hash in [django("lètmein", 20_000), argon2(argon2::Algorithm::Argon2id, 65_536, 2), "broken".into(), DJANGO.into()] {
+            store(&app, member.id, &hash);
+            assert!(took("rosa@example.com").await >= floor, "{hash}");
+        }
+        for email in ["nobody@example.com", "legacy@example.com"] {
+            assert!(took(email).await >= floor, "{email}");
+        }
+        // They wait without a thread: ten take no longer than a few.
+        store(&app, member.id, DJANGO);
+        let began = Instant::now();
+        join_all((0..10).map(|_| took("nobody@example.com"))).await;
+        assert!(began.elapsed() < floor * 6, "{:?}", began.elapsed());
+        app.sign_in("rosa@example.com", "lètmein").await.expect(200);
     }
 }

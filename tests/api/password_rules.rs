@@ -101,6 +101,23 @@ on_both_databases! {
         app.sign_in(&member.email, PASSWORD).await.expect(200);
     }
 
+    async fn a_long_password_is_judged_by_its_strongest_part_and_a_repeated_one_by_what_it_repeats(app: App) {
+        let (strong, dull) = ("zQ8#kd02!plm", "a".repeat(200));
+        for (number, password) in [
+            format!("{strong}{dull}"), format!("{dull}{strong}"), format!("{dull}{strong}{}", &dull[..40]),
+            "a sentence that somebody made up in the morning, and that is long".into(),
+        ].into_iter().enumerate() {
+            let mut body = registration(&format!("strong{number}@example.com"));
+            body["password"] = json!(password);
+            app.register(&body).await.expect(201);
+        }
+        for password in ["password1".repeat(28), "monkeydragon77".repeat(18), "RosaDelgado1".repeat(20), "ab".repeat(128)] {
+            let mut body = registration("rosa.delgado@example.com");
+            body["password"] = json!(password);
+            weak(&app.register(&body).await, "#/password");
+        }
+    }
+
     async fn all_that_is_wrong_with_a_registration_stands_in_one_reply(app: App) {
         let body = json!({"email": "x", "first_name": "", "last_name": 7, "password": "password1", "password2": "password2",
             "date_of_birth": "1990-02-30", "address": {"country": "x"}, "extra": 1});

@@ -4,11 +4,14 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
+use serde_json::json;
 
 use crate::harness::{App, Backend, Binary, PASSWORD, on_both_databases, registration};
 
 /// What 200 sign-ins at once may cost, in KiB: the service and a few times 19 MiB, not 200 times.
 const MOST_MEMORY: u64 = 200 * 1024;
+/// Costs the estimate 400 ms when it looks at all of it.
+const HOSTILE: &str = r"3[%1@[1%241+$+8(13!|%@9(5$+4+7{43832[[(96744(<642x%$+3$(1([@6($5%+6(((|{";
 const UNTHROTTLED: (&str, &str) = ("CLIENTELE__THROTTLE__ENABLED", "false");
 
 /// One thread, and room for one more to wait.
@@ -56,6 +59,33 @@ on_both_databases! {
         }
         assert!((1..30).contains(&created), "{created}");
         assert_eq!(app.rows("customers"), i64::try_from(created).expect("a small number"));
+    }
+
+    async fn a_password_is_judged_behind_the_same_queue_even_when_the_body_is_wrong_already(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let app = narrow(&app);
+        let mut body = registration("no email");
+        body["password"] = json!(HOSTILE);
+        let over = Cell::new(false);
+        let hostile = async {
+            let replies = join_all((0..30).map(|_| app.register(&body))).await;
+            over.set(true);
+            replies
+        };
+        let others = async {
+            while !over.get() {
+                app.profile(&member).await.expect(200);
+            }
+        };
+        let (replies, ()) = join(hostile, others).await;
+        let judged = replies.iter().filter(|reply| reply.status() == 422).count();
+        for reply in &replies {
+            match reply.status() {
+                422 => reply.fields(&[("#/email", "format")]),
+                _ => drop(reply.problem(503, "overloaded")),
+            }
+        }
+        assert!((1..30).contains(&judged), "{judged} of 30 were judged");
     }
 
     async fn two_hundred_sign_ins_at_once_keep_memory_bounded_and_profiles_served(app: App) {
@@ -110,6 +140,52 @@ async fn the_number_of_password_threads_is_the_number_of_cores_unless_set() {
             }
             assert_eq!(named(&threads), expected, "{threads:?}");
         }
+    })
+    .await;
+}
+
+/// Told by the processor time of the threads: whatever a password is made of, HTTP threads leave it alone.
+#[actix_rt::test]
+async fn hostile_passwords_and_names_cost_the_password_threads_and_never_the_http_threads() {
+    crate::harness::run(Backend::Sqlite, async |app: App| {
+        let member = app.member("rosa@example.com").await;
+        let serving = Binary::on(app.database_url())
+            .with(UNTHROTTLED.0, UNTHROTTLED.1)
+            .with("CLIENTELE__AUTH__PASSWORD_QUEUE", "1000")
+            .serve();
+        let service = app.at(serving.address);
+        // Every piece of the password is a known word.
+        let chars: Vec<char> = HOSTILE.chars().cycle().take(256).collect();
+        let pieces = |length: usize| chars.chunks(length).map(String::from_iter).collect::<Vec<_>>().join(" ");
+        let cut = |text: String| text.chars().take(150).collect::<String>();
+        let names = json!({"first_name": cut(pieces(3)), "last_name": cut(pieces(4))});
+        service.patch(&member, &names).await.expect(200);
+        let hostile: String = chars.iter().collect();
+        let unicode: String = "ßéАж4@8({[<3690!1|7+$5%2İ".chars().cycle().take(256).collect();
+        let passwords = [hostile.as_str(), &unicode, "4@8({[<3690!1|7+$5%2", "|0549[<@8@7+!8$6|0549[<@"];
+        let before = |name: &str| !name.starts_with("passwords-");
+        let http_before = serving.processor_time(before);
+        for _ in 0..5 {
+            let registrations = join_all(passwords.iter().map(|password| {
+                let mut body = registration("no email");
+                body["first_name"] = names["first_name"].clone();
+                body["password"] = json!(password);
+                let service = service.clone();
+                async move { service.register(&body).await }
+            }));
+            let changes = join_all(passwords.iter().map(|password| {
+                // It must stay the member's password: this one is another each time, and refused for its end.
+                let new: String = password.chars().skip(1).chain(['\u{7}']).collect();
+                let body = json!({"current_password": PASSWORD, "new_password": new});
+                let ask = service.post(&format!("{}password/", member.path())).token(&member.access).json(&body);
+                ask.send()
+            }));
+            let (registrations, _) = join(registrations, changes).await;
+            assert!(registrations.iter().all(|reply| reply.status() == 422));
+        }
+        let http = serving.processor_time(before) - http_before;
+        let passwords = serving.processor_time(|name| name.starts_with("passwords-"));
+        assert!(passwords > 2 * http, "password threads {passwords} ticks, all others {http}");
     })
     .await;
 }

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{App, Member, on_both_databases};
+use crate::harness::{App, Member, Reply, on_both_databases};
 
 fn text(tokens: &Value, name: &str) -> String {
     tokens[name].as_str().expect("a token").to_owned()
@@ -60,27 +60,73 @@ on_both_databases! {
         assert!(third.starts_with(&format!("{}.2.", member.session())), "{third}");
     }
 
-    async fn the_previous_token_yields_the_same_child_within_thirty_seconds(app: App) {
+    async fn the_previous_token_yields_the_same_child_within_ten_seconds(app: App) {
         let member = app.member("rosa@example.com").await;
         let second = child(&app, &member.refresh).await;
         for _ in 0..3 {
             assert_eq!(child(&app, &member.refresh).await, second);
         }
-        age(&app, 25);
+        age(&app, 7);
         assert_eq!(child(&app, &member.refresh).await, second);
         let third = child(&app, &second).await;
         assert_ne!(third, second);
         child(&app, &third).await;
     }
 
-    async fn the_previous_token_ends_the_session_after_thirty_seconds(app: App) {
+    async fn the_previous_token_ends_the_session_after_ten_seconds(app: App) {
         let member = app.member("rosa@example.com").await;
         let second = child(&app, &member.refresh).await;
-        age(&app, 31);
+        age(&app, 11);
         app.refresh(&member.refresh).await.problem(401, "session_ended");
         app.refresh(&second).await.problem(401, "session_ended");
         app.profile(&member).await.problem(401, "session_ended");
         assert_eq!(app.rows("sessions"), 0);
+    }
+
+    async fn another_network_repeats_a_rotation_once_and_ends_the_session_the_second_time(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let app = app.instance(&[("CLIENTELE__THROTTLE__TRUSTED_PROXIES", "127.0.0.1")]);
+        let from = async |address: &str, token: &str| {
+            let ask = app.post("/auth/token/refresh/").header("X-Forwarded-For", address);
+            ask.json(&json!({"refresh": token})).send().await
+        };
+        let next = |reply: Reply| text(&reply.expect(200).json(), "refresh");
+        let (mut token, phone, home) = (member.refresh.clone(), "192.0.2.1", "198.51.100.7");
+        // Each rotation allows it anew, and the network that refreshed as often as it likes.
+        for _ in 0..3 {
+            let child = next(from(home, &token).await);
+            assert_eq!(next(from(home, &token).await), child);
+            assert_eq!(next(from(phone, &token).await), child);
+            assert_eq!(next(from("198.51.100.99", &token).await), child);
+            token = child;
+        }
+        let child = next(from(phone, &token).await);
+        assert_eq!(next(from(home, &token).await), child);
+        from("203.0.113.1", &token).await.problem(401, "session_ended");
+        from(phone, &child).await.problem(401, "session_ended");
+        assert_eq!(app.rows("sessions"), 0);
+    }
+
+    async fn of_many_repetitions_at_once_from_other_networks_one_is_answered(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let app = app.instance(&[("CLIENTELE__THROTTLE__TRUSTED_PROXIES", "127.0.0.1")]);
+        child(&app, &member.refresh).await;
+        let body = json!({"refresh": member.refresh});
+        let replies = join_all((0..30).map(|number| {
+            let ask = app.post("/auth/token/refresh/").header("X-Forwarded-For", &format!("203.0.{number}.1"));
+            ask.json(&body).send()
+        })).await;
+        assert_eq!(replies.iter().filter(|reply| reply.status() == 200).count(), 1);
+        assert_eq!(app.rows("sessions"), 0);
+    }
+
+    async fn a_session_from_before_networks_were_kept_goes_on(app: App) {
+        let member = app.member("rosa@example.com").await;
+        app.execute("UPDATE sessions SET network = NULL");
+        let second = child(&app, &member.refresh).await;
+        app.execute("UPDATE sessions SET network = NULL");
+        assert_eq!(child(&app, &member.refresh).await, second);
+        app.refresh(&member.refresh).await.problem(401, "session_ended");
     }
 
     async fn an_older_token_ends_the_session_at_once(app: App) {
@@ -118,7 +164,7 @@ on_both_databases! {
         cut.pop();
         for altered in [
             format!("{session}.1.{tag}"), format!("{session}1.0.{tag}"), format!("{body}.{swapped}"), format!("{body}."),
-            format!("{body}.{tag}="), format!("{}x", member.refresh), format!(" {}", member.refresh), cut,
+            format!("{body}.{tag}="), format!("{}x", member.refresh), member.refresh.replacen('.', " .", 1), cut,
             format!("0{}", member.refresh), body.to_owned(), String::new(), ".".into(), "..".into(),
             member.access.clone(), "ü.ü.ü".into(), "x".repeat(60_000),
         ] {
@@ -131,14 +177,42 @@ on_both_databases! {
     }
 
     async fn a_body_without_a_refresh_token_is_422_or_400(app: App) {
-        for path in ["/auth/token/refresh/", "/auth/token/revoke/"] {
-            app.post(path).json(&json!({})).send().await.fields(&[("#/refresh", "required")]);
-            app.post(path).json(&json!({"refresh": null})).send().await.fields(&[("#/refresh", "null")]);
-            app.post(path).json(&json!({"refresh": 5})).send().await.fields(&[("#/refresh", "type")]);
-            app.post(path).json(&json!({"refresh": "x", "token": "y"})).send().await.fields(&[("#/token", "unknown_field")]);
+        let path = "/auth/token/refresh/";
+        app.post(path).json(&json!({})).send().await.fields(&[("#/refresh", "required")]);
+        app.post(path).json(&json!({"refresh": null})).send().await.fields(&[("#/refresh", "null")]);
+        app.post(path).json(&json!({"refresh": 5})).send().await.fields(&[("#/refresh", "type")]);
+        app.post(path).json(&json!({"refresh": "x", "token": "y"})).send().await.fields(&[("#/token", "unknown_field")]);
+        for path in [path, "/auth/token/revoke/"] {
             app.post(path).text("").send().await.problem(400, "malformed_json");
             app.post(path).body("{}").send().await.problem(415, "unsupported_media_type");
         }
+    }
+
+    async fn revoking_answers_200_whatever_the_body_holds(app: App) {
+        let member = app.member("rosa@example.com").await;
+        for body in [
+            json!({}), json!({"refresh": null}), json!({"refresh": 5}), json!({"refresh": ["x"]}), json!({"refresh": {}}),
+            json!({"refresh": ""}), json!({"token": member.refresh}), json!({"refresh": member.access}),
+        ] {
+            let reply = app.post("/auth/token/revoke/").json(&body).send().await.expect(200);
+            assert_eq!((reply.text(), reply.header("cache-control")), ("", Some("no-store")), "{body}");
+        }
+        app.post("/auth/token/revoke/").text(r#"{"refresh": "\ud800"}"#).send().await.expect(200);
+        child(&app, &member.refresh).await;
+        let known = json!({"refresh": member.refresh, "token_type_hint": "refresh_token"});
+        app.post("/auth/token/revoke/").json(&known).send().await.expect(200);
+        assert_eq!(app.rows("sessions"), 0);
+    }
+
+    async fn white_space_around_a_refresh_token_is_not_part_of_it(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let mut token = member.refresh.clone();
+        for (before, after) in [("", "\n"), (" ", ""), ("", "\r\n"), ("\t", " "), ("", "\u{a0}")] {
+            token = child(&app, &format!("{before}{token}{after}")).await;
+        }
+        revoke(&app, &format!("{token}\n")).await;
+        app.profile(&member).await.problem(401, "session_ended");
+        assert_eq!(app.rows("sessions"), 0);
     }
 
     async fn a_refresh_token_is_no_access_token(app: App) {

@@ -1,10 +1,11 @@
-//! Throttling by client address and by account.
+//! Throttling by client address and by account. Who may always try is in `known_networks`.
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::harness::{App, PASSWORD, Reply, on_both_databases, registration};
+use crate::harness::{App, Backend, Binary, PASSWORD, Reply, on_both_databases, registration};
 
 const ADDRESS_BURST: (&str, &str) = ("CLIENTELE__THROTTLE__ADDRESS_BURST", "3");
 const ADDRESS_RATE: (&str, &str) = ("CLIENTELE__THROTTLE__ADDRESS_PER_MINUTE", "1");
@@ -67,12 +68,61 @@ on_both_databases! {
         throttled(&app.sign_in("rosa@example.com", PASSWORD).await);
         // An email that nobody has is counted in the same way.
         assert_eq!(tries(async |_| app.sign_in("nobody@example.com", "wrong").await).await, 3);
-        assert_eq!(tries(async |_| app.register(&registration("ada@example.com")).await).await, 3);
+        // The first one succeeds, and does not count.
+        assert_eq!(tries(async |_| app.register(&registration("ada@example.com")).await).await, 4);
         let ada = app.session_of("ada@example.com", PASSWORD).await;
         let path = format!("{}password/", ada.path());
         let wrong = json!({"current_password": "wrong", "new_password": "another fine Passw0rd!"});
         assert_eq!(tries(async |_| app.post(&path).token(&ada.access).json(&wrong).send().await).await, 3);
         assert_eq!(tries(async |_| app.refresh(&ada.refresh).await).await, 3);
+    }
+
+    async fn only_failures_count_for_an_account(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let app = app.instance(&[ACCOUNT_BURST, ACCOUNT_RATE]);
+        assert_eq!(tries(async |_| app.sign_in(&member.email, PASSWORD).await).await, 10);
+        app.sign_in(&member.email, "wrong").await.problem(401, "bad_credentials");
+        app.sign_in(&member.email, "wrong").await.problem(401, "bad_credentials");
+        assert_eq!(tries(async |_| app.sign_in(&member.email, PASSWORD).await).await, 10);
+        app.sign_in(&member.email, "wrong").await.problem(401, "bad_credentials");
+        throttled(&app.sign_in(&member.email, PASSWORD).await);
+        let path = format!("{}password/", member.path());
+        let weak = json!({"current_password": PASSWORD, "new_password": "password1"});
+        assert_eq!(tries(async |_| app.post(&path).token(&member.access).json(&weak).send().await).await, 10);
+    }
+
+    async fn a_password_that_was_not_checked_for_lack_of_room_does_not_count(app: App) {
+        app.register(&registration("rosa@example.com")).await.expect(201);
+        let app = app.instance(&[
+            ("CLIENTELE__THROTTLE__ACCOUNT_BURST", "40"), ACCOUNT_RATE,
+            ("CLIENTELE__AUTH__PASSWORD_THREADS", "1"), ("CLIENTELE__AUTH__PASSWORD_QUEUE", "1"),
+        ]);
+        let replies = join_all((0..30).map(|_| app.sign_in("rosa@example.com", "wrong"))).await;
+        let failed = replies.iter().filter(|reply| reply.status() == 401).count();
+        assert!((1..20).contains(&failed), "{failed} of 30 were checked");
+        // All that were not checked can be tried again.
+        for _ in failed..40 {
+            app.sign_in("rosa@example.com", "wrong").await.problem(401, "bad_credentials");
+        }
+        throttled(&app.sign_in("rosa@example.com", "wrong").await);
+    }
+
+    async fn an_address_is_throttled_before_its_body_is_read(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let app = app.instance(&[ADDRESS_BURST, ADDRESS_RATE]);
+        let password = format!("{}password/", member.path());
+        for path in ["/auth/token/", "/auth/token/refresh/", "/api/v1/customers/", &password] {
+            let post = |body: &str| app.post(path).token(&member.access).text(body).send();
+            post("{").await.problem(400, "malformed_json");
+            post("{}").await.problem(422, "validation_failed");
+            app.post(path).token(&member.access).body("a=b").send().await.problem(415, "unsupported_media_type");
+            for body in ["{", "{}", "[]", &"x".repeat(70_000)] {
+                throttled(&post(body).await);
+            }
+        }
+        // Whose path it is comes before.
+        app.post("/api/v1/customers/7/password/").token(&member.access).text("{").send().await.problem(403, "not_owner");
+        app.post(&password).text("{").send().await.problem(401, "token_missing");
     }
 
     async fn nobody_is_locked_out_after_the_told_seconds(app: App) {
@@ -107,6 +157,26 @@ on_both_databases! {
         assert_eq!(from("198.51.100.9").await.status(), 401);
     }
 
+    async fn a_forwarded_address_may_have_a_port_and_brackets(app: App) {
+        let proxied = app.instance(&[ADDRESS_BURST, ADDRESS_RATE, PROXY]);
+        let from = async |forwarded: &str| sign_in_from(&proxied, forwarded, "nobody@example.com").await;
+        assert_eq!(tries(async |number| from(&format!("198.51.100.7:4000{number}")).await).await, 3);
+        throttled(&from("198.51.100.7").await);
+        assert_eq!(from("198.51.100.8:40007").await.status(), 401);
+        let spellings = ["[2001:db8::1]:443", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:444"];
+        assert_eq!(tries(async |number| from(spellings[number % 4]).await).await, 3);
+        throttled(&from("2001:db8::1").await);
+    }
+
+    async fn what_is_no_address_counts_for_the_proxy_that_told_it_and_not_for_a_spoofed_one(app: App) {
+        let proxied = app.instance(&[ADDRESS_BURST, ADDRESS_RATE, PROXY]);
+        let from = async |forwarded: &str| sign_in_from(&proxied, forwarded, "nobody@example.com").await;
+        let garbage = ["198.51.100.1, \"198.51.100.7\"", "198.51.100.2, unknown", "198.51.100.3, [::1"];
+        assert_eq!(tries(async |number| from(garbage[number % 3]).await).await, 3);
+        throttled(&from("198.51.100.4, nonsense").await);
+        assert_eq!(from("nonsense, 198.51.100.1").await.status(), 401);
+    }
+
     async fn ipv6_addresses_of_one_subscriber_count_as_one(app: App) {
         let proxied = app.instance(&[ADDRESS_BURST, ADDRESS_RATE, PROXY]);
         let from = async |forwarded: String| sign_in_from(&proxied, &forwarded, "nobody@example.com").await;
@@ -133,4 +203,34 @@ on_both_databases! {
         let app = app.instance(&[ADDRESS_BURST, ADDRESS_RATE, ACCOUNT_BURST, ACCOUNT_RATE, off]);
         assert_eq!(tries(async |_| app.sign_in("nobody@example.com", "wrong").await).await, 10);
     }
+}
+
+/// One line in the log, however many requests carry the header.
+#[actix_rt::test]
+async fn a_forwarded_address_that_is_not_trusted_is_warned_of_once() {
+    crate::harness::run(Backend::Sqlite, async |app: App| {
+        for (trusted, warnings) in [("", 1), ("10.0.0.0/8", 1), ("127.0.0.1", 0)] {
+            let binary = Binary::on(app.database_url()).with("CLIENTELE__THROTTLE__TRUSTED_PROXIES", trusted);
+            let serving = binary.serve();
+            let service = app.at(serving.address);
+            for number in 0..5 {
+                let forwarded = format!("198.51.100.{number}");
+                assert_eq!(sign_in_from(&service, &forwarded, "nobody@example.com").await.status(), 401);
+            }
+            serving.signal("TERM");
+            let (code, log) = serving.wait();
+            assert_eq!(code, Some(0), "{log}");
+            assert_eq!(log.matches("throttle.trusted_proxies").count(), warnings, "{trusted:?}: {log}");
+            assert!(!log.contains("198.51.100."), "{log}");
+        }
+    })
+    .await;
+}
+
+/// The key that a deployment behind a proxy needs stands in the file that it starts from.
+#[test]
+fn the_settings_of_production_name_the_trusted_proxies() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/production.toml");
+    let text = std::fs::read_to_string(file).expect("config/production.toml");
+    assert!(text.lines().any(|line| line.starts_with("trusted_proxies = ")), "{text}");
 }

@@ -2,6 +2,8 @@
 
 mod commands;
 mod configuration;
+mod load_scripts;
+mod log;
 mod migrate;
 mod serve;
 mod signals;

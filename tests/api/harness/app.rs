@@ -232,6 +232,7 @@ pub(crate) fn variables(database_url: &str, overrides: &[(&str, &str)]) -> Vec<(
         ("CLIENTELE__SERVER__WORKERS", "1"),
         ("CLIENTELE__DATABASE__THREADS", "2"),
         ("CLIENTELE__AUTH__SECRET", SECRET),
+        ("CLIENTELE__AUTH__WRONG_PASSWORD_MILLISECONDS", "0"),
     ];
     let kept = common.iter().filter(|(name, _)| overrides.iter().all(|(other, _)| other != name));
     kept.chain(overrides).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

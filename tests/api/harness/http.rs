@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::web::Bytes;
 use awc::ClientRequest;
 use awc::http::StatusCode;
-use awc::http::header::{HeaderMap, HeaderName};
+use awc::http::header::HeaderMap;
 use serde_json::Value;
 
 /// Longer than any test takes: a reply that never comes ends a test, and nothing else depends on it.
@@ -86,11 +86,6 @@ impl Reply {
         let first = values.next();
         assert!(values.next().is_none(), "{name} stands there twice");
         first.map(|value| value.to_str().expect("an ASCII header"))
-    }
-
-    /// The names of all headers.
-    pub(crate) fn header_names(&self) -> impl Iterator<Item = &str> {
-        self.headers.keys().map(HeaderName::as_str)
     }
 
     /// The body as it came.

@@ -5,17 +5,21 @@ mod app;
 #[path = "../../support/cluster.rs"]
 mod cluster;
 mod database;
+mod freeze;
 mod http;
 mod problem;
 mod process;
+mod proxy;
 mod tokens;
 
 pub(crate) use accounts::{Member, PASSWORD, decoded, registration};
 pub(crate) use app::{App, Person, run, run_on};
 pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, connect};
+pub(crate) use freeze::freeze_process;
 pub(crate) use http::{Ask, Reply, begin, next_reply, raw, read_reply};
-pub(crate) use process::{Binary, Finished, peak_memory};
+pub(crate) use process::{Binary, Finished, Serving, peak_memory};
+pub(crate) use proxy::Proxy;
 pub(crate) use tokens::{Forgery, SECRET, claims, hs256, now, signed_part};
 
 /// Expands each `async fn name(app: App)` into the tests `name::sqlite` and `name::postgres`.

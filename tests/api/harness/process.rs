@@ -1,11 +1,12 @@
 //! The real binary: its commands, its signals, its sudden death.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::pin::pin;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -87,7 +88,28 @@ impl Binary {
 
     /// Starts serving and waits until it listens.
     pub(crate) fn serve(&self) -> Serving {
+        let mut serving = self.serve_unread();
+        serving.read_log();
+        serving
+    }
+
+    /// Starts serving and waits until it listens; nobody reads its log from then on.
+    pub(crate) fn serve_unread(&self) -> Serving {
         Serving::start(self.command(&["serve"]))
+    }
+
+    /// Starts serving on an address, with a log that goes into a file, and waits until it listens.
+    pub(crate) fn serve_into(&self, log: File, address: SocketAddr) -> Serving {
+        let mut command = self.command(&["serve"]);
+        command.env("CLIENTELE__SERVER__BIND", address.to_string());
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().expect("the binary starts");
+        let serving = Serving { child, address, log: Arc::default(), unread: None, reader: None };
+        let patience = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            assert!(patience.elapsed() < TIMEOUT, "it does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        serving
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -147,6 +169,7 @@ pub(crate) struct Serving {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     log: Arc<Mutex<String>>,
+    unread: Option<Lines<BufReader<ChildStderr>>>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -163,14 +186,28 @@ impl Serving {
                 break rest[..end].parse().expect("an address");
             }
         };
-        let log = Arc::new(Mutex::new(log));
-        let shared = Arc::clone(&log);
-        let reader = std::thread::spawn(move || {
+        Self { child, address, log: Arc::new(Mutex::new(log)), unread: Some(lines), reader: None }
+    }
+
+    /// Begins to read the log.
+    pub(crate) fn read_log(&mut self) {
+        let lines = self.unread.take().expect("a log that nobody reads");
+        let shared = Arc::clone(&self.log);
+        self.reader = Some(std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 shared.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{line}\n"));
             }
-        });
-        Self { child, address, log, reader: Some(reader) }
+        }));
+    }
+
+    /// Goes away from a log that nobody reads: whoever writes it gets an error.
+    pub(crate) fn close_log(&mut self) {
+        self.unread = None;
+    }
+
+    /// The log so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The most memory that it held so far, in KiB.
@@ -183,6 +220,20 @@ impl Serving {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the process's threads");
         let names = tasks.flatten().map(|task| std::fs::read_to_string(task.path().join("comm")).expect("a name"));
         names.map(|name| name.trim_end().to_owned()).collect()
+    }
+
+    /// The processor time that threads with such names have used, in clock ticks.
+    pub(crate) fn processor_time(&self, is_meant: impl Fn(&str) -> bool) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the process's threads");
+        let ticks = tasks.flatten().map(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).expect("a thread's stat");
+            let (name, rest) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).expect("a name");
+            let fields: Vec<&str> = rest.split_whitespace().collect();
+            // proc(5): utime and stime are the 14th and 15th field, the name the second.
+            let ticks = |field: usize| fields[field - 3].parse::<u64>().expect("a number of ticks");
+            if is_meant(name) { ticks(14) + ticks(15) } else { 0 }
+        });
+        ticks.sum()
     }
 
     /// Sends a signal by its name.
@@ -204,7 +255,7 @@ impl Serving {
         if let Some(reader) = self.reader.take() {
             reader.join().expect("the log's reader");
         }
-        (status.code(), self.log.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        (status.code(), self.log())
     }
 }
 

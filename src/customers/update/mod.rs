@@ -1,0 +1,86 @@
+//! The update of customers: a batch of changes in one transaction.
+//!
+//! The rows are read and locked, the changes are merged with them in memory ([`merge`]), and what differs is written
+//! ([`write`]), all in the batch's transaction. Several changes of one customer are merged one after the other, each with its own version and reply.
+
+mod merge;
+mod write;
+
+use std::collections::HashSet;
+
+use self::merge::Profiles;
+pub(super) use self::merge::{Holders, Wishes};
+use super::change::Change;
+use super::model::Versioned;
+use super::queries;
+use super::read::{self, Locked};
+use crate::db::{Batch, Constraint, DbConnection, DbError, DbResult};
+use crate::denied::Denied;
+use crate::guard::OwnedCustomer;
+
+/// One request to change a customer.
+pub struct Update {
+    /// Whose; the proof that the principal may.
+    pub customer: OwnedCustomer,
+    /// What.
+    pub change: Change,
+    /// The versions that `If-Match` allows; `None` allows any.
+    pub expected: Option<Vec<i64>>,
+}
+
+/// A change that was applied or, where nothing differed, found so already.
+#[derive(Debug)]
+pub struct Done {
+    /// As it is now.
+    pub versioned: Box<Versioned>,
+    /// Whether another email was stored.
+    pub email_changed: bool,
+}
+
+/// The batch of updates; see [`crate::db::Lane`].
+pub struct Updates;
+
+impl Batch for Updates {
+    type Item = Update;
+    type Output = Result<Done, Denied>;
+
+    const NAME: &'static str = "updates";
+    const WRITES: bool = true;
+
+    fn customer(update: &Update) -> i64 {
+        update.customer.id().get()
+    }
+
+    fn apply(connection: &mut DbConnection, updates: &[Update]) -> DbResult<Vec<DbResult<Self::Output>>> {
+        let owners: Vec<&OwnedCustomer> = updates.iter().map(|update| &update.customer).collect();
+        let rows = read::lock(connection, &owners)?;
+        let (mut profiles, mut outcomes) = merged(updates, &rows, Holders::default());
+        if let Some(wishes) = profiles.take_wishes() {
+            let holders = queries::holders(connection, wishes)?;
+            (profiles, outcomes) = merged(updates, &rows, holders);
+        }
+        write::profiles(connection, &profiles).map_err(|error| match error {
+            // Another process took it since it was looked up: merged again, with what is known then.
+            DbError::Unique(Constraint::Email | Constraint::Slug) => DbError::Contention(error.to_string()),
+            other => other,
+        })?;
+        Ok(outcomes)
+    }
+}
+
+/// Merges all changes, in their order. Once a change finds its row locked, those of the same customer behind it wait too.
+fn merged(updates: &[Update], rows: &[Locked], holders: Holders) -> (Profiles, Vec<DbResult<Result<Done, Denied>>>) {
+    let mut profiles = Profiles::with_holders(holders);
+    let mut busy = HashSet::new();
+    let outcome = |(update, row): (&Update, &Locked)| match row {
+        _ if busy.contains(&update.customer.id()) => Err(DbError::Busy),
+        Locked::Row(stored) => Ok(profiles.merge(update, stored)),
+        Locked::Denied(denied) => Ok(Err(denied.clone())),
+        Locked::Busy => {
+            busy.insert(update.customer.id());
+            Err(DbError::Busy)
+        }
+    };
+    let outcomes = updates.iter().zip(rows).map(outcome).collect();
+    (profiles, outcomes)
+}

@@ -1,0 +1,187 @@
+//! The writing of a batch: one statement on PostgreSQL, one a row and table on SQLite, and only what differs.
+
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Timestamp};
+use diesel::sqlite::Sqlite;
+
+use super::merge::{Profile, Profiles};
+use crate::customers::stored::{AddressArrays, AddressRow, CustomerArrays, CustomerRow};
+use crate::db::statement::{BindRows, Columns, push_assignments, push_names};
+use crate::db::{DbConnection, DbResult, UtcMicros};
+use crate::schema::addresses;
+
+/// Writes the customers and addresses that differ from what is stored. Whatever differs raises the version, so a customer
+/// is written with every address.
+pub(super) fn profiles(connection: &mut DbConnection, profiles: &Profiles) -> DbResult<()> {
+    let changed = profiles.changed();
+    let mut set = Vec::new();
+    let mut removed = Vec::new();
+    for (id, profile) in changed.iter().filter(|(_, profile)| profile.address_differs()) {
+        match &profile.now.address {
+            Some(address) => set.push((*id, address)),
+            None => removed.push(*id),
+        }
+    }
+    if !removed.is_empty() {
+        diesel::delete(addresses::table.filter(addresses::customer_id.eq_any(removed))).execute(connection)?;
+    }
+    match connection {
+        DbConnection::Postgres(_) if changed.is_empty() => {}
+        DbConnection::Postgres(postgres) if set.is_empty() => {
+            WriteCustomers::<true>::new(&changed).execute(postgres)?;
+        }
+        DbConnection::Postgres(postgres) => {
+            WriteBoth(WriteAddresses::new(&set), WriteCustomers::new(&changed)).execute(postgres)?;
+        }
+        DbConnection::Sqlite(sqlite) => {
+            for row in &changed {
+                let row = std::slice::from_ref(row);
+                match row.iter().any(|(_, profile)| profile.unique_differs()) {
+                    true => WriteCustomers::<true>::new(row).execute(sqlite)?,
+                    false => WriteCustomers::<false>::new(row).execute(sqlite)?,
+                };
+            }
+            for row in &set {
+                WriteAddresses::new(std::slice::from_ref(row)).execute(sqlite)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sets all columns of customers. SQLite writes the index of every column that is set, changed or not, which would
+/// double the pages of a commit: there, columns with an index are set only with `UNIQUE`.
+struct WriteCustomers<'a, const UNIQUE: bool> {
+    ids: Vec<i64>,
+    versions: Vec<i64>,
+    rows: CustomerArrays<'a>,
+    now: UtcMicros,
+}
+
+const INDEXED: [&str; 2] = ["email_canonical", "slug"];
+
+impl<'a, const UNIQUE: bool> WriteCustomers<'a, UNIQUE> {
+    fn new(profiles: &[(i64, &'a Profile)]) -> Self {
+        Self {
+            ids: profiles.iter().map(|(id, _)| *id).collect(),
+            versions: profiles.iter().map(|(_, profile)| profile.now.version).collect(),
+            rows: profiles.iter().map(|(_, profile)| &profile.now.customer).collect(),
+            now: UtcMicros::now(),
+        }
+    }
+}
+
+impl<const UNIQUE: bool> QueryId for WriteCustomers<'_, UNIQUE> {
+    type QueryId = WriteCustomers<'static, UNIQUE>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<C, const UNIQUE: bool> RunQueryDsl<C> for WriteCustomers<'_, UNIQUE> {}
+
+impl<const UNIQUE: bool> QueryFragment<Pg> for WriteCustomers<'_, UNIQUE> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("UPDATE customers SET updated_at = ");
+        out.push_bind_param::<Timestamp, _>(&self.now)?;
+        out.push_sql(", version = i.new_version, ");
+        push_assignments(&mut out, "i.", CustomerRow::NAMES);
+        out.push_sql(" FROM unnest(");
+        out.push_bind_param::<Array<BigInt>, _>(&self.ids)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<BigInt>, _>(&self.versions)?;
+        out.push_sql(", ");
+        self.rows.push_arrays(&mut out)?;
+        out.push_sql(") AS i (written_id, new_version, ");
+        push_names(&mut out, "", CustomerRow::NAMES);
+        out.push_sql(") WHERE customers.id = i.written_id");
+        Ok(())
+    }
+}
+
+impl<const UNIQUE: bool> QueryFragment<Sqlite> for WriteCustomers<'_, UNIQUE> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("UPDATE customers SET updated_at = ");
+        out.push_bind_param::<Timestamp, _>(&self.now)?;
+        out.push_sql(", version = ");
+        out.push_bind_param::<BigInt, _>(self.versions.first().ok_or(diesel::NotFound)?)?;
+        self.rows.push_row_assignments(&mut out, if UNIQUE { &[] } else { &INDEXED })?;
+        out.push_sql(" WHERE id = ");
+        out.push_bind_param::<BigInt, _>(self.ids.first().ok_or(diesel::NotFound)?)
+    }
+}
+
+/// Addresses and customers in one statement, which saves a round trip.
+struct WriteBoth<'a>(WriteAddresses<'a>, WriteCustomers<'a, true>);
+
+impl QueryId for WriteBoth<'_> {
+    type QueryId = WriteBoth<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<C> RunQueryDsl<C> for WriteBoth<'_> {}
+
+impl QueryFragment<Pg> for WriteBoth<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("WITH written_addresses AS (");
+        self.0.walk_ast(out.reborrow())?;
+        out.push_sql(") ");
+        self.1.walk_ast(out.reborrow())
+    }
+}
+
+/// Adds addresses, or replaces those that are there.
+struct WriteAddresses<'a> {
+    ids: Vec<i64>,
+    rows: AddressArrays<'a>,
+}
+
+impl<'a> WriteAddresses<'a> {
+    fn new(rows: &[(i64, &'a AddressRow)]) -> Self {
+        Self { ids: rows.iter().map(|(id, _)| *id).collect(), rows: rows.iter().map(|(_, row)| *row).collect() }
+    }
+}
+
+impl QueryId for WriteAddresses<'_> {
+    type QueryId = WriteAddresses<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<C> RunQueryDsl<C> for WriteAddresses<'_> {}
+
+fn push_insert<DB: diesel::backend::Backend>(out: &mut AstPass<'_, '_, DB>) {
+    out.push_sql("INSERT INTO addresses (customer_id, ");
+    push_names(out, "", AddressRow::NAMES);
+    out.push_sql(") ");
+}
+
+fn push_upsert<DB: diesel::backend::Backend>(out: &mut AstPass<'_, '_, DB>) {
+    out.push_sql(" ON CONFLICT (customer_id) DO UPDATE SET ");
+    push_assignments(out, "excluded.", AddressRow::NAMES);
+}
+
+impl QueryFragment<Pg> for WriteAddresses<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        push_insert(&mut out);
+        out.push_sql("SELECT * FROM unnest(");
+        out.push_bind_param::<Array<BigInt>, _>(&self.ids)?;
+        out.push_sql(", ");
+        self.rows.push_arrays(&mut out)?;
+        out.push_sql(")");
+        push_upsert(&mut out);
+        Ok(())
+    }
+}
+
+impl QueryFragment<Sqlite> for WriteAddresses<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        push_insert(&mut out);
+        out.push_sql("VALUES (");
+        out.push_bind_param::<BigInt, _>(self.ids.first().ok_or(diesel::NotFound)?)?;
+        out.push_sql(", ");
+        self.rows.push_row(&mut out)?;
+        out.push_sql(")");
+        push_upsert(&mut out);
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! The last reply on a connection, written past the framework: a problem where no middleware sees the failure.
+//!
+//! A head that is no HTTP is answered inside the framework, with an empty body (400); a head that is late (408) or too
+//! long (431) is noticed below it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant, SystemTime};
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::HttpDate;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::operations::edge::request_id;
+use crate::problem::Problem;
+
+/// How long the client may take to hear it. What it still sends is read meanwhile: closing a socket with unread bytes
+/// would make the kernel take the reply back (RFC 9112 §9.6).
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A reply after which the connection closes.
+pub(super) struct LastReply {
+    bytes: Vec<u8>,
+    sent: usize,
+    is_shut_down: bool,
+    due: Instant,
+}
+
+impl LastReply {
+    /// A problem as `operations::edge` would tell it.
+    pub(super) fn problem(status: StatusCode) -> Self {
+        let request_id = request_id(None);
+        log::info!(
+            target: "clientele::access",
+            route = "-",
+            status = status.as_u16(),
+            request_id = request_id.as_str();
+            "no request"
+        );
+        let bytes = problem(&Problem::from_status(status), status, &request_id);
+        Self { bytes, sent: 0, is_shut_down: false, due: Instant::now() + FAREWELL }
+    }
+
+    /// When the connection closes in any case.
+    pub(super) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Sends the reply, then waits for the client to close.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub(super) fn poll_send<S>(&mut self, stream: &mut S, context: &mut Context<'_>) -> Poll<io::Result<()>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        if Instant::now() >= self.due {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        while let Some(rest) = self.bytes.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match ready!(Pin::new(&mut *stream).poll_write(context, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent => self.sent += sent,
+            }
+        }
+        if !self.is_shut_down {
+            ready!(Pin::new(&mut *stream).poll_shutdown(context))?;
+            self.is_shut_down = true;
+        }
+        let mut scratch = [0; 4096];
+        loop {
+            let mut unread = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut *stream).poll_read(context, &mut unread))?;
+            if unread.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+fn problem(problem: &Problem, status: StatusCode, request_id: &str) -> Vec<u8> {
+    let body = problem.body(request_id);
+    let head = format!(
+        "HTTP/1.1 {} {}\r\ncontent-length: {}\r\nconnection: close\r\nx-content-type-options: nosniff\r\n\
+         x-request-id: {request_id}\r\ndate: {}\r\n",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or("Error"),
+        body.len(),
+        HttpDate::from(SystemTime::now()),
+    );
+    let mut reply = head.into_bytes();
+    for (name, value) in problem.fields() {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            reply.extend_from_slice(part);
+        }
+    }
+    reply.extend_from_slice(b"\r\n");
+    reply.extend_from_slice(&body);
+    reply
+}
+
+/// Where in what the framework sends a reply of its own begins, and its status: an error without a body and without
+/// any header of ours. It is the last one.
+pub(super) fn bare_error(sent: &[u8]) -> Option<(usize, StatusCode)> {
+    const BEGIN: &[u8] = b"HTTP/1.1 4";
+    if !sent.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    let at = sent.windows(BEGIN.len()).rposition(|window| window == BEGIN)?;
+    let text = std::str::from_utf8(sent.get(at..)?).ok()?;
+    let is_bare = text.contains("content-length: 0\r\n") && !text.contains("x-request-id");
+    let status = StatusCode::from_bytes(text.get(9..12)?.as_bytes()).ok()?;
+    is_bare.then_some((at, status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BARE: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    const OURS: &str = "HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\nx-request-id: 1\r\n\r\n{}";
+
+    #[test]
+    fn the_framework_s_own_reply_is_found_behind_others() {
+        assert_eq!(bare_error(BARE.as_bytes()), Some((0, StatusCode::BAD_REQUEST)));
+        let both = format!("{OURS}{BARE}");
+        assert_eq!(bare_error(both.as_bytes()), Some((OURS.len(), StatusCode::BAD_REQUEST)));
+    }
+
+    #[test]
+    fn other_replies_are_no_bare_errors() {
+        for other in [
+            "HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nx-request-id: 1\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\n\r\n\r\n",
+            "HTTP/1.1 4",
+            OURS,
+            "",
+        ] {
+            assert_eq!(bare_error(other.as_bytes()), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! How many may wait: a bound for all, and a share of it for one customer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::Rejected;
+
+/// The part of the places that one customer may take.
+const SHARE: usize = 8;
+
+/// The places of one queue, or of several that share them.
+pub(crate) struct Places {
+    most: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    by_customer: HashMap<i64, usize>,
+}
+
+/// A place that is taken until this is dropped.
+pub(crate) struct Place {
+    places: Arc<Places>,
+    customer: Option<i64>,
+}
+
+impl Places {
+    pub(crate) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, taken: Mutex::default() })
+    }
+
+    /// Takes a place, for a customer where one is named.
+    ///
+    /// # Errors
+    /// [`Rejected::Full`], or [`Rejected::ShareTaken`] for a customer that already has an eighth of the places.
+    pub(super) fn take(self: &Arc<Self>, customer: Option<i64>) -> Result<Place, Rejected> {
+        let mut taken = self.taken.lock();
+        if taken.all >= self.most {
+            return Err(Rejected::Full);
+        }
+        if let Some(customer) = customer {
+            let own = taken.by_customer.entry(customer).or_default();
+            if *own >= self.most.div_ceil(SHARE) {
+                return Err(Rejected::ShareTaken);
+            }
+            *own += 1;
+        }
+        taken.all += 1;
+        Ok(Place { places: Arc::clone(self), customer })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken.lock();
+        taken.all -= 1;
+        if let Some(customer) = self.customer
+            && let Some(own) = taken.by_customer.get_mut(&customer)
+        {
+            *own -= 1;
+            if *own == 0 {
+                taken.by_customer.remove(&customer);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_customer_may_take_an_eighth_of_the_places_and_others_the_rest() {
+        let places = Places::new(64);
+        let own: Vec<_> = (0..8).map(|_| places.take(Some(1))).collect();
+        assert!(own.iter().all(Result::is_ok));
+        assert_eq!(places.take(Some(1)).err(), Some(Rejected::ShareTaken));
+        let others: Vec<_> = (0..56).map(|_| places.take(None)).collect();
+        assert!(others.iter().all(Result::is_ok));
+        assert_eq!(places.take(Some(2)).err(), Some(Rejected::Full));
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_it_is_dropped() {
+        let places = Places::new(1);
+        for customer in [Some(1), Some(2), None] {
+            assert!(places.take(customer).is_ok());
+        }
+        assert!(places.taken.lock().by_customer.is_empty());
+    }
+}

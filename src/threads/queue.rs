@@ -1,0 +1,130 @@
+//! A queue into threads. [`Queue::submit`] is the only place that asks for room, and it bounds every wait.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use tokio::sync::oneshot;
+
+use super::places::{Place, Places};
+
+/// Why work was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rejected {
+    /// All places are taken.
+    Full,
+    /// The customer already has its share of the places.
+    ShareTaken,
+    /// The work had not begun in time. It never will.
+    Late,
+    /// The work began and did not end in time. Whether it will end is unknown.
+    Stuck,
+    /// The thread ended without a reply.
+    Dropped,
+}
+
+/// How long work may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Until a thread begins with it.
+    pub(crate) wait: Duration,
+    /// From then until its reply.
+    pub(crate) work: Duration,
+}
+
+/// Where one requester hears the outcome.
+pub(crate) struct Reply<R>(oneshot::Sender<R>);
+
+impl<R> Reply<R> {
+    pub(crate) fn send(self, outcome: R) {
+        if self.0.send(outcome).is_err() {
+            log::debug!("the client went away before its reply");
+        }
+    }
+
+    /// Whether nobody waits for it any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+/// Work that waits in a queue, and then keeps its place until it is dropped.
+pub(crate) struct Ticket<T> {
+    work: T,
+    arrived: Instant,
+    state: Arc<State>,
+    place: Place,
+}
+
+impl<T> Ticket<T> {
+    /// The work, when it was asked for, and its place; `None` when nobody wants it any more.
+    pub(crate) fn begin(self) -> Option<(T, Instant, Place)> {
+        self.state.change(State::BEGUN).then_some((self.work, self.arrived, self.place))
+    }
+}
+
+/// Whether work has begun or was cancelled; it is never both.
+#[derive(Default)]
+struct State(AtomicU8);
+
+impl State {
+    const WAITING: u8 = 0;
+    const BEGUN: u8 = 1;
+    const CANCELLED: u8 = 2;
+
+    /// Leaves `WAITING`; `false` when somebody else did before.
+    fn change(&self, to: u8) -> bool {
+        self.0.compare_exchange(Self::WAITING, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// Cancels the work when the client goes away, unless it has begun.
+struct CancelOnDrop<'a>(&'a State);
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.change(State::CANCELLED);
+    }
+}
+
+/// The entrance to a queue.
+pub(crate) struct Queue<T> {
+    sender: Sender<Ticket<T>>,
+    places: Arc<Places>,
+    limits: Limits,
+}
+
+impl<T> Queue<T> {
+    /// A queue whose length the places bound, and its exit.
+    pub(super) fn new(places: Arc<Places>, limits: Limits) -> (Self, Receiver<Ticket<T>>) {
+        let (sender, receiver) = unbounded();
+        (Self { sender, places, limits }, receiver)
+    }
+
+    /// Queues the work that `make` builds around the reply, and waits for the outcome.
+    ///
+    /// # Errors
+    /// See [`Rejected`].
+    pub(super) async fn submit<R>(
+        &self,
+        customer: Option<i64>,
+        make: impl FnOnce(Reply<R>) -> T,
+    ) -> Result<R, Rejected> {
+        let place = self.places.take(customer)?;
+        let (sender, outcome) = oneshot::channel();
+        let mut outcome = pin!(outcome);
+        let state = Arc::new(State::default());
+        let _cancel = CancelOnDrop(&state);
+        let ticket = Ticket { work: make(Reply(sender)), arrived: Instant::now(), state: Arc::clone(&state), place };
+        self.sender.send(ticket).map_err(|_| Rejected::Dropped)?;
+        let waited = actix_rt::time::timeout(self.limits.wait, &mut outcome).await;
+        let outcome = match waited {
+            Ok(outcome) => outcome,
+            Err(_) if state.change(State::CANCELLED) => return Err(Rejected::Late),
+            Err(_) => actix_rt::time::timeout(self.limits.work, outcome).await.map_err(|_| Rejected::Stuck)?,
+        };
+        outcome.map_err(|_| Rejected::Dropped)
+    }
+}

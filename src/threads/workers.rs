@@ -1,0 +1,163 @@
+//! The threads that serve a queue. A thread that is stuck is given up and replaced, a bounded number of times.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use parking_lot::Mutex;
+
+use super::{Limits, Places, Queue, Rejected, Reply, Ticket};
+
+/// Threads that may have been given up and not ended yet. Beyond them no other is replaced.
+const MOST_GIVEN_UP: usize = 8;
+/// How often the end of a thread is looked for.
+const POLL: Duration = Duration::from_millis(2);
+
+type Serve<T> = dyn Fn(&Receiver<Ticket<T>>, &Progress) + Send + Sync;
+
+/// A bounded queue and the threads that serve it. Dropping it lets them finish what they hold, for as long as work may
+/// take.
+pub(crate) struct Workers<T: Send + 'static> {
+    name: &'static str,
+    queue: Option<Queue<T>>,
+    receiver: Receiver<Ticket<T>>,
+    serve: Arc<Serve<T>>,
+    threads: Mutex<Vec<Thread>>,
+    work_limit: Duration,
+}
+
+struct Thread {
+    progress: Arc<Progress>,
+    handle: JoinHandle<()>,
+}
+
+/// What a thread tells about itself.
+pub(crate) struct Progress {
+    started: Instant,
+    /// Milliseconds from `started`, plus one, since when it works on something; zero while it does not.
+    busy_since: AtomicU64,
+    given_up: AtomicBool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { started: Instant::now(), busy_since: AtomicU64::new(0), given_up: AtomicBool::new(false) }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    /// Runs work whose duration is watched.
+    pub(crate) fn watch<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.busy_since.store(self.now(), Ordering::Release);
+        let outcome = work();
+        self.busy_since.store(0, Ordering::Release);
+        outcome
+    }
+
+    /// Whether another thread has taken over, so that this one is to end.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
+    }
+
+    fn is_stuck(&self, limit: Duration) -> bool {
+        let since = self.busy_since.load(Ordering::Acquire);
+        since != 0 && Duration::from_millis(self.now().saturating_sub(since)) >= limit
+    }
+}
+
+impl<T: Send + 'static> Workers<T> {
+    /// Starts `count` threads that each run `serve` until the queue has closed and is empty, or until they are given up.
+    ///
+    /// # Errors
+    /// The operating system refused a thread.
+    pub(crate) fn start(
+        name: &'static str,
+        count: usize,
+        places: Arc<Places>,
+        limits: Limits,
+        serve: impl Fn(&Receiver<Ticket<T>>, &Progress) + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let (queue, receiver) = Queue::new(places, limits);
+        let threads = Mutex::new(Vec::with_capacity(count));
+        let serve: Arc<Serve<T>> = Arc::new(serve);
+        let workers = Self { name, queue: Some(queue), receiver, serve, threads, work_limit: limits.work };
+        for _ in 0..count {
+            let thread = workers.spawn()?;
+            workers.threads.lock().push(thread);
+        }
+        Ok(workers)
+    }
+
+    fn spawn(&self) -> std::io::Result<Thread> {
+        let progress = Arc::new(Progress::new());
+        let (serve, receiver, watched) = (Arc::clone(&self.serve), self.receiver.clone(), Arc::clone(&progress));
+        let builder = std::thread::Builder::new().name(self.name.to_owned());
+        let handle = builder.spawn(move || serve(&receiver, &watched))?;
+        Ok(Thread { progress, handle })
+    }
+
+    /// Queues the work that `make` builds around the reply, and waits for the outcome.
+    ///
+    /// # Errors
+    /// See [`Rejected`].
+    pub(crate) async fn submit<R>(
+        &self,
+        customer: Option<i64>,
+        make: impl FnOnce(Reply<R>) -> T,
+    ) -> Result<R, Rejected> {
+        let Some(queue) = &self.queue else { return Err(Rejected::Dropped) };
+        let outcome = queue.submit(customer, make).await;
+        if matches!(outcome, Err(Rejected::Late | Rejected::Stuck)) {
+            self.replace_stuck();
+        }
+        outcome
+    }
+
+    /// Starts a thread for each that has worked on one thing for longer than work may take.
+    fn replace_stuck(&self) {
+        let mut threads = self.threads.lock();
+        threads.retain(|thread| !(thread.progress.is_given_up() && thread.handle.is_finished()));
+        let mut given_up = threads.iter().filter(|thread| thread.progress.is_given_up()).count();
+        let is_stuck = |thread: &Thread| !thread.progress.is_given_up() && thread.progress.is_stuck(self.work_limit);
+        for place in 0..threads.len() {
+            if given_up >= MOST_GIVEN_UP {
+                return;
+            }
+            if threads.get(place).is_some_and(is_stuck) {
+                match self.spawn() {
+                    Ok(replacement) => {
+                        log::error!("a thread for {} is stuck and was replaced", self.name);
+                        if let Some(stuck) = threads.get(place) {
+                            stuck.progress.given_up.store(true, Ordering::Release);
+                        }
+                        threads.push(replacement);
+                        given_up += 1;
+                    }
+                    Err(error) => log::error!("a stuck thread for {} could not be replaced: {error}", self.name),
+                }
+            }
+        }
+    }
+}
+
+impl<T: Send + 'static> Drop for Workers<T> {
+    fn drop(&mut self) {
+        self.queue = None;
+        let started = Instant::now();
+        for Thread { progress, handle } in self.threads.get_mut().drain(..) {
+            if progress.is_given_up() || handle.thread().id() == std::thread::current().id() {
+                continue;
+            }
+            while !handle.is_finished() && started.elapsed() < self.work_limit {
+                std::thread::sleep(POLL);
+            }
+            if handle.is_finished() && handle.join().is_err() {
+                log::error!("a thread for {} had panicked", self.name);
+            }
+        }
+    }
+}
