@@ -144,9 +144,8 @@ pub(super) fn member(
                 errors.keep("#/date_of_birth", nullable(value, |value| date_of_birth(value.text()?)));
         }
         "address" => match value {
-            Json::Null => change.address = AddressChange::Remove,
             Json::Object(raw) => change.address = AddressChange::Set(read(&Members::parse(raw)?, errors)),
-            value if is_empty(value) => change.address = AddressChange::Remove,
+            value if is_absent(value) => change.address = AddressChange::Remove,
             _ => errors.add("#/address", Refusal::wrong_type("an object or null")),
         },
         other if READ_ONLY.contains(&other) => {}
@@ -160,16 +159,12 @@ fn unknown() -> Refusal {
 }
 
 fn nullable<'a, T>(value: &Json<'a>, read: impl FnOnce(&Json<'a>) -> Result<T, Refusal>) -> Result<Option<T>, Refusal> {
-    match value {
-        Json::Null => Ok(None),
-        value if is_empty(value) => Ok(None),
-        value => read(value).map(Some),
-    }
+    if is_absent(value) { Ok(None) } else { read(value).map(Some) }
 }
 
-/// A form sends the empty text for what was left out.
-fn is_empty(value: &Json<'_>) -> bool {
-    matches!(value, Json::String(text) if text.trim().is_empty())
+/// `null`, or the empty text, which a form sends for what was left out.
+pub(super) fn is_absent(value: &Json<'_>) -> bool {
+    matches!(value, Json::Null) || matches!(value, Json::String(text) if text.trim().is_empty())
 }
 
 /// `YYYY-MM-DD`, a real day, from 1900-01-01 to the day it is now where the day begins first (UTC+14).

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use diesel::prelude::*;
 use serde::Serialize;
 
-use super::change::{Change, member, whole_address};
+use super::change::{Change, is_absent, member, whole_address};
 use super::model::{Customer, CustomerId, ID_LIMIT};
 use super::queries::{NewCustomer, NewRow, create, insert_rows};
 use super::read::find_many;
@@ -40,9 +40,8 @@ impl Body for ImportLine {
             match name {
                 "id" => id = errors.keep("#/id", read_id(&value)),
                 "slug" => slug = value.text().ok().map(ToOwned::to_owned),
-                "password_hash" if matches!(value, Json::Null) => {}
+                "password_hash" | "created_at" | "updated_at" | "last_purchase_date" if is_absent(&value) => {}
                 "password_hash" => password_hash = errors.keep("#/password_hash", read_hash(&value)),
-                "created_at" | "updated_at" | "last_purchase_date" if matches!(value, Json::Null) => {}
                 "created_at" => {
                     created_at = value.text().ok().and_then(past_moment);
                     unkept.extend(created_at.is_none().then_some("created_at"));

@@ -14,6 +14,7 @@ use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::signatures;
 use crate::private_file;
 use crate::settings::{self, Algorithm, Secret};
 
@@ -36,6 +37,7 @@ impl Keys {
     /// # Errors
     /// One line: which file cannot be read or is no Ed25519 key in PEM.
     pub fn load(auth: &settings::Auth, secret: &[u8]) -> Result<Self, String> {
+        signatures::install();
         match auth.algorithm {
             Algorithm::HS256 => Ok(Self {
                 algorithm: jsonwebtoken::Algorithm::HS256,
@@ -52,9 +54,10 @@ impl Keys {
     fn load_ed25519(auth: &settings::Auth) -> Result<Self, String> {
         let place = auth.key_file.display();
         let pem = read(&auth.key_file)?;
-        let own = SigningKey::from_pkcs8_pem(pem.expose())
-            .map_err(|_| format!("auth.key_file {place}: not an Ed25519 private key in PKCS#8 PEM"))?
-            .verifying_key();
+        let signing = SigningKey::from_pkcs8_pem(pem.expose())
+            .map_err(|_| format!("auth.key_file {place}: not an Ed25519 private key in PKCS#8 PEM"))?;
+        let der = signing.to_pkcs8_der().map_err(|error| format!("{place}: {error}"))?;
+        let own = signing.verifying_key();
         let mut by_kid = HashMap::new();
         let mut published = Vec::new();
         let others = auth.verification_key_files.iter().map(|path| public_key(path));
@@ -66,7 +69,7 @@ impl Keys {
         }
         Ok(Self {
             algorithm: jsonwebtoken::Algorithm::EdDSA,
-            signing: EncodingKey::from_ed_pem(pem.expose().as_bytes()).map_err(|error| format!("{place}: {error}"))?,
+            signing: EncodingKey::from_ed_der(der.as_bytes()),
             kid: Some(thumbprint(&own)),
             own: decoding(&own)?,
             by_kid,

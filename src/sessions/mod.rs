@@ -10,6 +10,7 @@ mod queries;
 pub mod refresh;
 pub mod routes;
 pub mod secret;
+mod signatures;
 mod strength;
 pub mod token;
 

@@ -43,14 +43,16 @@ fn parse(known: &Table, place: &str, file: &Secret) -> Result<Table, SettingsErr
 /// The known key that is set last, up to a line that is counted from 0.
 fn key_at(known: &Table, text: &str, number: usize) -> Option<String> {
     let (mut section, mut found) = ("", None);
-    for line in text.lines().take(number + 1) {
-        match line.trim().strip_prefix('[') {
-            Some(header) => section = header.split(']').next().unwrap_or_default().trim(),
-            None => {
-                let key = line.split('=').next().unwrap_or_default().trim();
-                let is_known = known.get(section).and_then(|values| values.get(key)).is_some();
-                found = if is_known { Some(format!("{section}.{key}")) } else { found };
-            }
+    for line in text.lines().take(number + 1).map(str::trim) {
+        if let Some(header) = line.strip_prefix('[') {
+            section = header.split(']').next().unwrap_or_default().trim();
+            continue;
+        }
+        // A key may be written with its section, too.
+        let key = line.split('=').next().unwrap_or_default().trim();
+        let (section, key) = if section.is_empty() { key.split_once('.').unwrap_or_default() } else { (section, key) };
+        if known.get(section).and_then(|values| values.get(key)).is_some() {
+            found = Some(format!("{section}.{key}"));
         }
     }
     found

@@ -9,7 +9,7 @@ const DAY: i64 = 86_400;
 const CENTURY: i64 = 3_000_000_000;
 
 /// The least and the most of every number.
-const NUMBERS: [(&str, i64, i64); 22] = [
+const NUMBERS: &[(&str, i64, i64)] = &[
     ("server.workers", 0, 1024),
     ("server.max_connections", 1, 1_000_000),
     ("server.keep_alive_seconds", 0, DAY),
@@ -40,8 +40,8 @@ pub(super) fn check_numbers(merged: &Table) -> Result<(), SettingsError> {
         for (key, value) in values.as_table().into_iter().flatten() {
             let Value::Integer(number) = value else { continue };
             let key = format!("{section}.{key}");
-            let (_, least, most) =
-                NUMBERS.into_iter().find(|(known, ..)| *known == key).unwrap_or(("", i64::MAX, i64::MAX));
+            let row = NUMBERS.iter().find(|(known, ..)| *known == key);
+            let (least, most) = row.map_or((i64::MAX, i64::MAX), |(_, least, most)| (*least, *most));
             if !(least..=most).contains(number) {
                 return Err(SettingsError::new(format!("{key} takes {least} to {most}")));
             }

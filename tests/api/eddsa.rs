@@ -4,10 +4,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ed25519_dalek::pkcs8::DecodePrivateKey;
+use ed25519_dalek::{Signer, SigningKey};
+use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
 
-use crate::harness::{App, Binary, Finished, Forgery, Member, claims, decoded, on_both_databases};
+use crate::harness::{App, Binary, Finished, Forgery, Member, claims, decoded, on_both_databases, signed_part};
 
 /// A file with a new key, made by the command, and the key id that it printed.
 fn generate(binary: &Binary, name: &str) -> (PathBuf, String) {
@@ -38,20 +42,30 @@ fn kids(jwks: &Value) -> Vec<&str> {
 
 /// A token signed with the key of a file, whatever its header says.
 fn signed_with(file: &Path, id: i64, change: impl FnOnce(&mut Header)) -> String {
-    let key = EncodingKey::from_ed_pem(&std::fs::read(file).expect("a key file")).expect("a key");
+    let key = SigningKey::from_pkcs8_pem(&std::fs::read_to_string(file).expect("a key file")).expect("a key");
     let mut header = Header::new(Algorithm::EdDSA);
     change(&mut header);
-    jsonwebtoken::encode(&header, &claims(id), &key).expect("a token")
+    let signed = signed_part(&header, &claims(id));
+    let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()).to_bytes());
+    format!("{signed}.{signature}")
 }
 
 fn kid(name: &str) -> impl FnOnce(&mut Header) {
     move |header| header.kid = Some(name.to_owned())
 }
 
+#[test]
+fn a_key_file_may_begin_with_a_byte_order_mark_and_end_in_lines() {
+    let binary = Binary::bare().with("CLIENTELE__AUTH__ALGORITHM", "EdDSA").with("CLIENTELE__AUTH__KEY_FILE", "k.pem");
+    let binary = binary.with("CLIENTELE__AUTH__VERIFICATION_KEY_FILES", "k.pem");
+    let (path, _) = generate(&binary, "key.pem");
+    let pem = std::fs::read_to_string(path).expect("a key file");
+    std::fs::write(binary.folder().join("k.pem"), format!("\u{feff}{pem}\n \n")).expect("another");
+    binary.run(&["token", "issue", "--customer", "1"]).done();
+}
+
 /// The public half, as another tool would hand it over.
 fn public_pem(binary: &Binary, jwk: &Value) -> PathBuf {
-    use base64::Engine;
-    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
     let x = URL_SAFE_NO_PAD.decode(jwk["x"].as_str().expect("x")).expect("base64url");
     // RFC 8410 §4: the algorithm identifier of Ed25519, then the key as a bit string.
     let mut der = vec![0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];

@@ -6,7 +6,7 @@ use awc::http::Method;
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 
-use crate::harness::{Binary, Cluster, SECRET, on_both_databases, raw};
+use crate::harness::{Binary, Cluster, PASSWORD, SECRET, on_both_databases, raw, registration};
 
 on_both_databases! {
     async fn the_access_log_tells_what_happened_and_no_secret(app: App) {
@@ -102,6 +102,35 @@ async fn without_any_configuration_it_serves_from_a_file_in_data() {
     assert_eq!(raw(serving.address, request.as_bytes()).await.expect(200).json()["email"], "a@b.example");
     assert!(binary.folder().join("data/clientele.db").exists());
     assert!(binary.folder().join("data/secret").exists());
+}
+
+#[actix_rt::test]
+async fn the_longest_times_that_may_be_set_are_served() {
+    let day = "86400";
+    let times = [
+        "SERVER__KEEP_ALIVE",
+        "SERVER__HEAD_TIMEOUT",
+        "SERVER__BODY_TIMEOUT",
+        "SERVER__SHUTDOWN_TIMEOUT",
+        "DATABASE__CONNECT_TIMEOUT",
+        "DATABASE__STATEMENT_TIMEOUT",
+    ];
+    let binary = Binary::bare()
+        .with("CLIENTELE__SERVER__BIND", "127.0.0.1:0")
+        .with("CLIENTELE__SERVER__MAX_CONNECTIONS", "1000000");
+    let binary = times.iter().fold(binary, |binary, name| binary.with(&format!("CLIENTELE__{name}_SECONDS"), day));
+    let binary = ["ACCESS_TOKEN", "SESSION_IDLE", "SESSION_ABSOLUTE"]
+        .iter()
+        .fold(binary, |binary, name| binary.with(&format!("CLIENTELE__AUTH__{name}_SECONDS"), "3000000000"));
+    let serving = binary.serve();
+    let registration = registration("a@b.example").to_string();
+    let sign_in = json!({"email": "a@b.example", "password": PASSWORD}).to_string();
+    for (path, body, status) in [("/api/v1/customers/", registration, 201), ("/auth/token/", sign_in, 200)] {
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n");
+        let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        raw(serving.address, request.as_bytes()).await.expect(status);
+    }
 }
 
 #[test]

@@ -2,8 +2,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::digest::KeyInit;
+use hmac::{Hmac, Mac};
+use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
+use sha2::{Sha256, Sha384, Sha512};
 
 /// The signing secret of every instance under test.
 pub(crate) const SECRET: &str = "the signing secret of the API tests, long enough";
@@ -57,9 +62,30 @@ impl Forgery {
 
     /// The token.
     pub(crate) fn sign(&self) -> String {
-        let key = EncodingKey::from_secret(self.secret.as_bytes());
-        jsonwebtoken::encode(&self.header, &self.claims, &key).expect("a forged token")
+        let signed = signed_part(&self.header, &self.claims);
+        let signature = match self.header.alg {
+            Algorithm::HS384 => mac::<Hmac<Sha384>>(&self.secret, &signed),
+            Algorithm::HS512 => mac::<Hmac<Sha512>>(&self.secret, &signed),
+            _ => mac::<Hmac<Sha256>>(&self.secret, &signed),
+        };
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
+}
+
+/// Header and claims, as the signature covers them.
+pub(crate) fn signed_part(header: &Header, claims: &Value) -> String {
+    let header = serde_json::to_vec(header).expect("a header");
+    format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+/// The signature of a token that nobody forged.
+pub(crate) fn hs256(secret: &str, signed: &str) -> String {
+    URL_SAFE_NO_PAD.encode(mac::<Hmac<Sha256>>(secret, signed))
+}
+
+fn mac<M: Mac + KeyInit>(secret: &str, text: &str) -> Vec<u8> {
+    let mac = <M as Mac>::new_from_slice(secret.as_bytes()).expect("a key of any length");
+    mac.chain_update(text).finalize().into_bytes().to_vec()
 }
 
 /// The claims that a token minted elsewhere needs.
