@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, web};
 
 use super::change::{MergePatch, Replacement};
 use super::email_throttle::EmailThrottle;
-use super::etag::{IfMatch, IfNoneMatch};
+use super::etag::{Conditions, IfMatch, IfNoneMatch};
 use super::model::Versioned;
 use super::queries;
 use super::read::Reads;
@@ -37,23 +37,23 @@ pub fn configure(config: &mut web::ServiceConfig) {
 /// `PUT`: no `ETag`, because the stored representation is not the one sent (RFC 9110 §9.3.4).
 async fn replace(
     customer: OwnedCustomer,
-    if_match: IfMatch,
+    conditions: Conditions,
     Checked(Replacement(change)): Checked<Replacement>,
     updates: web::Data<Lane<Updates>>,
     emails: EmailThrottle,
 ) -> Result<HttpResponse, Problem> {
-    let versioned = apply(&updates, &emails, Update { customer, change, expected: if_match.versions() }).await?;
+    let versioned = apply(&updates, &emails, Update { customer, change, conditions }).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(&versioned.customer))
 }
 
 async fn patch(
     customer: OwnedCustomer,
-    if_match: IfMatch,
+    conditions: Conditions,
     Checked(MergePatch(change)): Checked<MergePatch>,
     updates: web::Data<Lane<Updates>>,
     emails: EmailThrottle,
 ) -> Result<HttpResponse, Problem> {
-    let versioned = apply(&updates, &emails, Update { customer, change, expected: if_match.versions() }).await?;
+    let versioned = apply(&updates, &emails, Update { customer, change, conditions }).await?;
     Ok(tagged(HttpResponse::Ok(), &versioned).json(&versioned.customer))
 }
 
