@@ -133,7 +133,7 @@ impl Problem {
             Self::Validation(errors) => {
                 return Cow::Owned(format!("{} fields need attention.", errors.len()));
             }
-            Self::TooManyRequests(_) => "Too many tries. Wait a little.",
+            Self::TooManyRequests(_) => "Too many requests. Wait a little.",
             Self::Overloaded => "Too many requests are waiting. Try again shortly.",
             Self::DatabaseUnavailable(_) => "The database cannot be reached. Try again shortly.",
             Self::Internal(_) => "Something went wrong on our side. The request id finds it in our log.",
