@@ -7,6 +7,7 @@
 mod database_url;
 mod layers;
 mod limits;
+mod postgres_url;
 mod secret;
 
 use std::ffi::OsString;
@@ -18,9 +19,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-pub use self::database_url::{DatabaseUrl, PostgresUrl};
+pub use self::database_url::{DatabaseUrl, Target};
+pub use self::postgres_url::PostgresUrl;
 pub use self::secret::{Secret, trimmed};
-use crate::db::Target;
 
 /// The documented defaults, as shipped.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
