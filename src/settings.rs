@@ -1,8 +1,8 @@
 //! Typed settings: `config/default.toml`, overlaid by a file, overlaid by variables; validated once.
 //!
-//! The compiled-in defaults double as the list of known keys and of their types, so a key cannot exist
-//! without a documented default, and an unknown one is an error that names its nearest neighbour. No error repeats a
-//! value: it may be a secret in the wrong place.
+//! The compiled-in defaults double as the list of known keys and of their types, so a key cannot exist without a documented
+//! default, and an unknown one is an error that names a near one, or all of its section. No error repeats a value: it may be
+//! a secret in the wrong place.
 
 mod database_url;
 mod layers;

@@ -134,26 +134,25 @@ impl PostgresUrl {
                 Some(rest) => rest.split_once(']').ok_or(UNREADABLE)?,
                 None => place.split_at(place.find(':').unwrap_or(place.len())),
             };
-            let port = port.strip_prefix(':').unwrap_or(port);
+            // Without the colon it is a piece of something else.
+            let port = if port.is_empty() { port } else { port.strip_prefix(':').ok_or(UNREADABLE)? };
             if !port.is_empty() && !port.parse::<u16>().is_ok_and(|port| port > 0) {
                 return Err(UNREADABLE);
             }
             hosts.push(decoded(host)?);
             ports.push(port);
         }
-        let any = |list: &[&str]| list.iter().any(|text| !text.is_empty());
-        if any(&hosts.iter().map(String::as_str).collect::<Vec<_>>()) {
-            self.set("host", hosts.join(","));
-        }
-        if any(&ports) {
-            self.set("port", ports.join(","));
+        for (name, list) in [("host", hosts.join(",")), ("port", ports.join(","))] {
+            if !list.trim_matches(',').is_empty() {
+                self.set(name, list);
+            }
         }
         Ok(())
     }
 
     fn add_query(&mut self, text: &str) -> Result<(), &'static str> {
         let mut separator = '?';
-        for pair in text.split('&') {
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').ok_or(UNKNOWN_PARAMETER)?;
             let name = PARAMETERS.into_iter().find(|known| *known == name).ok_or(UNKNOWN_PARAMETER)?;
             let shown = if SECRETS.contains(&name) { "[redacted]" } else { value };
@@ -214,6 +213,7 @@ mod tests {
                 "h/d?password=[redacted]&password=[redacted]",
                 "host='h' dbname='d' password='b' ",
             ),
+            ("h/d?", "h/d", "host='h' dbname='d' "),
             ("", "", ""),
         ] {
             assert_eq!(read(url), Ok((format!("postgres://{shown}"), parameters.to_owned())), "{url}");
@@ -234,6 +234,7 @@ mod tests {
             "h:0",
             "h:65536",
             "[::1/d",
+            "[::1]s3cret/d",
             "h/d?s3cret",
             "h/d?s3cret=1",
             "h/d?password=s3&cret=1",
