@@ -2,7 +2,8 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, Request};
@@ -16,7 +17,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::customers::{self, Reads, Updates};
 use crate::db::{Database, Lane};
-use crate::http::{Deadlines, Timeouts};
+use crate::http::{Deadlines, Stop, Timeouts};
 use crate::operations::{edge, health};
 pub use crate::prepare::StartError;
 use crate::prepare::{Missing, Prepared, prepare};
@@ -34,6 +35,8 @@ use crate::throttle::Throttle;
 const LANES: usize = 2;
 /// How long a closing connection may take to hear the end.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long before the end of a stop the requests in flight are told of it.
+const TO_SAY_SO: Duration = Duration::from_secs(1);
 
 /// What handlers share.
 #[derive(Clone)]
@@ -47,27 +50,53 @@ struct State {
     throttle: web::Data<Throttle>,
 }
 
-/// A started service.
+/// A started service. Its threads end when it is dropped.
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
     /// Its database.
     pub database: Database,
     server: Server,
+    stopper: Stopper,
+    /// Held so that the lanes end here, and not where the last connection happens to.
+    _state: State,
 }
 
 impl Running {
-    /// A handle that stops it.
+    /// A handle that stops it at once.
     pub fn handle(&self) -> ServerHandle {
         self.server.handle()
     }
 
-    /// Serves until stopped by a signal (SIGTERM: what is in flight is finished) or by the handle.
+    /// What stops it as a signal does.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Serves until stopped.
     ///
     /// # Errors
     /// The operating system's, on accepting connections.
-    pub async fn serve(self) -> std::io::Result<()> {
-        self.server.await
+    pub async fn serve(&mut self) -> std::io::Result<()> {
+        (&mut self.server).await
+    }
+}
+
+/// Stops a service gracefully.
+#[derive(Clone)]
+pub struct Stopper {
+    handle: ServerHandle,
+    stop: Arc<Stop>,
+    patience: Duration,
+}
+
+impl Stopper {
+    /// Accepts no more connections, and finishes what is in flight; what is not finished shortly before
+    /// `server.shutdown_timeout_seconds` have passed is told 503.
+    pub fn stop(&self) {
+        let in_time = self.patience - TO_SAY_SO.min(self.patience / 4);
+        self.stop.by(Instant::now() + in_time);
+        drop(self.handle.stop(true));
     }
 }
 
@@ -94,8 +123,11 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
         throttle: web::Data::new(Throttle::new(&settings.throttle)),
     };
     actix_rt::spawn(upkeep(database.clone(), state.throttle.clone(), lifetimes));
-    let server = http_server(settings, state, listener).map_err(failed)?;
-    Ok(Running { address, database, server })
+    let stop = Arc::<Stop>::default();
+    let server = http_server(settings, state.clone(), listener, Arc::clone(&stop)).map_err(failed)?;
+    let patience = Duration::from_secs(settings.server.shutdown_timeout_seconds);
+    let stopper = Stopper { handle: server.handle(), stop, patience };
+    Ok(Running { address, database, server, stopper, _state: state })
 }
 
 /// How often what is over is put away.
@@ -108,7 +140,7 @@ async fn upkeep(database: Database, throttle: web::Data<Throttle>, lifetimes: Li
         rounds.tick().await;
         throttle.forget_idle();
         loop {
-            match database.write(move |connection| sessions::sweep(connection, lifetimes.idle)).await {
+            match database.write(None, move |connection| sessions::sweep(connection, lifetimes.idle)).await {
                 Ok(0) => break,
                 Ok(swept) => log::debug!("{swept} sessions were over"),
                 Err(error) => {
@@ -138,7 +170,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     bind().map_err(|error: std::io::Error| StartError::Failed(format!("cannot listen on {address}: {error}")))
 }
 
-fn http_server(settings: &Settings, state: State, listener: TcpListener) -> std::io::Result<Server> {
+fn http_server(settings: &Settings, state: State, listener: TcpListener, stop: Arc<Stop>) -> std::io::Result<Server> {
     let server = &settings.server;
     // One core is left to the lanes and the database: on two cores, two workers that refuse what is too much would
     // take the time that those need to serve the rest.
@@ -148,6 +180,7 @@ fn http_server(settings: &Settings, state: State, listener: TcpListener) -> std:
     };
     let builder = Server::build()
         .workers(workers)
+        .disable_signals()
         .max_concurrent_connections(server.max_connections.div_ceil(workers))
         .shutdown_timeout(server.shutdown_timeout_seconds);
     let keep_alive = Duration::from_secs(server.keep_alive_seconds);
@@ -171,10 +204,14 @@ fn http_server(settings: &Settings, state: State, listener: TcpListener) -> std:
                 data.insert(Rc::clone(stream.connection()));
             })
             .h1(map_config(application(state.clone()), |()| AppConfig::default()));
-        fn_service(move |stream: TcpStream| async move {
-            stream.set_nodelay(true)?;
-            let peer = stream.peer_addr().ok();
-            Ok::<_, DispatchError>((Deadlines::new(stream, timeouts), peer))
+        let stop = Arc::clone(&stop);
+        fn_service(move |stream: TcpStream| {
+            let stop = Arc::clone(&stop);
+            async move {
+                stream.set_nodelay(true)?;
+                let peer = stream.peer_addr().ok();
+                Ok::<_, DispatchError>((Deadlines::new(stream, timeouts, stop), peer))
+            }
         })
         .and_then(http)
     })?;

@@ -77,7 +77,7 @@ pub struct Server {
     pub head_timeout_seconds: u64,
     /// Time for a request's body, in seconds.
     pub body_timeout_seconds: u64,
-    /// Time for requests in flight after SIGTERM, in seconds.
+    /// Time for requests in flight after SIGTERM or SIGINT, in seconds.
     pub shutdown_timeout_seconds: u64,
 }
 

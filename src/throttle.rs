@@ -1,8 +1,8 @@
 //! Throttling of what guesses and floods go for: sign-in, registration, refresh, password change, change of email.
 //!
-//! Every try counts for the client's address, before its body is read. Guesses at a secret are counted for the account
-//! too, and only those that fail. Nobody is locked out by them: they empty the account's bucket for networks that never
-//! signed in to it; each network that did has a bucket of its own ([`Throttle::guess`]).
+//! Every try counts for the client's address, before its body is read. Guesses at a password count for the account too,
+//! and only those that fail. Nobody is locked out by them: each network that has signed in to the account before has a
+//! bucket of its own, and only the others share the account's ([`Throttle::guess`]).
 
 mod buckets;
 mod client;
@@ -62,7 +62,7 @@ impl Throttle {
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].
-    pub fn by_address(&self, action: Action, client: ClientAddress) -> Result<(), Problem> {
+    fn by_address(&self, action: Action, client: ClientAddress) -> Result<(), Problem> {
         if !self.enabled {
             return Ok(());
         }
@@ -84,16 +84,16 @@ impl Throttle {
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].
-    pub fn look(&self, action: Action, account: &str, client: ClientAddress) -> Result<(), Problem> {
+    pub fn peek(&self, action: Action, account: &str, client: ClientAddress) -> Result<(), Problem> {
         if !self.enabled {
             return Ok(());
         }
         let now = Instant::now();
-        let address = self.addresses.look(&(action, client.subscriber()), now);
-        address.and(self.accounts.look(&self.account(action, account, None), now)).map_err(too_many)
+        let address = self.addresses.peek(&(action, client.subscriber()), now);
+        address.and(self.accounts.peek(&self.account(action, account, None), now)).map_err(too_many)
     }
 
-    /// Counts what was let through by a [look](Self::look). More may have been under way than there was room for.
+    /// Counts what was let through by a [peek](Self::peek). More may have been under way than there was room for.
     pub fn count(&self, action: Action, account: &str, client: ClientAddress) {
         let counted = self.by_address(action, client).and(self.by_account(action, account));
         if counted.is_err() {
@@ -101,13 +101,8 @@ impl Throttle {
         }
     }
 
-    fn account(&self, action: Action, account: &str, network: Option<ClientNetwork>) -> Key {
-        (action, self.hasher.hash_one((account, network)))
-    }
-
-    /// Counts a guess at an account's secret, by the account and the client's network together, and unless the network
-    /// is known to belong to the account's owner, by the account alone. The guess stays counted if it
-    /// [failed](Guess::failed).
+    /// Counts a guess for the account and the client's network together, and for the account alone unless the network
+    /// is `known`: it has signed in to the account before. The guess stays counted if it [failed](Guess::failed).
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].
@@ -131,6 +126,10 @@ impl Throttle {
         let now = Instant::now();
         self.addresses.forget_full(now);
         self.accounts.forget_full(now);
+    }
+
+    fn account(&self, action: Action, account: &str, network: Option<ClientNetwork>) -> Key {
+        (action, self.hasher.hash_one((account, network)))
     }
 }
 

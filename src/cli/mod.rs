@@ -10,6 +10,7 @@ mod keys;
 mod migrate;
 mod seed;
 mod serve;
+mod signals;
 mod token;
 
 use std::path::PathBuf;
@@ -48,7 +49,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve HTTP until SIGTERM (the default)
+    /// Serve HTTP until SIGTERM or SIGINT (the default)
     Serve,
     /// Apply, revert or list migrations
     #[command(subcommand)]

@@ -27,12 +27,12 @@ impl EmailThrottle {
         let Some(email) = &update.change.email else {
             return Ok(());
         };
-        let looked = self.throttle.look(Action::EmailChange, &update.customer.id().to_string(), self.client);
-        if looked.is_err()
+        let peeked = self.throttle.peek(Action::EmailChange, &update.customer.id().to_string(), self.client);
+        if peeked.is_err()
             && let Ok(stored) = self.reads.submit(update.customer.clone()).await?
             && stored.customer.email != email.typed()
         {
-            return looked;
+            return peeked;
         }
         Ok(())
     }

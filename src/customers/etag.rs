@@ -43,8 +43,7 @@ impl IfMatch {
     }
 }
 
-/// `If-None-Match`: what the client already has, or what a change must not start from. A change whose customer has such
-/// a version is 412 (RFC 9110 §13.1.2); the statement that writes must ask [`IfNoneMatch::has`] of the row that it holds.
+/// `If-None-Match`: what the client already has, or what a change must not start from (RFC 9110 §13.1.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct IfNoneMatch(Option<Condition>);
 
@@ -56,6 +55,31 @@ impl IfNoneMatch {
             Some(Condition::Exists) => true,
             Some(Condition::OneOf(tags)) => tags.iter().any(|tag| tag.version == Some(version)),
         }
+    }
+}
+
+/// The conditions of a change, which the version that is stored must meet when the change is written.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
+    if_match: Option<Vec<i64>>,
+    if_none_match: IfNoneMatch,
+}
+
+impl Conditions {
+    /// Whether a change may start from this version.
+    pub(super) fn allow(&self, version: i64) -> bool {
+        self.if_match.as_ref().is_none_or(|versions| versions.contains(&version)) && !self.if_none_match.has(version)
+    }
+}
+
+impl FromRequest for Conditions {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let if_match = IfMatch::from_request(request, payload).into_inner();
+        let if_none_match = IfNoneMatch::from_request(request, payload).into_inner();
+        ready(if_match.and_then(|if_match| Ok(Self { if_match: if_match.versions(), if_none_match: if_none_match? })))
     }
 }
 

@@ -1,6 +1,6 @@
 //! One statement, or one transaction, a function.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 use diesel::dsl::exists;
@@ -180,15 +180,19 @@ pub(super) fn holders(connection: &mut DbConnection, wishes: Wishes) -> DbResult
     if !emails.is_empty() {
         let taken = customers::email_canonical.eq_any(emails);
         let rows = customers::table.filter(taken).select((customers::email_canonical, customers::id));
-        holders.emails = rows.load::<(String, i64)>(connection)?.into_iter().collect();
+        holders.emails = by_name(rows.load(connection)?);
     }
     if !slugs.is_empty() {
         let taken = customers::slug.eq_any(&slugs);
         let rows = customers::table.filter(taken).select((customers::slug, customers::id));
-        holders.slugs = rows.load::<(String, i64)>(connection)?.into_iter().collect();
+        holders.slugs = by_name(rows.load(connection)?);
         holders.drawn = slugs.into_iter().filter(|slug| !holders.slugs.contains_key(slug)).collect();
     }
     Ok(holders)
+}
+
+fn by_name(rows: Vec<(String, i64)>) -> HashMap<String, CustomerId> {
+    rows.into_iter().filter_map(|(name, id)| Some((name, CustomerId::new(id)?))).collect()
 }
 
 /// Erases a customer on the operator's word; whether there was one.

@@ -74,7 +74,7 @@ pub fn find_many(
 /// What [`lock`] finds of one customer.
 pub(super) enum Locked {
     /// The row, which stays as it is until the transaction ends.
-    Row(Stored),
+    Row(Box<Stored>),
     /// There is no row for this principal.
     Denied(Denied),
     /// Another transaction has the row.
@@ -91,7 +91,7 @@ pub(super) fn lock(connection: &mut DbConnection, customers: &[&OwnedCustomer]) 
         if row.as_ref().is_some_and(|row| !row.is_current) || skipped.contains(&customer.id().get()) {
             return Locked::Busy;
         }
-        owned(customer, row).map_or_else(Locked::Denied, Locked::Row)
+        owned(customer, row).map_or_else(Locked::Denied, |stored| Locked::Row(Box::new(stored)))
     };
     Ok(customers.iter().zip(found).map(locked).collect())
 }

@@ -107,52 +107,29 @@ impl Database {
         ThreadConnection::new(self.pool.clone(), self.write_lock.clone())
     }
 
-    /// Runs work that only reads, and may therefore run again when the connection broke.
+    /// Runs work that only reads, and may therefore run again when the connection broke. A customer for whom it is may
+    /// have a share of what waits.
     ///
     /// # Errors
     /// See [`crate::db::DbError`].
-    pub async fn read<T, W>(&self, work: W) -> DbResult<T>
+    pub async fn read<T, W>(&self, customer: Option<CustomerId>, work: W) -> DbResult<T>
     where
         T: Send + 'static,
         W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
     {
-        run(&self.reads, None, OnLoss::Repeat, work).await
-    }
-
-    /// The same for a customer, who may have a share of what waits.
-    ///
-    /// # Errors
-    /// See [`crate::db::DbError`].
-    pub async fn read_for<T, W>(&self, customer: CustomerId, work: W) -> DbResult<T>
-    where
-        T: Send + 'static,
-        W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
-    {
-        run(&self.reads, Some(customer), OnLoss::Repeat, work).await
+        run(&self.reads, customer, OnLoss::Repeat, work).await
     }
 
     /// Runs work that writes: again on contention (its transaction was rolled back), not after a lost connection.
     ///
     /// # Errors
     /// See [`crate::db::DbError`].
-    pub async fn write<T, W>(&self, work: W) -> DbResult<T>
+    pub async fn write<T, W>(&self, customer: Option<CustomerId>, work: W) -> DbResult<T>
     where
         T: Send + 'static,
         W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
     {
-        run(&self.writes, None, OnLoss::Report, work).await
-    }
-
-    /// The same for a customer, who may have a share of what waits.
-    ///
-    /// # Errors
-    /// See [`crate::db::DbError`].
-    pub async fn write_for<T, W>(&self, customer: CustomerId, work: W) -> DbResult<T>
-    where
-        T: Send + 'static,
-        W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
-    {
-        run(&self.writes, Some(customer), OnLoss::Report, work).await
+        run(&self.writes, customer, OnLoss::Report, work).await
     }
 }
 

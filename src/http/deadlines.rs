@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{Connection, Owed, Timeouts};
 use super::last_reply::{LastReply, bare_error};
+use crate::problem::Problem;
 
 /// The longest head of a request, in bytes. The framework parses what has come of it after each piece.
 const LONGEST_HEAD: usize = 16 * 1024;
@@ -19,10 +21,22 @@ const LONGEST_HEAD: usize = 16 * 1024;
 /// begun it may hold, twice.
 const PIECE: usize = 8 * 1024;
 
+/// When the service stops: by then every request in flight has its reply, or is told to come again.
+#[derive(Default)]
+pub struct Stop(OnceLock<Instant>);
+
+impl Stop {
+    /// Sets the moment; a second one changes nothing. Connections learn of it from the framework's graceful shutdown.
+    pub fn by(&self, due: Instant) {
+        self.0.get_or_init(|| due);
+    }
+}
+
 /// A stream with deadlines for what the client has to do next: finish a head, finish a body, take a reply.
 pub struct Deadlines<S> {
     stream: S,
     connection: Rc<Connection>,
+    stop: Arc<Stop>,
     /// Since when the client takes no more of a reply.
     stuck: Option<Instant>,
     /// Bytes that the framework got since it last had the chance to handle some.
@@ -32,16 +46,17 @@ pub struct Deadlines<S> {
     last_reply: Option<LastReply>,
     /// Made when it is first needed: most clients are never waited for.
     timer: Option<Pin<Box<Sleep>>>,
-    /// The deadline for which the timer has gone off.
+    /// The last moment at which the timer has gone off.
     rung: Option<Instant>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Deadlines<S> {
     /// Wraps an accepted stream.
-    pub fn new(stream: S, timeouts: Timeouts) -> Self {
+    pub fn new(stream: S, timeouts: Timeouts, stop: Arc<Stop>) -> Self {
         Self {
             stream,
             connection: Rc::new(Connection::new(timeouts)),
+            stop,
             stuck: None,
             ahead: 0,
             is_held_back: false,
@@ -56,17 +71,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Deadlines<S> {
         &self.connection
     }
 
+    /// What is due next, and for which the timer has not gone off.
     fn due(&self) -> Option<Instant> {
-        match (&self.last_reply, self.stuck) {
-            (Some(reply), _) => Some(reply.due()),
-            (None, Some(since)) => Some(since + self.connection.timeouts().body),
-            (None, None) => self.connection.owed().map(Owed::due),
-        }
+        let dues = match (&self.last_reply, self.stuck) {
+            (Some(reply), _) => [Some(reply.due()), None],
+            (None, Some(since)) => [Some(since + self.connection.timeouts().body), None],
+            (None, None) => [self.connection.owed().map(Owed::due), self.reply_due()],
+        };
+        dues.into_iter().flatten().filter(|due| self.rung.is_none_or(|rung| rung < *due)).min()
+    }
+
+    /// When the request that is being handled has to have its reply.
+    fn reply_due(&self) -> Option<Instant> {
+        self.stop.0.get().copied().filter(|_| self.connection.is_handling())
     }
 
     /// Has this connection's task woken when what is due next is due.
     fn watch(&mut self, context: &mut Context<'_>) {
-        let Some(due) = self.due().filter(|due| self.rung != Some(*due)) else {
+        let Some(due) = self.due() else {
             return;
         };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due.into())));
@@ -88,14 +110,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Deadlines<S> {
         if self.is_stuck_for_good() {
             return Some(End::Silent);
         }
-        if self.connection.is_handling() || self.stuck.is_some() {
+        if self.stuck.is_some() {
             return None;
         }
+        if self.connection.is_handling() {
+            return self.reply_due().filter(|due| Instant::now() >= *due).map(|_| End::Told(Problem::Overloaded));
+        }
         match self.connection.owed()? {
-            Owed::Head(_) if self.connection.is_overdue() => Some(End::Told(StatusCode::REQUEST_TIMEOUT)),
+            Owed::Head(_) if self.connection.is_overdue() => Some(End::Told(Problem::RequestTimeout)),
             // The framework has looked at all of it: it got nothing since.
             Owed::Head(_) if self.ahead == 0 && self.connection.unclaimed() >= LONGEST_HEAD => {
-                Some(End::Told(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE))
+                Some(End::Told(Problem::Framework(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)))
             }
             Owed::Body(_) if self.connection.is_overdue() => Some(End::Silent),
             _ => None,
@@ -119,7 +144,7 @@ enum End {
     /// A reply is under way, or was given already.
     Silent,
     /// Nothing was replied yet.
-    Told(StatusCode),
+    Told(Problem),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Deadlines<S> {
@@ -133,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Deadlines<S> {
             match this.end() {
                 None => {}
                 Some(End::Silent) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-                Some(End::Told(status)) => this.last_reply = Some(LastReply::problem(status)),
+                Some(End::Told(problem)) => this.last_reply = Some(LastReply::problem(&problem)),
             }
         }
         if this.last_reply.is_some() {
@@ -171,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Deadlines<S> {
         }
         let bare_error = bare_error(buffer).filter(|_| this.last_reply.is_none());
         if let Some((0, status)) = bare_error {
-            this.last_reply = Some(LastReply::problem(status));
+            this.last_reply = Some(LastReply::problem(&Problem::from_status(status)));
         }
         if this.last_reply.is_some() {
             ready!(this.poll_last_reply(context))?;

@@ -1,13 +1,14 @@
 //! The last reply on a connection, written past the framework: a problem where no middleware sees the failure.
 //!
-//! A head that is no HTTP is answered inside the framework, with an empty body (400); a head that is late (408) or too
-//! long (431) is noticed below it.
+//! A head that is no HTTP is answered inside the framework, with an empty body (400). A head that is late (408) or too
+//! long (431) is noticed below it, and so is a request that is not answered when the service has to end (503).
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 
+use actix_web::ResponseError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::HttpDate;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -29,16 +30,16 @@ pub(super) struct LastReply {
 
 impl LastReply {
     /// A problem as `operations::edge` would tell it.
-    pub(super) fn problem(status: StatusCode) -> Self {
+    pub(super) fn problem(problem: &Problem) -> Self {
         let request_id = request_id(None);
         log::info!(
             target: "clientele::access",
             route = "-",
-            status = status.as_u16(),
+            status = problem.status_code().as_u16(),
             request_id = request_id.as_str();
             "no request"
         );
-        let bytes = problem(&Problem::from_status(status), status, &request_id);
+        let bytes = rendered(problem, &request_id);
         Self { bytes, sent: 0, is_shut_down: false, due: Instant::now() + FAREWELL }
     }
 
@@ -79,7 +80,8 @@ impl LastReply {
     }
 }
 
-fn problem(problem: &Problem, status: StatusCode, request_id: &str) -> Vec<u8> {
+fn rendered(problem: &Problem, request_id: &str) -> Vec<u8> {
+    let status = problem.status_code();
     let body = problem.body(request_id);
     let head = format!(
         "HTTP/1.1 {} {}\r\ncontent-length: {}\r\nconnection: close\r\nx-content-type-options: nosniff\r\n\

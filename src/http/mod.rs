@@ -9,4 +9,4 @@ mod deadlines;
 mod last_reply;
 
 pub use self::connection::{Connection, Timeouts};
-pub use self::deadlines::Deadlines;
+pub use self::deadlines::{Deadlines, Stop};

@@ -27,7 +27,7 @@ async fn live() -> HttpResponse {
 
 /// The database answers and lacks no migration.
 async fn ready(database: web::Data<Database>) -> Result<HttpResponse, Problem> {
-    let pending = database.read(pending_migrations).await?;
+    let pending = database.read(None, pending_migrations).await?;
     match pending.first() {
         None => Ok(status("ready")),
         Some(first) => {

@@ -122,7 +122,9 @@ impl Passwords {
         let nobody = of_nobody(&argon2).map_err(|error| std::io::Error::other(error.to_string()))?;
         let places = Places::new(settings.password_queue);
         let threads = Workers::<Job>::start("passwords", count, places, LIMITS, move |jobs, _| {
-            for (job, _, _place) in jobs.iter().filter_map(Ticket::begin) {
+            for (job, _, place) in jobs.iter().filter_map(Ticket::begin) {
+                // The setting counts those that wait.
+                drop(place);
                 job(&argon2);
             }
         })?;

@@ -106,7 +106,7 @@ async fn sign_in(
     signer: web::Data<Signer>,
 ) -> Result<HttpResponse, Problem> {
     let canonical = email.canonical().to_owned();
-    let found = database.read(move |connection| queries::credentials(connection, &email)).await?;
+    let found = database.read(None, move |connection| queries::credentials(connection, &email)).await?;
     let known = found.as_ref().is_some_and(|found| found.networks.contain(client.network()));
     let guess = throttle.guess(Action::SignIn, &canonical, client.network(), known)?;
     let customer = found.as_ref().map(|found| found.customer);
@@ -122,7 +122,7 @@ async fn sign_in(
     let session = Session::new(id, customer, signer.lifetimes.absolute, user_agent, network);
     let ends_at = session.ends_at;
     let begun = database
-        .write(move |connection| queries::begin(connection, &stored, fresh.as_deref(), &session, network))
+        .write(None, move |connection| queries::begin(connection, &stored, fresh.as_deref(), &session, network))
         .await?;
     if !begun {
         Event::SignInFailed.record(Some(customer), None);
@@ -142,7 +142,8 @@ async fn refresh(
     let presented = signer.refresh.read(&refresh).ok_or(Problem::TokenInvalid)?;
     throttle.by_account(Action::Refresh, &presented.session.to_string())?;
     let (idle, network) = (signer.lifetimes.idle, client.network());
-    let rotation = database.write(move |connection| queries::rotate(connection, presented, idle, network)).await?;
+    let rotation =
+        database.write(None, move |connection| queries::rotate(connection, presented, idle, network)).await?;
     let session = presented.session;
     match rotation {
         Rotation::Child { customer, counter, ends_at, repeated } => {
@@ -166,7 +167,7 @@ async fn revoke(
     signer: web::Data<Signer>,
 ) -> Result<HttpResponse, Problem> {
     if let Some(Presented { session, .. }) = refresh.and_then(|token| signer.refresh.read(&token)) {
-        database.write(move |connection| queries::end(connection, session)).await?;
+        database.write(None, move |connection| queries::end(connection, session)).await?;
         Event::SignOut.record(None, Some(session));
     }
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).finish())
@@ -174,7 +175,7 @@ async fn revoke(
 
 async fn list(customer: OwnedCustomer, database: web::Data<Database>) -> Result<HttpResponse, Problem> {
     let own = customer.session();
-    let sessions = database.read_for(customer.id(), move |connection| queries::list(connection, &customer)).await?;
+    let sessions = database.read(Some(customer.id()), move |connection| queries::list(connection, &customer)).await?;
     let sessions = match (sessions, own) {
         (Some(sessions), Some(own)) if sessions.iter().all(|session| session.id != own.get()) => {
             return Err(Problem::SessionEnded);
@@ -207,7 +208,7 @@ async fn end_all(customer: OwnedCustomer, database: web::Data<Database>) -> Resu
 async fn end(customer: OwnedCustomer, which: Which, database: &Database) -> Result<usize, Problem> {
     let id = customer.id();
     let ended =
-        database.write_for(id, move |connection| queries::end_of_customer(connection, &customer, which)).await?;
+        database.write(Some(id), move |connection| queries::end_of_customer(connection, &customer, which)).await?;
     let ended = match ended {
         Ending::Ended(ended) => ended,
         Ending::SessionEnded => return Err(Problem::SessionEnded),
@@ -233,12 +234,12 @@ async fn change_password(
     passwords: web::Data<Passwords>,
 ) -> Result<HttpResponse, Problem> {
     let owner = customer.clone();
-    let account = match database.read_for(customer.id(), move |connection| queries::account(connection, &owner)).await?
-    {
-        Standing::Account(account) => account,
-        Standing::Missing => return Err(Problem::NotFound),
-        Standing::SessionEnded => return Err(Problem::SessionEnded),
-    };
+    let account =
+        match database.read(Some(customer.id()), move |connection| queries::account(connection, &owner)).await? {
+            Standing::Account(account) => account,
+            Standing::Missing => return Err(Problem::NotFound),
+            Standing::SessionEnded => return Err(Problem::SessionEnded),
+        };
     let known = account.networks.contain(client.network());
     let guess = throttle.guess(Action::PasswordChange, &customer.id().to_string(), client.network(), known)?;
     let mut errors = FieldErrors::default();
@@ -253,7 +254,7 @@ async fn change_password(
     let id = customer.id();
     let verified = account.hash.ok_or(Problem::NotFound)?;
     let changed = database
-        .write_for(id, move |connection| queries::change_password(connection, &customer, &verified, &fresh))
+        .write(Some(id), move |connection| queries::change_password(connection, &customer, &verified, &fresh))
         .await?;
     if !changed {
         return Err(Problem::SessionEnded);

@@ -85,17 +85,17 @@ impl<T: Send + 'static> Workers<T> {
         let threads = Mutex::new(Vec::with_capacity(count));
         let serve: Arc<Serve<T>> = Arc::new(serve);
         let workers = Self { name, queue: Some(queue), receiver, serve, threads, work_limit: limits.work };
-        for _ in 0..count {
-            let thread = workers.spawn()?;
+        for number in 0..count {
+            let thread = workers.spawn(number)?;
             workers.threads.lock().push(thread);
         }
         Ok(workers)
     }
 
-    fn spawn(&self) -> std::io::Result<Thread> {
+    fn spawn(&self, number: usize) -> std::io::Result<Thread> {
         let progress = Arc::new(Progress::new());
         let (serve, receiver, watched) = (Arc::clone(&self.serve), self.receiver.clone(), Arc::clone(&progress));
-        let builder = std::thread::Builder::new().name(self.name.to_owned());
+        let builder = std::thread::Builder::new().name(format!("{}-{number}", self.name));
         let handle = builder.spawn(move || serve(&receiver, &watched))?;
         Ok(Thread { progress, handle })
     }
@@ -128,7 +128,7 @@ impl<T: Send + 'static> Workers<T> {
                 return;
             }
             if threads.get(place).is_some_and(is_stuck) {
-                match self.spawn() {
+                match self.spawn(threads.len()) {
                     Ok(replacement) => {
                         log::error!("a thread for {} is stuck and was replaced", self.name);
                         if let Some(stuck) = threads.get(place) {

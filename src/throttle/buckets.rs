@@ -46,7 +46,7 @@ impl<K: Eq + Hash> Buckets<K> {
     }
 
     /// How long it takes until there is a token, without taking it.
-    pub(super) fn look(&self, key: &K, now: Instant) -> Result<(), Duration> {
+    pub(super) fn peek(&self, key: &K, now: Instant) -> Result<(), Duration> {
         self.after_taking(&self.table.lock(), key, now).map(|_| ())
     }
 

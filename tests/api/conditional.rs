@@ -126,4 +126,41 @@ on_both_databases! {
         let unchanged = app.ask(Method::HEAD, &john.path()).token(&john.token).header("If-None-Match", "\"1\"");
         unchanged.send().await.expect(304);
     }
+
+    async fn a_change_does_not_start_from_a_version_that_if_none_match_names(app: App) {
+        let john = app.john();
+        for method in [Method::PUT, Method::PATCH] {
+            for condition in ["*", "\"1\"", "W/\"1\"", "\"7\", \"1\""] {
+                let ask = app.ask(method.clone(), &john.path()).token(&john.token).header("If-None-Match", condition);
+                ask.json(&json!({"first_name": "Never"})).send().await.problem(412, "version_mismatch");
+            }
+            let ask = app.ask(method.clone(), &john.path()).token(&john.token).header("If-None-Match", "1");
+            ask.json(&json!({"first_name": "Never"})).send().await.problem(400, "malformed_header");
+        }
+        assert_eq!(app.etag(&john).await, "\"1\"");
+    }
+
+    async fn a_change_may_start_from_any_other_version_and_of_many_at_once_one_does(app: App) {
+        let john = app.john();
+        let changes = (0..20).map(|number| {
+            let ask = app.put(&john.path()).token(&john.token).header("If-None-Match", "\"2\"");
+            ask.json(&json!({"first_name": format!("Name {number}")})).send()
+        });
+        let replies = futures_util::future::join_all(changes).await;
+        assert_eq!(replies.iter().filter(|reply| reply.status() == 200).count(), 1);
+        assert_eq!(app.etag(&john).await, "\"2\"");
+    }
+
+    async fn both_conditions_must_hold_and_a_customer_who_is_gone_is_missing(app: App) {
+        let john = app.john();
+        let ask = |if_match: &'static str, if_none_match: &'static str| {
+            let ask = app.put(&john.path()).token(&john.token).header("If-Match", if_match);
+            ask.header("If-None-Match", if_none_match).json(&json!({"first_name": "Jon"})).send()
+        };
+        ask("\"1\"", "\"1\"").await.problem(412, "version_mismatch");
+        ask("\"2\"", "\"2\"").await.problem(412, "version_mismatch");
+        ask("\"1\"", "\"2\"").await.expect(200);
+        app.execute("DELETE FROM customers");
+        ask("*", "*").await.problem(404, "not_found");
+    }
 }

@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{App, Backend, Cluster, Database, Person, Proxy, freeze_process, run, run_on};
+use crate::harness::{App, Backend, Cluster, Database, Frozen, Person, Proxy, run, run_on};
 
 /// A statement's time-out of a second, so that the tests need not wait for ten.
 const IMPATIENT: [(&str, &str); 1] = [("CLIENTELE__DATABASE__STATEMENT_TIMEOUT_SECONDS", "1")];
@@ -56,7 +56,7 @@ async fn a_frozen_server_is_503_in_time_and_over_when_it_thaws() {
         let service = app.instance(&IMPATIENT);
         service.change(&john, &birthday(1)).await.expect(200);
         service.show(&john).await;
-        let frozen = app.freeze_server();
+        let frozen = Frozen::server(&cluster);
         is_unavailable_in_time(&service, &john).await;
         is_unavailable_in_time(&service, &john).await;
         drop(frozen);
@@ -75,7 +75,7 @@ async fn one_frozen_connection_costs_its_own_request_and_the_next_ones_are_serve
         service.change(&john, &birthday(1)).await.expect(200);
         let writer = "SELECT pid::bigint AS value FROM pg_stat_activity WHERE query = 'COMMIT'
             AND datname = current_database() AND pid <> pg_backend_pid() LIMIT 1";
-        let frozen = freeze_process(app.number(writer));
+        let frozen = Frozen::process(app.number(writer));
         let started = Instant::now();
         assert_eq!(service.change(&john, &birthday(2)).await.status(), 503);
         assert!(started.elapsed() < IN_TIME, "{:?}", started.elapsed());
@@ -151,16 +151,21 @@ async fn the_round_trips_of_a_change_are_few_and_those_of_many_changes_are_no_mo
         let proxy = Proxy::to(app.database_url());
         let crowd = app.crowd(65);
         let url = proxy.url();
-        let service =
-            app.instance(&[("DATABASE_URL", &url), ("CLIENTELE__DATABASE__QUEUE_TIMEOUT_SECONDS", "30")]);
-        let body = json!({"date_of_birth": "1990-01-15", "address": {"street_address": "1", "city": "Lima", "country": "Peru"}});
-        service.change(&crowd[0], &body).await.expect(200);
-        let body = json!({"date_of_birth": "1990-01-16", "address": {"street_address": "2", "city": "Lima", "country": "Peru"}});
-        let before = proxy.round_trips();
-        service.change(&crowd[0], &body).await.expect(200);
-        let one = proxy.round_trips() - before;
-        // BEGIN, the rows, the customers, the addresses, COMMIT; a ping where the connection rested.
-        assert!((1..=6).contains(&one), "{one} round trips");
+        let service = app.instance(&[("DATABASE_URL", &url), ("CLIENTELE__DATABASE__QUEUE_TIMEOUT_SECONDS", "30")]);
+        let body = |number: usize| {
+            let address = json!({"street_address": number.to_string(), "city": "Lima", "country": "Peru"});
+            json!({"date_of_birth": "1990-01-15", "address": address})
+        };
+        let mut one = u64::MAX;
+        // The first prepares the statements, and what a new service does by itself counts too.
+        for number in 0..5 {
+            let before = proxy.round_trips();
+            service.change(&crowd[0], &body(number)).await.expect(200);
+            one = one.min(proxy.round_trips() - before);
+        }
+        // BEGIN, the rows, what is written, COMMIT.
+        assert!((1..=4).contains(&one), "{one} round trips");
+        let body = body(9);
         proxy.delay(Duration::from_millis(100));
         let before = proxy.round_trips();
         for reply in join_all(crowd[1..].iter().map(|person| service.change(person, &body))).await {
@@ -168,7 +173,7 @@ async fn the_round_trips_of_a_change_are_few_and_those_of_many_changes_are_no_mo
         }
         // The first changes that come make a batch of their own, those that come meanwhile the next.
         let many = proxy.round_trips() - before;
-        assert!(many <= 3 * one + 3, "{many} round trips for 64 changes, {one} for one");
+        assert!(many <= 4 * one, "{many} round trips for 64 changes, {one} for one");
     })
     .await;
 }

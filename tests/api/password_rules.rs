@@ -18,6 +18,8 @@ on_both_databases! {
         for password in [
             "password1", "12345678", "1234567890", "qwertyuiop", "asdfghjkl", "qwerty123", "aaaaaaaa", "abcdefgh",
             "letmein1", "P@ssw0rd", "19901990", "iloveyou", "zxcvbnm,",
+            // Common, though the estimator does not know them.
+            "diosesfiel", "megaparol12345", "111222tianya", "Megaparol12345", "DIOSESFIEL",
             // The own email, its parts, the own names.
             "rosa.delgado@example.com", "ROSA.DELGADO@EXAMPLE.COM", "rosa.delgado", "rosadelgado",
             "delgado1990",

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{Done, Update};
+use super::Done;
 use crate::customers::change::{AddressChange, Change};
-use crate::customers::model::Versioned;
+use crate::customers::etag::Conditions;
+use crate::customers::model::{CustomerId, Versioned};
 use crate::customers::slug;
 use crate::customers::stored::{AddressRow, CustomerRow, Stored};
 use crate::denied::Denied;
@@ -13,8 +14,8 @@ use crate::denied::Denied;
 /// What is not known counts as free. The unique indexes have the last word.
 #[derive(Default)]
 pub(in crate::customers) struct Holders {
-    pub(in crate::customers) emails: HashMap<String, i64>,
-    pub(in crate::customers) slugs: HashMap<String, i64>,
+    pub(in crate::customers) emails: HashMap<String, CustomerId>,
+    pub(in crate::customers) slugs: HashMap<String, CustomerId>,
     /// Slugs with a random suffix that were looked up, for whom the plain one is not free. Of a name with 100,000 holders
     /// one suffix in 300 is taken, which would be one full batch of renames in three.
     pub(in crate::customers) drawn: Vec<String>,
@@ -51,7 +52,7 @@ impl Profile {
 #[derive(Default)]
 pub(super) struct Profiles {
     holders: Holders,
-    by_id: HashMap<i64, Profile>,
+    by_id: HashMap<CustomerId, Profile>,
     wishes: Wishes,
 }
 
@@ -68,20 +69,25 @@ impl Profiles {
 
     /// The customers that are to be written.
     pub(super) fn changed(&self) -> Vec<(i64, &Profile)> {
-        self.by_id.iter().map(|(id, profile)| (*id, profile)).collect()
+        self.by_id.iter().map(|(id, profile)| (id.get(), profile)).collect()
     }
 
     /// Merges a change with its customer, who is as `stored` unless an earlier change of this batch said otherwise. A
     /// change that is denied leaves the customer as it was.
-    pub(super) fn merge(&mut self, update: &Update, stored: &Stored) -> Result<Done, Denied> {
-        let id = update.customer.id().get();
+    pub(super) fn merge(
+        &mut self,
+        id: CustomerId,
+        change: &Change,
+        conditions: &Conditions,
+        stored: &Stored,
+    ) -> Result<Done, Denied> {
         let current = self.by_id.get(&id).map_or(stored, |profile| &profile.now);
         let mut next = Stored {
             version: current.version,
-            customer: merged_customer(&current.customer, &update.change),
-            address: merged_address(current.address.as_ref(), &update.change.address)?,
+            customer: merged_customer(&current.customer, change),
+            address: merged_address(current.address.as_ref(), &change.address)?,
         };
-        if update.expected.as_ref().is_some_and(|versions| !versions.contains(&current.version)) {
+        if !conditions.allow(current.version) {
             return Err(Denied::VersionMismatch);
         }
         let email_changed = next.customer.email != current.customer.email;
@@ -96,12 +102,12 @@ impl Profiles {
         }
         if next != *current {
             next.version += 1;
-            self.take(id, &next, stored);
+            self.keep(id, &next, stored);
         }
         Ok(Done { versioned: Box::new(Versioned::from(next)), email_changed })
     }
 
-    fn take(&mut self, id: i64, next: &Stored, stored: &Stored) {
+    fn keep(&mut self, id: CustomerId, next: &Stored, stored: &Stored) {
         self.holders.emails.insert(next.customer.email_canonical.clone(), id);
         self.holders.slugs.insert(next.customer.slug.clone(), id);
         let profile = self.by_id.entry(id);
@@ -109,7 +115,7 @@ impl Profiles {
     }
 }
 
-fn is_held(holders: &HashMap<String, i64>, name: &str, by_other_than: i64) -> bool {
+fn is_held(holders: &HashMap<String, CustomerId>, name: &str, by_other_than: CustomerId) -> bool {
     holders.get(name).is_some_and(|holder| *holder != by_other_than)
 }
 
@@ -143,7 +149,7 @@ fn merged_address(current: Option<&AddressRow>, change: &AddressChange) -> Resul
 }
 
 /// The plain slug where nobody else holds it, else one with a random suffix.
-fn free_slug(row: &CustomerRow, id: i64, holders: &mut Holders, wishes: &mut Vec<String>) -> String {
+fn free_slug(row: &CustomerRow, id: CustomerId, holders: &mut Holders, wishes: &mut Vec<String>) -> String {
     let form = row.slug_form();
     let is_free = |slug: &str| !is_held(&holders.slugs, slug, id);
     let suffixed = || slug::suffixed(&form, &slug::random_suffix());
@@ -153,4 +159,117 @@ fn free_slug(row: &CustomerRow, id: i64, holders: &mut Holders, wishes: &mut Vec
     }
     let drawn = holders.drawn.iter().position(|drawn| slug::is_of_form(drawn, &form) && is_free(drawn));
     drawn.map_or_else(suffixed, |place| holders.drawn.swap_remove(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::customers::change::{AddressMembers, Name};
+    use crate::customers::email::Email;
+
+    fn id(number: i64) -> CustomerId {
+        CustomerId::new(number).expect("an id")
+    }
+
+    fn stored(number: i64) -> Stored {
+        let email = Email::parse(&format!("customer{number}@example.com")).expect("an email");
+        let mut customer = CustomerRow {
+            email: String::new(),
+            email_canonical: String::new(),
+            first_name: String::new(),
+            first_name_slug: String::new(),
+            last_name: String::new(),
+            last_name_slug: String::new(),
+            slug: format!("customer-{number}"),
+            date_of_birth: None,
+        };
+        customer.set_email(&email);
+        customer.set_first_name(&Name::from("Customer".to_owned()));
+        customer.set_last_name(&Name::from(number.to_string()));
+        Stored { version: 1, customer, address: None }
+    }
+
+    fn renamed(first_name: &str) -> Change {
+        Change { first_name: Some(Name::from(first_name.to_owned())), ..Change::default() }
+    }
+
+    fn with_email(email: &str) -> Change {
+        Change { email: Some(Email::parse(email).expect("an email")), ..Change::default() }
+    }
+
+    fn merge(profiles: &mut Profiles, number: i64, change: &Change) -> Result<Done, Denied> {
+        profiles.merge(id(number), change, &Conditions::default(), &stored(number))
+    }
+
+    #[test]
+    fn changes_of_one_customer_are_merged_one_after_the_other_each_with_its_own_version() {
+        let mut profiles = Profiles::default();
+        let last = Change { last_name: Some(Name::from("Lovelace".to_owned())), ..Change::default() };
+        let versions = [renamed("Ada"), last, renamed("Ada"), renamed("Augusta")].map(|change| {
+            let done = merge(&mut profiles, 1, &change).expect("a merge");
+            (done.versioned.version, done.versioned.customer.slug)
+        });
+        let expected = [(2, "ada-1"), (3, "ada-lovelace"), (3, "ada-lovelace"), (4, "augusta-lovelace")];
+        assert_eq!(versions, expected.map(|(version, slug)| (version, slug.to_owned())));
+        assert_eq!(profiles.changed().len(), 1);
+    }
+
+    #[test]
+    fn what_changes_nothing_is_not_written() {
+        let mut profiles = Profiles::default();
+        for change in [Change::default(), renamed("Customer"), with_email("customer1@example.com")] {
+            assert_eq!(merge(&mut profiles, 1, &change).expect("a merge").versioned.version, 1);
+        }
+        assert!(profiles.changed().is_empty() && profiles.take_wishes().is_none());
+    }
+
+    #[test]
+    fn of_two_who_want_one_email_the_first_gets_it_and_the_second_stays_as_it_was() {
+        let mut profiles = Profiles::default();
+        assert!(merge(&mut profiles, 1, &with_email("NEW@example.com")).is_ok());
+        let change = Change { first_name: Some(Name::from("Ada".to_owned())), ..with_email("new@example.com") };
+        assert_eq!(merge(&mut profiles, 2, &change).err(), Some(Denied::EmailTaken));
+        assert_eq!(profiles.changed().len(), 1);
+        assert!(merge(&mut profiles, 1, &with_email("new@example.com")).is_ok());
+    }
+
+    #[test]
+    fn a_slug_that_another_customer_holds_gets_a_suffix() {
+        let slugs = HashMap::from([("ada-1".to_owned(), id(7))]);
+        let drawn = vec!["ada-1-22222".to_owned()];
+        let mut profiles = Profiles::with_holders(Holders { slugs, drawn, ..Holders::default() });
+        let slug = |done: Done| done.versioned.customer.slug;
+        assert_eq!(merge(&mut profiles, 1, &renamed("Ada")).map(slug), Ok("ada-1-22222".to_owned()));
+        let mut own = Profiles::with_holders(Holders {
+            slugs: HashMap::from([("ada-1".to_owned(), id(1))]),
+            ..Holders::default()
+        });
+        assert_eq!(merge(&mut own, 1, &renamed("Ada")).map(slug), Ok("ada-1".to_owned()));
+    }
+
+    #[test]
+    fn an_address_is_created_merged_and_removed_and_never_half_there() {
+        let mut profiles = Profiles::default();
+        let city = AddressMembers { city: Some("Lima".to_owned()), ..AddressMembers::default() };
+        let change = |address| Change { address, ..Change::default() };
+        let incomplete = merge(&mut profiles, 1, &change(AddressChange::Set(city.clone())));
+        assert_eq!(incomplete.err(), Some(Denied::AddressIncomplete(vec!["street_address", "country"])));
+        let whole = AddressMembers {
+            street_address: Some("1 Oak Avenue".to_owned()),
+            state: Some(Some("Callao".to_owned())),
+            city: Some("Quito".to_owned()),
+            country: Some("Peru".to_owned()),
+            postal_code: None,
+        };
+        for address in [whole, city] {
+            assert!(merge(&mut profiles, 1, &change(AddressChange::Set(address))).is_ok());
+        }
+        let done = merge(&mut profiles, 1, &Change::default()).expect("a merge");
+        let address = done.versioned.customer.address.expect("an address");
+        assert_eq!((address.city.as_str(), address.state.as_deref()), ("Lima", Some("Callao")));
+        let removed = merge(&mut profiles, 1, &change(AddressChange::Remove)).expect("a merge");
+        assert!(removed.versioned.customer.address.is_none());
+        // It had none to begin with.
+        assert!(profiles.changed().iter().all(|(_, profile)| !profile.address_differs()));
+    }
 }

@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use self::merge::Profiles;
 pub(super) use self::merge::{Holders, Wishes};
 use super::change::Change;
+use super::etag::Conditions;
 use super::model::Versioned;
 use super::queries;
 use super::read::{self, Locked};
@@ -24,8 +25,8 @@ pub struct Update {
     pub customer: OwnedCustomer,
     /// What.
     pub change: Change,
-    /// The versions that `If-Match` allows; `None` allows any.
-    pub expected: Option<Vec<i64>>,
+    /// From which versions.
+    pub conditions: Conditions,
 }
 
 /// A change that was applied or, where nothing differed, found so already.
@@ -74,7 +75,10 @@ fn merged(updates: &[Update], rows: &[Locked], holders: Holders) -> (Profiles, V
     let mut busy = HashSet::new();
     let outcome = |(update, row): (&Update, &Locked)| match row {
         _ if busy.contains(&update.customer.id()) => Err(DbError::Busy),
-        Locked::Row(stored) => Ok(profiles.merge(update, stored)),
+        Locked::Row(stored) => {
+            let id = update.customer.id();
+            Ok(profiles.merge(id, &update.change, &update.conditions, stored))
+        }
         Locked::Denied(denied) => Ok(Err(denied.clone())),
         Locked::Busy => {
             busy.insert(update.customer.id());

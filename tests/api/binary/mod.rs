@@ -2,6 +2,7 @@
 
 mod commands;
 mod configuration;
+mod hanging;
 mod load_scripts;
 mod log;
 mod migrate;

@@ -1,13 +1,14 @@
-//! SIGTERM finishes what is in flight; SIGKILL loses nothing that was acknowledged.
+//! SIGTERM and SIGINT finish what is in flight, in time; SIGKILL loses nothing that was acknowledged.
 
-use std::io::Write;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use serde_json::json;
 
-use crate::harness::{App, Binary, Person, begin, on_both_databases, raw, read_reply};
+use crate::harness::{App, Binary, Person, begin, next_reply, on_both_databases, raw, read_reply};
 
 /// Writers at once, each with a customer of its own.
 const WRITERS: i64 = 16;
@@ -29,56 +30,147 @@ async fn write_until_death(app: &App, person: &Person, acknowledged: &AtomicU64)
     0
 }
 
+/// The signals that stop a service.
+pub(super) const STOPS: [&str; 2] = ["TERM", "INT"];
+/// Much longer than an end takes that does not wait for anything.
+pub(super) const SOON: Duration = Duration::from_secs(20);
+
+/// Begins a change, of which only the body is missing, and whose handler waits for that.
+fn begin_change(address: SocketAddr, person: &Person, body: &str) -> TcpStream {
+    let head = format!(
+        "PUT {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        person.path(),
+        person.token,
+        body.len()
+    );
+    let mut in_flight = begin(address, head.as_bytes());
+    let mut asked = [0; 25];
+    in_flight.read_exact(&mut asked).expect("100 Continue");
+    assert!(asked.starts_with(b"HTTP/1.1 100 Continue"));
+    in_flight
+}
+
+/// Stopping has begun when nobody new is let in.
+async fn until_it_stops(address: SocketAddr) {
+    while TcpStream::connect(address).is_ok() {
+        actix_rt::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 on_both_databases! {
-    async fn sigterm_finishes_what_is_in_flight_and_exits_0(app: App) {
+    async fn a_stop_finishes_what_is_in_flight_and_exits_0(app: App) {
+        let john = app.john();
+        for signal in STOPS {
+            let serving = Binary::on(app.database_url()).serve();
+            let body = format!(r#"{{"first_name":"Finished by {signal}"}}"#);
+            let mut in_flight = begin_change(serving.address, &john, &body);
+            serving.signal(signal);
+            until_it_stops(serving.address).await;
+            in_flight.write_all(body.as_bytes()).expect("the body");
+            let reply = read_reply(in_flight).await.expect(200);
+            assert_eq!(reply.json()["first_name"], format!("Finished by {signal}"));
+            let (code, log) = serving.wait();
+            assert_eq!(code, Some(0), "{log}");
+            assert_eq!(app.show(&john).await["first_name"], format!("Finished by {signal}"));
+        }
+    }
+
+    async fn a_stop_of_an_idle_service_is_exit_code_0(app: App) {
+        for signal in STOPS {
+            let serving = Binary::on(app.database_url()).serve();
+            let request = b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            raw(serving.address, request).await.expect(200);
+            serving.signal(signal);
+            let (code, log) = serving.wait();
+            assert_eq!(code, Some(0), "{log}");
+        }
+    }
+
+    async fn a_stop_does_not_wait_for_idle_connections(app: App) {
+        for signal in STOPS {
+            let binary = Binary::on(app.database_url()).with("CLIENTELE__SERVER__KEEP_ALIVE_SECONDS", "3600");
+            let serving = binary.with("CLIENTELE__SERVER__SHUTDOWN_TIMEOUT_SECONDS", "3600").serve();
+            let (reply, idle) =
+                next_reply(begin(serving.address, b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+            reply.expect(200);
+            let silent = begin(serving.address, b"");
+            let half = begin(serving.address, b"GET /health/live HTTP/1.1\r\nHost");
+            serving.signal(signal);
+            let (code, log) = serving.wait();
+            assert_eq!(code, Some(0), "{log}");
+            drop((idle, silent, half));
+        }
+    }
+
+    async fn whoever_is_not_finished_in_time_is_told_503(app: App) {
+        let john = app.john();
+        let binary = Binary::on(app.database_url()).with("CLIENTELE__SERVER__SHUTDOWN_TIMEOUT_SECONDS", "2");
+        let serving = binary.serve();
+        let in_flight = begin_change(serving.address, &john, "{}");
+        serving.signal("TERM");
+        let started = Instant::now();
+        read_reply(in_flight).await.problem(503, "overloaded");
+        let (code, log) = serving.wait();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(started.elapsed() < SOON);
+    }
+
+    async fn a_second_signal_ends_the_service_at_once(app: App) {
+        let john = app.john();
+        for (first, second) in [("TERM", "TERM"), ("INT", "INT"), ("TERM", "INT")] {
+            let binary = Binary::on(app.database_url()).with("CLIENTELE__SERVER__SHUTDOWN_TIMEOUT_SECONDS", "3600");
+            let serving = binary.serve();
+            let in_flight = begin_change(serving.address, &john, "{}");
+            serving.signal(first);
+            until_it_stops(serving.address).await;
+            let started = Instant::now();
+            serving.signal(second);
+            let (code, log) = serving.wait();
+            assert_eq!(code, Some(1), "{log}");
+            assert!(started.elapsed() < SOON);
+            drop(in_flight);
+        }
+    }
+
+    async fn sighup_is_ignored(app: App) {
         let john = app.john();
         let serving = Binary::on(app.database_url()).serve();
-        let body = r#"{"first_name":"Finished"}"#;
-        let head = format!(
-            "PUT /api/v1/customers/123/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",
-            john.token,
-            body.len()
-        );
-        let mut in_flight = begin(serving.address, head.as_bytes());
-        // Its handler runs once it asks for the body.
-        let mut asked = [0; 25];
-        std::io::Read::read_exact(&mut in_flight, &mut asked).expect("100 Continue");
-        assert!(asked.starts_with(b"HTTP/1.1 100 Continue"));
-        serving.signal("TERM");
-        // Stopping has begun when nobody new is let in.
-        while TcpStream::connect(serving.address).is_ok() {
-            actix_rt::time::sleep(std::time::Duration::from_millis(10)).await;
+        let mut in_flight = begin_change(serving.address, &john, r#"{"first_name":"Still"}"#);
+        serving.signal("HUP");
+        serving.signal("HUP");
+        in_flight.write_all(br#"{"first_name":"Still"}"#).expect("the body");
+        assert_eq!(next_reply(in_flight).await.0.expect(200).json()["first_name"], "Still");
+        let patience = Instant::now();
+        while !serving.log().contains("SIGHUP") {
+            assert!(patience.elapsed() < SOON, "nothing is said of the signal");
+            actix_rt::time::sleep(Duration::from_millis(10)).await;
         }
-        in_flight.write_all(body.as_bytes()).expect("the body");
-        let reply = read_reply(in_flight).await.expect(200);
-        assert_eq!(reply.json()["first_name"], "Finished");
-        let (code, log) = serving.wait();
-        assert_eq!(code, Some(0), "{log}");
-        assert_eq!(app.show(&john).await["first_name"], "Finished");
-    }
-
-    async fn sigterm_stops_an_idle_service_with_exit_code_0(app: App) {
-        let serving = Binary::on(app.database_url()).serve();
-        let request = b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-        raw(serving.address, request).await.expect(200);
         serving.signal("TERM");
         let (code, log) = serving.wait();
         assert_eq!(code, Some(0), "{log}");
     }
 
-    async fn sigterm_does_not_wait_for_idle_connections(app: App) {
-        let binary = Binary::on(app.database_url()).with("CLIENTELE__SERVER__KEEP_ALIVE_SECONDS", "3600");
-        let serving = binary.with("CLIENTELE__SERVER__SHUTDOWN_TIMEOUT_SECONDS", "3600").serve();
-        let mut idle = begin(serving.address, b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
-        let mut first_line = [0; 15];
-        std::io::Read::read_exact(&mut idle, &mut first_line).expect("a reply");
-        assert_eq!(&first_line, b"HTTP/1.1 200 OK");
-        let silent = begin(serving.address, b"");
-        serving.signal("TERM");
-        let (code, log) = serving.wait();
-        assert_eq!(code, Some(0), "{log}");
-        drop((idle, silent));
+    async fn a_stop_under_write_load_answers_every_change_that_it_applies(app: App) {
+        let crowd = app.crowd(WRITERS);
+        for signal in STOPS {
+            let serving = Binary::on(app.database_url()).serve();
+            let stopped = app.at(serving.address);
+            let acknowledged = AtomicU64::new(0);
+            let stop = async {
+                while acknowledged.load(Ordering::SeqCst) < ENOUGH {
+                    actix_rt::time::sleep(Duration::from_millis(5)).await;
+                }
+                serving.signal(signal);
+            };
+            let writes = join_all(crowd.iter().map(|person| write_until_death(&stopped, person, &acknowledged)));
+            let (last, ()) = join(writes, stop).await;
+            let (code, log) = serving.wait();
+            assert_eq!(code, Some(0), "{log}");
+            for (person, acknowledged) in crowd.iter().zip(last) {
+                assert_eq!(app.show(person).await["last_name"], acknowledged.to_string());
+            }
+        }
     }
 
     async fn sigkill_under_write_load_loses_nothing_that_was_acknowledged(app: App) {
@@ -88,12 +180,12 @@ on_both_databases! {
         let acknowledged = AtomicU64::new(0);
         let kill = async {
             while acknowledged.load(Ordering::SeqCst) < ENOUGH {
-                actix_rt::time::sleep(std::time::Duration::from_millis(5)).await;
+                actix_rt::time::sleep(Duration::from_millis(5)).await;
             }
             serving.signal("KILL");
         };
         let writes = join_all(crowd.iter().map(|person| write_until_death(&doomed, person, &acknowledged)));
-        let (last, ()) = futures_util::future::join(writes, kill).await;
+        let (last, ()) = join(writes, kill).await;
         assert_eq!(serving.wait().0, None);
 
         let risen = Binary::on(app.database_url()).serve();

@@ -21,7 +21,6 @@ use serde_json::Value;
 
 use super::database::{Backend, Database, connect};
 use super::http::{Ask, Reply, TIMEOUT};
-use super::process::stay_mortal;
 use super::tokens::SECRET;
 
 /// A running instance of the service and the way to it. Cheap to clone.
@@ -78,17 +77,16 @@ impl App {
     }
 
     fn launch(shared: Rc<Shared>, overrides: &[(&str, &str)]) -> Self {
-        stay_mortal();
         let variables = variables(&shared.database.url, overrides);
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
         let settings = Settings::load(None, variables).expect("good settings");
         if std::env::var_os("RUST_LOG").is_some() {
             logging::install(&settings.log);
         }
-        let running = clientele::server::start(&settings).expect("the service starts");
+        let mut running = clientele::server::start(&settings).expect("the service starts");
         let address = running.address;
         let handle = running.handle();
-        shared.running.borrow_mut().push((handle, actix_rt::spawn(running.serve())));
+        shared.running.borrow_mut().push((handle, actix_rt::spawn(async move { running.serve().await })));
         let connector = awc::Connector::new().limit(0).timeout(TIMEOUT);
         let client = awc::Client::builder().connector(connector).timeout(TIMEOUT).disable_redirects().finish();
         Self { shared, settings: Rc::new(settings), client, address }

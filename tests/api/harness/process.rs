@@ -5,14 +5,11 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::pin::pin;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use actix_rt::signal::unix::{SignalKind, signal};
-use futures_util::future::select;
 use tempfile::TempDir;
 
 use super::app::variables;
@@ -146,21 +143,6 @@ impl Finished {
             assert!(told[0].contains(word), "{word}: {self:?}");
         }
     }
-}
-
-/// Ends this process on SIGINT and SIGTERM, which the services in it would otherwise keep for themselves.
-pub(crate) fn stay_mortal() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        std::thread::spawn(|| {
-            actix_rt::System::new().block_on(async {
-                let mut interrupt = signal(SignalKind::interrupt()).expect("a handler of SIGINT");
-                let mut terminate = signal(SignalKind::terminate()).expect("a handler of SIGTERM");
-                select(pin!(interrupt.recv()), pin!(terminate.recv())).await;
-                std::process::exit(1);
-            });
-        });
-    });
 }
 
 /// A service in a process of its own; killed when dropped.
