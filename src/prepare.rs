@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::db::{DbConnection, DbError, Target, migrate, pending_migrations, unknown_migrations};
+use crate::db::{DbError, MigrationState, migrate, statuses};
 use crate::sessions::keys::Keys;
 use crate::sessions::secret;
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{Settings, SettingsError, Target};
 
 /// A migration may take longer than a request's statement.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -78,24 +78,18 @@ fn prepare_database(settings: &Settings, target: &Target, missing: Missing) -> R
     let mut connection = target
         .connect(settings.database.connect_timeout(), MIGRATION_TIMEOUT)
         .map_err(|error| StartError::Failed(format!("{system}: {}", error.to_string().trim().replace('\n', " "))))?;
-    if !settings.database.migrate_at_start {
-        warn_of_pending(&mut connection).map_err(failed)?;
-    } else if missing == Missing::Make {
+    if settings.database.migrate_at_start && missing == Missing::Make {
         for name in migrate(&mut connection).map_err(failed)? {
             log::info!("applied migration {name}");
         }
     }
-    if let Some(newest) = unknown_migrations(&mut connection).map_err(failed)?.last() {
-        log::warn!(
-            "the database has migration {newest}, which this version does not know: it is newer than this version"
-        );
+    let statuses = statuses(&mut connection).map_err(failed)?;
+    let first = |state| statuses.iter().find(|status| status.state == state).map(|status| &status.name);
+    if let Some(pending) = first(MigrationState::Pending).filter(|_| !settings.database.migrate_at_start) {
+        log::warn!("migration {pending} is pending: run `clientele migrate run`; not ready until then");
     }
-    Ok(())
-}
-
-fn warn_of_pending(connection: &mut DbConnection) -> Result<(), DbError> {
-    if let Some(first) = pending_migrations(connection)?.first() {
-        log::warn!("migration {first} is pending: run `clientele migrate run`; not ready until then");
+    if let Some(unknown) = first(MigrationState::Unknown) {
+        log::warn!("the database has migration {unknown}, which this version does not know: the database is newer");
     }
     Ok(())
 }

@@ -10,10 +10,10 @@ use tempfile::NamedTempFile;
 /// is until then; what is dropped unfinished leaves nothing behind.
 pub(crate) struct PrivateFile {
     place: PathBuf,
-    target: Target,
+    output: Output,
 }
 
-enum Target {
+enum Output {
     Beside(BufWriter<NamedTempFile>),
     /// A pipe or a device, such as `/dev/stdout`, that nothing can take the place of.
     Itself(BufWriter<File>),
@@ -28,14 +28,14 @@ impl PrivateFile {
         let begin = || {
             if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
                 let device = OpenOptions::new().write(true).open(path)?;
-                return Ok((path.to_owned(), Target::Itself(BufWriter::new(device))));
+                return Ok((path.to_owned(), Output::Itself(BufWriter::new(device))));
             }
             // A link stays a link.
             let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
             let file = draft(&place)?;
-            Ok((place, Target::Beside(BufWriter::new(file))))
+            Ok((place, Output::Beside(BufWriter::new(file))))
         };
-        begin().map(|(place, target)| Self { place, target }).map_err(|error| at(path, &error))
+        begin().map(|(place, output)| Self { place, output }).map_err(|error| at(path, &error))
     }
 
     /// Writes what is left and puts the file in its place.
@@ -43,10 +43,10 @@ impl PrivateFile {
     /// # Errors
     /// The operating system's.
     pub(crate) fn finish(self) -> Result<()> {
-        let Self { place, target } = self;
-        let finish = || match target {
-            Target::Itself(mut device) => device.flush(),
-            Target::Beside(file) => {
+        let Self { place, output } = self;
+        let finish = || match output {
+            Output::Itself(mut device) => device.flush(),
+            Output::Beside(file) => {
                 let file = file.into_inner().map_err(|error| error.into_error())?;
                 file.as_file().sync_all()?;
                 file.persist(&place).map(drop).map_err(|error| error.error)
@@ -58,17 +58,17 @@ impl PrivateFile {
 
 impl Write for PrivateFile {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        let written = match &mut self.target {
-            Target::Beside(file) => file.write(bytes),
-            Target::Itself(device) => device.write(bytes),
+        let written = match &mut self.output {
+            Output::Beside(file) => file.write(bytes),
+            Output::Itself(device) => device.write(bytes),
         };
         written.map_err(|error| at(&self.place, &error))
     }
 
     fn flush(&mut self) -> Result<()> {
-        match &mut self.target {
-            Target::Beside(file) => file.flush(),
-            Target::Itself(device) => device.flush(),
+        match &mut self.output {
+            Output::Beside(file) => file.flush(),
+            Output::Itself(device) => device.flush(),
         }
     }
 }
@@ -137,14 +137,14 @@ mod tests {
     #[test]
     fn a_link_stays_a_link_and_a_device_a_device() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (link, target) = (folder.path().join("link"), folder.path().join("target"));
-        fs::write(&target, "old").expect("a file");
-        std::os::unix::fs::symlink(&target, &link).expect("a link");
+        let (link, output) = (folder.path().join("link"), folder.path().join("output"));
+        fs::write(&output, "old").expect("a file");
+        std::os::unix::fs::symlink(&output, &link).expect("a link");
         let mut file = PrivateFile::replacing(&link).expect("a draft");
         file.write_all(b"new").expect("room");
         file.finish().expect("its place");
         assert!(fs::symlink_metadata(&link).expect("the link").is_symlink());
-        assert_eq!((fs::read_to_string(&target).expect("the file").as_str(), mode(&target)), ("new", 0o600));
+        assert_eq!((fs::read_to_string(&output).expect("the file").as_str(), mode(&output)), ("new", 0o600));
         PrivateFile::replacing(Path::new("/dev/null")).and_then(PrivateFile::finish).expect("a device");
         assert!(!fs::metadata("/dev/null").expect("the device").is_file());
     }

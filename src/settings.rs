@@ -1,12 +1,13 @@
 //! Typed settings: `config/default.toml`, overlaid by a file, overlaid by variables; validated once.
 //!
-//! The compiled-in defaults double as the list of known keys and of their types, so a key cannot exist
-//! without a documented default, and an unknown one is an error that names its nearest neighbour. No error repeats a
-//! value: it may be a secret in the wrong place.
+//! The compiled-in defaults double as the list of known keys and of their types, so a key cannot exist without a documented
+//! default, and an unknown one is an error that names a near one, or all of its section. No error repeats a value: it may be
+//! a secret in the wrong place.
 
 mod database_url;
 mod layers;
 mod limits;
+mod postgres_url;
 mod secret;
 
 use std::ffi::OsString;
@@ -18,9 +19,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-pub use self::database_url::{DatabaseUrl, PostgresUrl};
+pub use self::database_url::{DatabaseUrl, Target};
+pub use self::postgres_url::PostgresUrl;
 pub use self::secret::{Secret, trimmed};
-use crate::db::Target;
 
 /// The documented defaults, as shipped.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");

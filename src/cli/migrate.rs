@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{Failure, connect_unmigrated, open, print};
-use crate::db::{DbConnection, migrate, revert_last, statuses, unknown_migrations};
+use crate::db::{DbConnection, MigrationState, MigrationStatus, migrate, revert_last, statuses};
 use crate::server::StartError;
 use crate::settings::Settings;
 
@@ -35,15 +35,18 @@ impl Migrate {
 
 fn status(connection: &mut DbConnection) -> Result<(), Failure> {
     let statuses = statuses(connection)?;
-    for status in &statuses {
-        let mark = if status.applied { "applied" } else { "pending" };
-        print(format_args!("{mark} {}", status.name))?;
+    for MigrationStatus { name, state } in &statuses {
+        let mark = match state {
+            MigrationState::Applied => "applied",
+            MigrationState::Pending => "pending",
+            MigrationState::Unknown => "unknown",
+        };
+        print(format_args!("{mark} {name}"))?;
     }
-    let unknown = unknown_migrations(connection)?;
-    unknown.iter().try_for_each(|version| print(format_args!("unknown {version}")))?;
-    match statuses.iter().filter(|status| !status.applied).count() {
-        0 if unknown.is_empty() => Ok(()),
-        0 => Err(Failure::Failed("the database is newer than this version of clientele".into())),
-        pending => Err(Failure::Failed(format!("{pending} pending"))),
+    let count = |state| statuses.iter().filter(|status| status.state == state).count();
+    match (count(MigrationState::Pending), count(MigrationState::Unknown)) {
+        (0, 0) => Ok(()),
+        (0, _) => Err(Failure::Failed("the database is newer than this version of clientele".into())),
+        (pending, _) => Err(Failure::Failed(format!("{pending} pending"))),
     }
 }

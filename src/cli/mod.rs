@@ -18,10 +18,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::db::{DbConnection, DbError, Target};
+use crate::db::{DbConnection, DbError};
 use crate::operations::logging;
 use crate::server::StartError;
-use crate::settings::Settings;
+use crate::settings::{Settings, Target};
 
 /// How long one statement of an operator's command may take, in seconds.
 const STATEMENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3600);

@@ -26,7 +26,7 @@ impl Email {
     /// # Errors
     /// `too_short`, `too_long` or `format`.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let seen: String = text.chars().filter(|c| is_joiner(*c) || !text::is_default_ignorable(*c)).collect();
+        let seen: String = text.chars().filter(|c| is_joiner(*c) || !text::is_unseen(*c)).collect();
         let mut typed = text::normalise(&seen, 1..=1_000_000)?;
         let malformed = || Refusal::new(FieldCode::Format, "This is not an email address.");
         let (local, typed_domain) = typed.rsplit_once('@').ok_or_else(malformed)?;

@@ -60,14 +60,14 @@ fn is_refused(c: char) -> bool {
     (c.is_control() && !c.is_whitespace()) || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Characters that are not shown, such as a zero-width space or a joiner (Unicode's property of this name).
-pub(crate) fn is_default_ignorable(c: char) -> bool {
-    const { CodePointSetData::new::<DefaultIgnorableCodePoint>() }.contains(c)
+/// Whether a character that is allowed is not shown, such as a zero-width space or a joiner.
+pub(crate) fn is_unseen(c: char) -> bool {
+    const { CodePointSetData::new::<DefaultIgnorableCodePoint>() }.contains(c) && !is_refused(c)
 }
 
-/// The blank Braille pattern and the null note head have an advance width and no ink.
+/// The blank Braille pattern and the null note head take room and have no ink.
 fn is_visible(c: char) -> bool {
-    !c.is_whitespace() && !is_default_ignorable(c) && !matches!(c, '\u{2800}' | '\u{1D159}')
+    !c.is_whitespace() && !is_unseen(c) && !matches!(c, '\u{2800}' | '\u{1D159}')
 }
 
 #[cfg(test)]

@@ -39,8 +39,8 @@ impl Body for ImportLine {
         for (name, value) in members.iter() {
             match name {
                 "id" => id = errors.keep("#/id", read_id(&value)),
+                "slug" | "password_hash" | "created_at" | "updated_at" | "last_purchase_date" if is_absent(&value) => {}
                 "slug" => slug = value.text().ok().map(ToOwned::to_owned),
-                "password_hash" | "created_at" | "updated_at" | "last_purchase_date" if is_absent(&value) => {}
                 "password_hash" => password_hash = errors.keep("#/password_hash", read_hash(&value)),
                 "created_at" => {
                     created_at = value.text().ok().and_then(past_moment);

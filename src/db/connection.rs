@@ -1,13 +1,13 @@
-//! A connection to either database, and the URL that decides which.
+//! A connection to either database.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, ConnectionResult, MultiConnection, PgConnection, QueryResult, SqliteConnection};
 
 use super::error::is_busy;
-use crate::settings::PostgresUrl;
+use crate::settings::{PostgresUrl, Target};
 
 /// A connection to the database that the URL's scheme chose.
 #[derive(MultiConnection)]
@@ -18,50 +18,7 @@ pub enum DbConnection {
     Postgres(PgConnection),
 }
 
-/// Which database, and where.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Target {
-    /// A file.
-    Sqlite(PathBuf),
-    /// A server, or several, as libpq reaches them.
-    Postgres(PostgresUrl),
-}
-
 impl Target {
-    /// Reads a URL as the diesel CLI does: `sqlite://PATH`, `postgres://…` or `postgresql://…`.
-    ///
-    /// # Errors
-    /// Another scheme, no path, or a password that is not percent-encoded; the reason never repeats the URL.
-    pub fn parse(url: &str) -> Result<Self, &'static str> {
-        match url.split_once("://") {
-            Some(("sqlite", path)) if path.is_empty() || path == ":memory:" => {
-                Err("sqlite:// needs the path of a file, such as sqlite://data/clientele.db")
-            }
-            Some(("sqlite", path)) if path.contains(['?', '#', '%']) => {
-                Err("the path of a SQLite file must not hold ?, # or %")
-            }
-            Some(("sqlite", path)) => Ok(Self::Sqlite(PathBuf::from(path))),
-            Some(("postgres" | "postgresql", rest)) => PostgresUrl::parse(rest).map(Self::Postgres),
-            _ => Err("must start with sqlite:// or postgres://"),
-        }
-    }
-
-    /// The name of the database system, for logs and `health`.
-    pub fn system(&self) -> &'static str {
-        match self {
-            Self::Sqlite(_) => "sqlite",
-            Self::Postgres(_) => "postgresql",
-        }
-    }
-
-    /// The file, if the database is one that is not there.
-    pub fn missing_file(&self) -> Option<&Path> {
-        match self {
-            Self::Sqlite(path) if !path.exists() => Some(path),
-            _ => None,
-        }
-    }
-
     /// Opens a connection and sets what every connection of ours needs.
     ///
     /// # Errors

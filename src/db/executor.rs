@@ -7,13 +7,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::checkpoint::Checkpoints;
-use super::connection::{DbConnection, Target};
+use super::connection::DbConnection;
 use super::error::DbResult;
 use super::pool::{self, Pool};
 use super::thread_connection::{OnLoss, ThreadConnection};
 use super::write_lock::WriteLock;
 use crate::customers::CustomerId;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Settings, Target};
 use crate::threads::{self, Limits, Places, Progress, Ticket, Workers};
 
 type Job = Box<dyn FnOnce(&mut ThreadConnection) + Send>;

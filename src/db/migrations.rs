@@ -1,14 +1,16 @@
 //! The embedded migrations, run by the service or by `clientele migrate`; the diesel CLI reads the same folder.
 
-use diesel::PgConnection;
 use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::migration::{self, Migration, MigrationSource};
+use diesel::sql_types::{Bool, Text};
+use diesel::sqlite::Sqlite;
+use diesel::{PgConnection, QueryableByName, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
-use super::on_backend;
 
 const EMBEDDED: EmbeddedMigrations = embed_migrations!("migrations");
 const MIGRATIONS: Ours<EmbeddedMigrations> = Ours(EMBEDDED);
@@ -30,13 +32,24 @@ impl<DB: Backend, S: MigrationSource<DB>> MigrationSource<DB> for Ours<S> {
 /// Any number will do, as long as every instance asks for the same: "clientel" in ASCII.
 const ADVISORY_LOCK: i64 = 0x636c_6965_6e74_656c;
 
-/// One migration and whether it has been applied.
+/// One migration and what the database and this binary know of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationStatus {
-    /// The folder's name.
+    /// The folder's name; the version alone of one that is unknown.
     pub name: String,
-    /// Whether the database has it.
-    pub applied: bool,
+    /// How it stands.
+    pub state: MigrationState,
+}
+
+/// How a migration stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrationState {
+    /// The database has it.
+    Applied,
+    /// The database lacks it.
+    Pending,
+    /// The database has it and this binary does not know it: the database is newer.
+    Unknown,
 }
 
 fn internal(error: Box<dyn std::error::Error + Send + Sync>) -> DbError {
@@ -89,42 +102,47 @@ fn locked<T>(postgres: &mut PgConnection, work: impl FnOnce(&mut PgConnection) -
 /// # Errors
 /// What the database said.
 pub fn pending_migrations(connection: &mut DbConnection) -> DbResult<Vec<String>> {
-    Ok(statuses(connection)?.into_iter().filter(|status| !status.applied).map(|status| status.name).collect())
+    let pending = |status: MigrationStatus| (status.state == MigrationState::Pending).then_some(status.name);
+    Ok(statuses(connection)?.into_iter().filter_map(pending).collect())
 }
 
-/// All known migrations in order.
+/// All migrations that this binary knows, in order, then those that it does not.
 ///
 /// # Errors
 /// What the database said.
 pub fn statuses(connection: &mut DbConnection) -> DbResult<Vec<MigrationStatus>> {
-    let pending: Vec<String> = on_backend!(connection, concrete => {
-        concrete.pending_migrations(MIGRATIONS)
-            .map(|migrations| migrations.iter().map(|migration| migration.name().to_string()).collect())
-    })
-    .map_err(internal)?;
-    let known: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> = MIGRATIONS.migrations().map_err(internal)?;
-    Ok(known
-        .iter()
-        .map(|migration| migration.name().to_string())
-        .map(|name| MigrationStatus { applied: !pending.contains(&name), name })
-        .collect())
+    let mut applied = applied(connection)?;
+    applied.retain(|version| !DIESELS_OWN.starts_with(version.as_str()));
+    let known: Vec<Box<dyn Migration<Sqlite>>> = MIGRATIONS.migrations().map_err(internal)?;
+    let mut statuses = Vec::with_capacity(known.len());
+    for migration in &known {
+        let version = migration.name().version().to_string();
+        let found = applied.iter().position(|applied| *applied == version).map(|place| applied.remove(place));
+        let state = if found.is_some() { MigrationState::Applied } else { MigrationState::Pending };
+        statuses.push(MigrationStatus { name: migration.name().to_string(), state });
+    }
+    statuses.extend(applied.into_iter().map(|name| MigrationStatus { name, state: MigrationState::Unknown }));
+    Ok(statuses)
 }
 
-/// The versions that the database has and this binary does not know: it is newer, or somebody else's.
-///
-/// # Errors
-/// What the database said.
-pub fn unknown_migrations(connection: &mut DbConnection) -> DbResult<Vec<String>> {
-    let known: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> = MIGRATIONS.migrations().map_err(internal)?;
-    let known: Vec<String> = known.iter().map(|migration| migration.name().version().to_string()).collect();
-    let mut applied: Vec<String> = on_backend!(connection, concrete => concrete.applied_migrations())
-        .map_err(internal)?
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    applied.sort();
-    applied.retain(|version| !known.contains(version) && !DIESELS_OWN.starts_with(version.as_str()));
-    Ok(applied)
+/// The versions that the database has, in order. Diesel's own look-up makes its table where it is missing; whoever only
+/// looks makes nothing, and need not be allowed to.
+fn applied(connection: &mut DbConnection) -> DbResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Applied {
+        #[diesel(sql_type = Text)]
+        version: String,
+    }
+
+    let is_there = match connection {
+        DbConnection::Postgres(_) => "to_regclass('__diesel_schema_migrations') IS NOT NULL",
+        DbConnection::Sqlite(_) => "EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')",
+    };
+    if !diesel::select(sql::<Bool>(is_there)).get_result(connection)? {
+        return Ok(Vec::new());
+    }
+    let rows = diesel::sql_query("SELECT version FROM __diesel_schema_migrations ORDER BY version");
+    Ok(rows.load::<Applied>(connection)?.into_iter().map(|row| row.version).collect())
 }
 
 #[cfg(test)]
@@ -142,7 +160,7 @@ mod tests {
             std::fs::write(migration.join("up.sql"), "SELECT 1").expect("its SQL");
         }
         let source = Ours(FileBasedMigrations::from_path(folder.path()).expect("migrations"));
-        let found: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> = source.migrations().expect("a list");
+        let found: Vec<Box<dyn Migration<Sqlite>>> = source.migrations().expect("a list");
         let names: Vec<String> = found.iter().map(|migration| migration.name().to_string()).collect();
         assert_eq!(names, ["2026-11-23-000001_create_customers"]);
     }

@@ -16,12 +16,12 @@ mod timestamp;
 mod transaction;
 mod write_lock;
 
+pub use connection::DbConnection;
 pub(crate) use connection::create_private_folder;
-pub use connection::{DbConnection, Target};
 pub use error::{Constraint, DbError, DbResult};
 pub use executor::Database;
 pub use lane::{Batch, Lane};
-pub use migrations::{MigrationStatus, migrate, pending_migrations, revert_last, statuses, unknown_migrations};
+pub use migrations::{MigrationState, MigrationStatus, migrate, pending_migrations, revert_last, statuses};
 pub use timestamp::UtcMicros;
 
 /// Runs an expression on the concrete connection behind the [`DbConnection`], for statements that

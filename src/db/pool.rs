@@ -10,9 +10,9 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::R2D2Connection;
 
-use super::connection::{DbConnection, Target};
+use super::connection::DbConnection;
 use super::on_backend;
-use crate::settings;
+use crate::settings::{self, Target};
 
 /// A pool of connections to one database. Threads keep theirs, so it has none to spare once all are connected.
 #[derive(Clone)]

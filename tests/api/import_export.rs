@@ -121,19 +121,20 @@ on_both_databases! {
             with("d@example.com", "created_at", Value::Null),
             with("d2@example.com", "updated_at", json!("")),
             with("d3@example.com", "password_hash", json!("")),
+            with("d4@example.com", "slug", json!("")),
             with("e@example.com", "slug", json!("somebody-else")),
             with("f@example.com", "slug", json!("ada-doe")),
             with("g@example.com", "slug", json!("ada-doe-23456")),
             with("h@example.com", "updated_at", json!("2020-01-01T00:00:00Z")),
         ];
         let finished = import(&app, &lines(&lines_of));
-        assert_eq!(finished.done(), "10 lines: 10 added, 0 were there, 0 refused");
+        assert_eq!(finished.done(), "11 lines: 11 added, 0 were there, 0 refused");
         let said: Vec<&str> = finished.err.lines().collect();
         assert_eq!(said.len(), 3, "{said:?}");
         for (line, start) in said.iter().zip([
             "created_at was not kept in 2 lines, first in line 2: ",
-            "slug was not kept in 2 lines, first in line 7: ",
-            "updated_at was not kept in 1 lines, first in line 10: ",
+            "slug was not kept in 2 lines, first in line 8: ",
+            "updated_at was not kept in 1 lines, first in line 11: ",
         ]) {
             assert!(line.starts_with(start), "{line}");
         }

@@ -3,7 +3,8 @@
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use clientele::db::{DbConnection, Target, migrate};
+use clientele::db::{DbConnection, migrate};
+use clientele::settings::Target;
 use diesel::connection::SimpleConnection;
 use tempfile::TempDir;
 
