@@ -1,5 +1,6 @@
 //! The threads that serve a queue. A thread that is stuck is given up and replaced, a bounded number of times.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -96,7 +97,14 @@ impl<T: Send + 'static> Workers<T> {
         let progress = Arc::new(Progress::new());
         let (serve, receiver, watched) = (Arc::clone(&self.serve), self.receiver.clone(), Arc::clone(&progress));
         let builder = std::thread::Builder::new().name(format!("{}-{number}", self.name));
-        let handle = builder.spawn(move || serve(&receiver, &watched))?;
+        let name = self.name;
+        let handle = builder.spawn(move || {
+            // Whoever waits for what panicked is told that there is no reply; the others are served.
+            while catch_unwind(AssertUnwindSafe(|| serve(&receiver, &watched))).is_err() {
+                log::error!("work for {name} panicked");
+                watched.busy_since.store(0, Ordering::Release);
+            }
+        })?;
         Ok(Thread { progress, handle })
     }
 
@@ -159,5 +167,79 @@ impl<T: Send + 'static> Drop for Workers<T> {
                 log::error!("a thread for {} had panicked", self.name);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::{Sender, bounded};
+
+    type Job = Box<dyn FnOnce() + Send>;
+
+    fn workers(work_limit: Duration) -> Workers<Job> {
+        let limits = Limits { wait: Duration::from_millis(200), work: work_limit };
+        let serve = |jobs: &Receiver<Ticket<Job>>, progress: &Progress| {
+            for (job, _, _place) in jobs.iter().filter_map(Ticket::begin) {
+                progress.watch(job);
+                if progress.is_given_up() {
+                    return;
+                }
+            }
+        };
+        Workers::start("test", 1, Places::new(16), limits, serve).expect("a thread")
+    }
+
+    async fn submit(workers: &Workers<Job>, work: impl FnOnce() + Send + 'static) -> Result<(), Rejected> {
+        let job = |reply: Reply<()>| -> Job {
+            Box::new(move || {
+                work();
+                reply.send(());
+            })
+        };
+        workers.submit(None, job).await
+    }
+
+    /// Work that goes on until the returned sender is dropped.
+    fn stuck() -> (Sender<()>, impl FnOnce() + Send) {
+        let (release, released) = bounded::<()>(0);
+        (release, move || drop(released.recv()))
+    }
+
+    #[actix_rt::test]
+    async fn a_panic_costs_its_own_work_and_no_thread() {
+        let workers = workers(Duration::from_secs(60));
+        for _ in 0..3 {
+            assert_eq!(submit(&workers, || unreachable!("a defect in a job")).await, Err(Rejected::Dropped));
+            assert_eq!(submit(&workers, || {}).await, Ok(()));
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_stuck_thread_is_replaced_and_ends_once_it_can() {
+        let workers = workers(Duration::from_millis(100));
+        let (release, work) = stuck();
+        assert_eq!(submit(&workers, work).await, Err(Rejected::Stuck));
+        assert_eq!(submit(&workers, || {}).await, Ok(()));
+        drop(release);
+        while workers.threads.lock().iter().any(|thread| thread.progress.is_given_up() && !thread.handle.is_finished())
+        {
+            actix_rt::time::sleep(POLL).await;
+        }
+        assert_eq!(submit(&workers, || {}).await, Ok(()));
+    }
+
+    #[actix_rt::test]
+    async fn no_more_than_a_few_threads_are_replaced_and_what_waits_behind_them_is_told_in_time() {
+        let workers = workers(Duration::from_millis(20));
+        let mut releases = Vec::new();
+        for _ in 0..=MOST_GIVEN_UP {
+            let (release, work) = stuck();
+            releases.push(release);
+            assert_eq!(submit(&workers, work).await, Err(Rejected::Stuck));
+        }
+        assert_eq!(submit(&workers, || {}).await, Err(Rejected::Late));
+        drop(releases);
+        while submit(&workers, || {}).await.is_err() {}
     }
 }
