@@ -31,8 +31,6 @@ use crate::settings::Settings;
 use crate::threads;
 use crate::throttle::Throttle;
 
-/// The batched lanes.
-const LANES: usize = 2;
 /// How long a closing connection may take to hear the end.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long before the end of a stop the requests in flight are told of it.
@@ -109,7 +107,7 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
     let listener = listen(settings.server.bind)?;
     let address = listener.local_addr().map_err(|error| StartError::Failed(error.to_string()))?;
     let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
-    let database = Database::start(settings, target, LANES).map_err(failed)?;
+    let database = Database::start(settings, target).map_err(failed)?;
     let tokens = web::Data::new(AccessTokens::new(&settings.auth, keys));
     let lifetimes = Lifetimes::from(&settings.auth);
     let refresh = RefreshTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?;

@@ -21,12 +21,12 @@ pub enum DbError {
     /// The connection broke while a commit was under way: nobody knows whether it was done, so it must not be repeated.
     /// Becomes 503 `database_unavailable`.
     CommitLost(String),
+    /// The database took too long. Becomes 503 `database_unavailable`.
+    TimedOut(String),
     /// All places of a queue are taken, or the work had not begun in time. Becomes 503 `overloaded`.
     Overloaded,
     /// The customer has its share of the places. Becomes 429.
     ShareTaken,
-    /// The transaction was given up on purpose; whoever gave it up knows what that means.
-    RolledBack,
     /// A defect of ours. Becomes 500.
     Internal(String),
 }
@@ -49,7 +49,7 @@ impl From<Rejected> for DbError {
         match rejected {
             Rejected::Full | Rejected::Late => Self::Overloaded,
             Rejected::ShareTaken => Self::ShareTaken,
-            Rejected::Stuck => Self::Unavailable("the database did not answer in time".into()),
+            Rejected::Stuck => Self::TimedOut("the database did not answer in time".into()),
             Rejected::Dropped => Self::Unavailable("a database thread ended without a reply".into()),
         }
     }
@@ -66,14 +66,10 @@ impl From<Error> for DbError {
     }
 }
 
-/// Whether another transaction held a lock, so that the same work may succeed now.
+/// Whether another transaction holds a lock.
 pub(super) fn is_busy(error: &Error) -> bool {
-    match error {
-        Error::DatabaseError(kind, information) => {
-            matches!(from_database(*kind, information.as_ref()), DbError::Busy)
-        }
-        _ => false,
-    }
+    let Error::DatabaseError(kind, information) = error else { return false };
+    matches!(from_database(*kind, information.as_ref()), DbError::Busy)
 }
 
 fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInformation + Send + Sync)) -> DbError {
@@ -85,6 +81,7 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
             DbError::Unavailable(message.to_owned())
         }
         DatabaseErrorKind::ReadOnlyTransaction => DbError::Unavailable(message.to_owned()),
+        _ if message.contains("canceling statement due to statement timeout") => DbError::TimedOut(message.to_owned()),
         _ if BUSY.iter().any(|text| message.contains(text)) => DbError::Busy,
         _ if CONTENTION.iter().any(|text| message.contains(text)) => DbError::Contention(message.to_owned()),
         _ if UNAVAILABLE.iter().any(|text| message.contains(text)) => DbError::Unavailable(message.to_owned()),
@@ -100,12 +97,11 @@ const BUSY: [&str; 3] = ["due to lock timeout", "database is locked", "database 
 const CONTENTION: [&str; 1] = ["deadlock detected"];
 
 /// 57P01 to 57P03, 53300, and a disk that is full or gone.
-const UNAVAILABLE: [&str; 9] = [
+const UNAVAILABLE: [&str; 8] = [
     "terminating connection",
     "the database system is",
     "too many clients",
     "remaining connection slots",
-    "canceling statement due to statement timeout",
     "database or disk is full",
     "disk I/O error",
     "unable to open database file",
@@ -123,18 +119,13 @@ fn constraint(information: &(dyn DatabaseErrorInformation + Send + Sync)) -> Con
     }
 }
 
+/// For the log and for operators; no client sees it.
 impl std::fmt::Display for DbError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unique(constraint) => write!(f, "unique constraint: {constraint:?}"),
-            Self::Contention(text) => write!(f, "contention: {text}"),
-            Self::Busy => f.write_str("another transaction holds a lock"),
             Self::Unavailable(text) => write!(f, "database unavailable: {text}"),
-            Self::CommitLost(text) => write!(f, "the connection broke during a commit: {text}"),
-            Self::ShareTaken => f.write_str("the customer has too many requests under way"),
-            Self::RolledBack => f.write_str("the transaction was given up"),
-            Self::Overloaded => f.write_str("too much waits for the database"),
             Self::Internal(text) => write!(f, "internal: {text}"),
+            other => write!(f, "{other:?}"),
         }
     }
 }

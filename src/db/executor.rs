@@ -19,20 +19,22 @@ use crate::threads::{self, Limits, Places, Progress, Ticket, Workers};
 type Job = Box<dyn FnOnce(&mut ThreadConnection) + Send>;
 
 /// How long a thread without work waits before it looks whether another one needs its connection.
-const IDLE: Duration = Duration::from_secs(1);
+pub(super) const IDLE: Duration = Duration::from_secs(1);
 /// What a reply may take beyond the time of a statement.
 const MARGIN: Duration = Duration::from_secs(2);
-/// Connections beyond one a thread: for the checkpoints, and for threads that replaced stuck ones.
-const SPARE_CONNECTIONS: usize = 32;
+/// Connections beyond one a thread: one for the checkpoints, the others for threads that replaced stuck ones.
+const SPARE_CONNECTIONS: usize = 9;
 
 /// The way to the database: cheap to clone, shared by all HTTP threads.
 #[derive(Clone)]
 pub struct Database {
     target: Target,
     pool: Pool,
-    places: usize,
-    writers: usize,
-    limits: Limits,
+    /// How many requests may wait in a lane.
+    pub(super) places: usize,
+    /// How many threads write batches.
+    pub(super) writers: usize,
+    pub(super) limits: Limits,
     write_lock: WriteLock,
     reads: Arc<Workers<Job>>,
     writes: Arc<Workers<Job>>,
@@ -41,12 +43,11 @@ pub struct Database {
 }
 
 impl Database {
-    /// Starts the threads; connections are opened when first needed. `lanes` is the number of batched
-    /// lanes that will be started on the same pool.
+    /// Starts the threads; connections are opened when first needed.
     ///
     /// # Errors
     /// The operating system refused a thread, or to open SQLite's file.
-    pub fn start(settings: &Settings, target: Target, lanes: usize) -> std::io::Result<Self> {
+    pub fn start(settings: &Settings, target: Target) -> std::io::Result<Self> {
         let settings = &settings.database;
         let threads = match settings.threads {
             0 => (2 * threads::cores()).max(4),
@@ -57,7 +58,8 @@ impl Database {
             Target::Sqlite(_) => (1, 1),
             Target::Postgres(_) => (threads, settings.writers),
         };
-        let connections = threads + writing_threads + lanes * writers + SPARE_CONNECTIONS;
+        // Outside the batches, for them, and one that reads in batches.
+        let connections = threads + writing_threads + writers + 1 + SPARE_CONNECTIONS;
         let pool = pool::build(target.clone(), settings, u32::try_from(connections).unwrap_or(u32::MAX));
         let (write_lock, checkpoints) = match &target {
             Target::Postgres(_) => (WriteLock::not_needed(), None),
@@ -85,26 +87,9 @@ impl Database {
         &self.target
     }
 
-    /// How many requests may wait in a lane.
-    pub(super) fn places(&self) -> usize {
-        self.places
-    }
-
-    /// How many threads write batches.
-    pub(super) fn writers(&self) -> usize {
-        self.writers
-    }
-
-    pub(super) fn limits(&self) -> Limits {
-        self.limits
-    }
-
-    pub(super) fn read_connection(&self) -> ThreadConnection {
-        ThreadConnection::new(self.pool.clone(), WriteLock::not_needed())
-    }
-
-    pub(super) fn write_connection(&self) -> ThreadConnection {
-        ThreadConnection::new(self.pool.clone(), self.write_lock.clone())
+    pub(super) fn connection(&self, writes: bool) -> ThreadConnection {
+        let lock = if writes { self.write_lock.clone() } else { WriteLock::not_needed() };
+        ThreadConnection::new(self.pool.clone(), lock)
     }
 
     /// Runs work that only reads, and may therefore run again when the connection broke. A customer for whom it is may

@@ -12,15 +12,15 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
-use super::executor::Database;
-use super::thread_connection::{OnLoss, TRIES_FOR, ThreadConnection};
+use super::executor::{Database, IDLE};
+use super::thread_connection::{OnLoss, RETRY_FOR, ThreadConnection};
 use super::transaction::write_transaction;
 use crate::threads::{Place, Places, Progress, Reply, Ticket, Workers};
 
-/// How long a thread without work waits before it looks whether another one needs its connection.
-const IDLE: Duration = Duration::from_secs(1);
 /// How soon a row that somebody else had locked is tried again.
 const BUSY_AGAIN: Duration = Duration::from_millis(20);
+/// How long items that are run by themselves may hold up the next batch.
+const BY_THEMSELVES: Duration = Duration::from_millis(200);
 
 /// How items of one kind are applied together.
 pub trait Batch: Send + Sync + 'static {
@@ -36,7 +36,8 @@ pub trait Batch: Send + Sync + 'static {
     /// Whether items are written, in a transaction around the batch.
     const WRITES: bool;
 
-    /// Whose item it is. One customer may take a share of the lane, and its items are applied in the order of arrival.
+    /// The customer whose item this is. One customer may take a share of the lane; its items are applied in the order of
+    /// arrival.
     fn customer(item: &Self::Item) -> i64;
 
     /// Applies all items; one outcome each, in order. An item whose outcome is [`DbError::Busy`] was not applied and is
@@ -49,7 +50,7 @@ pub trait Batch: Send + Sync + 'static {
 
 /// The bounded queues into the threads that batch: one thread for each queue.
 pub struct Lane<B: Batch> {
-    writers: Vec<Workers<Job<B>>>,
+    threads: Vec<Workers<Job<B>>>,
 }
 
 struct Job<B: Batch> {
@@ -61,9 +62,7 @@ struct Job<B: Batch> {
 struct Waiting<B: Batch> {
     reply: Reply<DbResult<B::Output>>,
     arrived: Instant,
-    /// The item waits for a lock that no batch can skip, and would hold up the others in it.
-    alone: bool,
-    _place: Place,
+    place: Place,
 }
 
 type Entry<B> = (<B as Batch>::Item, Waiting<B>);
@@ -74,16 +73,16 @@ impl<B: Batch> Lane<B> {
     /// # Errors
     /// The operating system refused a thread.
     pub fn start(database: &Database) -> std::io::Result<Self> {
-        let places = Places::new(database.places());
-        let count = if B::WRITES { database.writers() } else { 1 };
+        let places = Places::new(database.places);
+        let count = if B::WRITES { database.writers } else { 1 };
         let start = |_| {
             let source = database.clone();
-            Workers::start(B::NAME, 1, Arc::clone(&places), database.limits(), move |queue, progress| {
-                let connection = if B::WRITES { source.write_connection() } else { source.read_connection() };
-                Thread { connection, held: Vec::new() }.serve(queue, progress);
+            Workers::start(B::NAME, 1, Arc::clone(&places), database.limits, move |queue, progress| {
+                let connection = source.connection(B::WRITES);
+                Thread { connection, held: Vec::new(), alone: HashSet::new() }.serve(queue, progress);
             })
         };
-        Ok(Self { writers: (0..count).map(start).collect::<std::io::Result<_>>()? })
+        Ok(Self { threads: (0..count).map(start).collect::<std::io::Result<_>>()? })
     }
 
     /// Queues an item and waits for its outcome. A customer's items go to the same thread.
@@ -93,25 +92,30 @@ impl<B: Batch> Lane<B> {
     /// of it; else what became of the item.
     pub async fn submit(&self, item: B::Item) -> DbResult<B::Output> {
         let customer = B::customer(&item);
-        let number = usize::try_from(customer).unwrap_or_default() % self.writers.len().max(1);
-        let Some(writer) = self.writers.get(number) else {
+        let number = usize::try_from(customer).unwrap_or_default() % self.threads.len().max(1);
+        let Some(thread) = self.threads.get(number) else {
             return Err(DbError::Internal("the lane has no thread".into()));
         };
-        writer.submit(Some(customer), |reply| Job { item, reply }).await?
+        thread.submit(Some(customer), |reply| Job { item, reply }).await?
     }
 }
 
 /// One thread of a lane.
 struct Thread<B: Batch> {
     connection: ThreadConnection,
-    /// Items that found another transaction in their way, in the order of arrival. They go first in the next batch.
+    /// Items that found another transaction in their way. Those of one customer are in the order of arrival.
     held: Vec<Entry<B>>,
+    /// Customers whose items wait for a lock that no batch can skip, and would hold up the others in it.
+    alone: HashSet<i64>,
 }
 
 impl<B: Batch> Thread<B> {
     fn serve(mut self, queue: &Receiver<Ticket<Job<B>>>, progress: &Progress) {
         while !progress.is_given_up() && self.gather(queue) {
-            progress.watch(|| self.apply(progress));
+            let (alone, batch): (Vec<_>, Vec<_>) =
+                self.held.drain(..).partition(|(item, _)| self.alone.contains(&B::customer(item)));
+            self.together(batch, progress);
+            self.one_by_one(alone, progress);
             self.connection.hand_over_if_wanted();
         }
     }
@@ -119,43 +123,31 @@ impl<B: Batch> Thread<B> {
     /// Waits for an item, then takes what is there; `false` when the queue has closed and nothing is held.
     fn gather(&mut self, queue: &Receiver<Ticket<Job<B>>>) -> bool {
         let patience = if self.held.is_empty() { IDLE } else { BUSY_AGAIN };
-        let first = match queue.recv_timeout(patience) {
-            Ok(ticket) => Some(ticket),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) if self.held.is_empty() => return false,
-            Err(RecvTimeoutError::Disconnected) => {
-                std::thread::sleep(BUSY_AGAIN);
-                None
-            }
-        };
-        self.give_up_late();
-        let alone: HashSet<i64> =
-            self.held.iter().filter(|(_, waiting)| waiting.alone).map(|(item, _)| B::customer(item)).collect();
+        let first = queue.recv_timeout(patience);
+        if first == Err(RecvTimeoutError::Disconnected) {
+            std::thread::sleep(BUSY_AGAIN);
+        }
+        self.expire();
         for ticket in first.into_iter().chain(queue.try_iter()).take(B::LIMIT) {
             // A client that went away before its work began changes nothing, for itself or for others.
             if let Some((Job { item, reply }, arrived, place)) = ticket.begin() {
-                let alone = alone.contains(&B::customer(&item));
-                self.held.push((item, Waiting { reply, arrived, alone, _place: place }));
+                self.held.push((item, Waiting { reply, arrived, place }));
             }
         }
-        true
+        first != Err(RecvTimeoutError::Disconnected) || !self.held.is_empty()
     }
 
-    /// Answers those that another transaction kept waiting for too long.
-    fn give_up_late(&mut self) {
+    /// Answers those that another transaction kept waiting for too long, and drops those whose clients went away.
+    fn expire(&mut self) {
         for (item, waiting) in std::mem::take(&mut self.held) {
-            if waiting.arrived.elapsed() >= TRIES_FOR {
+            if waiting.arrived.elapsed() >= RETRY_FOR {
                 waiting.reply.send(Err(DbError::Busy));
             } else if !waiting.reply.is_abandoned() {
                 self.held.push((item, waiting));
             }
         }
-    }
-
-    fn apply(&mut self, progress: &Progress) {
-        let (alone, batch): (Vec<_>, Vec<_>) = self.held.drain(..).partition(|(_, waiting)| waiting.alone);
-        self.together(batch, progress);
-        self.one_by_one(alone, progress);
+        let held: HashSet<i64> = self.held.iter().map(|(item, _)| B::customer(item)).collect();
+        self.alone.retain(|customer| held.contains(customer));
     }
 
     /// Applies a batch in one commit.
@@ -177,30 +169,49 @@ impl<B: Batch> Thread<B> {
         }
     }
 
-    /// Applies items in a commit each. After two in a row that had to wait for a lock, the rest is not tried: somebody
-    /// holds more than one customer's row.
+    /// Applies items in a commit each, for as long as the others can wait. Once an item is held, those of the same customer
+    /// behind it wait too.
     fn one_by_one(&mut self, batch: Vec<Entry<B>>, progress: &Progress) {
-        let mut busy_in_a_row = 0;
-        for (item, mut waiting) in batch {
-            if busy_in_a_row >= 2 {
+        let started = Instant::now();
+        let mut held_customers = HashSet::new();
+        let (mut untried, mut waited) = (Vec::new(), Duration::ZERO);
+        for (item, waiting) in batch {
+            let customer = B::customer(&item);
+            if held_customers.contains(&customer) {
                 self.held.push((item, waiting));
                 continue;
             }
+            if waited >= BY_THEMSELVES {
+                untried.push((item, waiting));
+                continue;
+            }
             let outcome = self.run(slice::from_ref(&item), progress);
-            waiting.alone = matches!(outcome, Err(DbError::Busy));
-            busy_in_a_row = if waiting.alone { busy_in_a_row + 1 } else { 0 };
+            if matches!(outcome, Err(DbError::Busy)) {
+                self.alone.insert(customer);
+                waited = started.elapsed();
+            }
             let outcome = outcome.and_then(|outcomes| outcomes.into_iter().next().unwrap_or_else(lost));
+            if matches!(outcome, Err(DbError::Busy | DbError::Contention(_))) {
+                held_customers.insert(customer);
+            }
             self.finish((item, waiting), outcome);
         }
+        // Those come first next time.
+        self.held.splice(0..0, untried);
     }
 
     fn run(&mut self, items: &[B::Item], progress: &Progress) -> DbResult<Vec<DbResult<B::Output>>> {
-        let outcomes = self.connection.once(OnLoss::Repeat, |connection| {
-            if B::WRITES {
-                write_transaction(connection, progress, |connection| B::apply(connection, items))
-            } else {
-                B::apply(connection, items)
-            }
+        if progress.is_given_up() {
+            return Err(DbError::TimedOut("the thread was replaced".into()));
+        }
+        let outcomes = progress.watch(|| {
+            self.connection.once(OnLoss::Repeat, |connection| {
+                if B::WRITES {
+                    write_transaction(connection, progress, |connection| B::apply(connection, items))
+                } else {
+                    B::apply(connection, items)
+                }
+            })
         })?;
         if outcomes.len() == items.len() { Ok(outcomes) } else { lost() }
     }
@@ -208,7 +219,11 @@ impl<B: Batch> Thread<B> {
     fn finish(&mut self, (item, waiting): Entry<B>, outcome: DbResult<B::Output>) {
         match outcome {
             Err(DbError::Busy | DbError::Contention(_)) => self.held.push((item, waiting)),
-            outcome => waiting.reply.send(outcome),
+            outcome => {
+                // The client may send the next request as soon as it has this reply.
+                drop(waiting.place);
+                waiting.reply.send(outcome);
+            }
         }
     }
 }

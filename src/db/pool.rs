@@ -14,7 +14,10 @@ use super::connection::DbConnection;
 use super::on_backend;
 use crate::settings::{self, Target};
 
-/// A pool of connections to one database. Threads keep theirs, so it has none to spare once all are connected.
+/// Closes a connection that no thread holds after this time.
+const IDLE_FOR: Duration = Duration::from_secs(60);
+
+/// The connections to one database. Threads keep theirs; the pool opens them, and passes on those that are handed over.
 #[derive(Clone)]
 pub(crate) struct Pool {
     connections: r2d2::Pool<Manager>,
@@ -35,8 +38,7 @@ impl Pool {
         taken
     }
 
-    /// Whether a thread waits for a connection. One that is being opened is soon there; what counts is that the
-    /// database may have no more of them.
+    /// Whether a thread waits for a connection: the database may have no more of them.
     pub(super) fn is_wanted(&self) -> bool {
         self.wanted.load(Ordering::Relaxed) > 0
     }
@@ -94,7 +96,7 @@ fn prelude(connection: &DbConnection) -> &'static str {
         // Our own locks last milliseconds: who waits longer waits for somebody's open transaction.
         DbConnection::Postgres(_) => {
             "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
-             SET enable_mergejoin = off; SET jit = off; SET lock_timeout = '250ms'"
+             SET enable_mergejoin = off; SET jit = off; SET lock_timeout = '100ms'"
         }
     }
 }
@@ -116,13 +118,13 @@ pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) ->
         connect_timeout: settings.connect_timeout(),
         statement_timeout: Duration::from_secs(settings.statement_timeout_seconds),
     };
-    // Each thread keeps its connection (see `thread_connection`), so the pool does not retire any. It pings those that it
-    // gives out: one that was handed over may have broken meanwhile.
+    // Each thread keeps its connection (see `thread_connection`). What the pool holds was handed over, or opened by attempts
+    // that nobody waits for any more: it is pinged before it is used, and closed soon if it is not.
     let connections = r2d2::Pool::builder()
         .max_size(size)
         .min_idle(Some(0))
         .test_on_check_out(true)
-        .idle_timeout(None)
+        .idle_timeout(Some(IDLE_FOR))
         .max_lifetime(None)
         .connection_timeout(settings.connect_timeout())
         .error_handler(Box::new(QuietErrors))

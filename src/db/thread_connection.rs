@@ -14,14 +14,14 @@ use super::pool::{Manager, Pool};
 use super::write_lock::WriteLock;
 
 /// A connection that rested longer is pinged first, so that a restart of the database costs no client an error.
-const RESTED: Duration = Duration::from_secs(1);
+const IDLE_BEFORE_PING: Duration = Duration::from_secs(1);
 /// After a failure to connect, requests fail at once for this long instead of each waiting for a timeout.
 const FAIL_FAST: Duration = Duration::from_millis(500);
 /// How long a later attempt to reach a database that was gone may take.
 const LATER_ATTEMPT: Duration = Duration::from_millis(250);
 /// How often, and for how long, work that met another transaction is tried again.
 const TRIES: u32 = 10;
-pub(super) const TRIES_FOR: Duration = Duration::from_secs(3);
+pub(super) const RETRY_FOR: Duration = Duration::from_secs(3);
 
 pub(super) struct ThreadConnection {
     pool: Pool,
@@ -54,15 +54,16 @@ impl ThreadConnection {
         mut work: impl FnMut(&mut DbConnection) -> DbResult<T>,
     ) -> DbResult<T> {
         let started = Instant::now();
-        for tries in 1.. {
+        let mut tries = 0;
+        loop {
+            tries += 1;
             match self.once(on_loss, &mut work) {
-                Err(DbError::Contention(_) | DbError::Busy) if tries < TRIES && started.elapsed() < TRIES_FOR => {
+                Err(DbError::Contention(_) | DbError::Busy) if tries < TRIES && started.elapsed() < RETRY_FOR => {
                     std::thread::sleep(backoff(tries));
                 }
                 outcome => return outcome,
             }
         }
-        Err(DbError::Busy)
     }
 
     /// Runs `work` a single time, or twice where the connection broke and `on_loss` says so.
@@ -96,7 +97,7 @@ impl ThreadConnection {
         outcome
     }
 
-    /// Gives the connection to another thread, if one waits in vain for a connection of its own.
+    /// Gives the connection to another thread, if one waits for a connection of its own.
     pub(super) fn hand_over_if_wanted(&mut self) {
         if self.pool.is_wanted() {
             self.held = None;
@@ -105,7 +106,7 @@ impl ThreadConnection {
 
     fn ensure(&mut self) -> DbResult<()> {
         if let Some(held) = self.held.as_mut() {
-            if self.last_used.elapsed() < RESTED || is_alive(&mut held.connection) {
+            if self.last_used.elapsed() < IDLE_BEFORE_PING || is_alive(&mut held.connection) {
                 return Ok(());
             }
             held.broken = true;

@@ -14,7 +14,7 @@ use crate::threads::Progress;
 ///
 /// # Errors
 /// What `work` says, after the transaction was rolled back. [`DbError::CommitLost`] when the connection broke during the
-/// commit. A thread that was given up meanwhile does not commit: another one may have served the customer since.
+/// commit. A thread that was replaced meanwhile does not commit: its replacement may have served the customer since.
 pub(super) fn write_transaction<T>(
     connection: &mut DbConnection,
     progress: &Progress,
@@ -25,7 +25,7 @@ pub(super) fn write_transaction<T>(
         DbConnection::Postgres(postgres) => AnsiTransactionManager::begin_transaction(postgres)?,
     }
     let worked = match work(connection) {
-        Ok(_) if progress.is_given_up() => Err(DbError::Unavailable("the thread was given up".into())),
+        Ok(_) if progress.is_given_up() => Err(DbError::TimedOut("the thread was replaced".into())),
         worked => worked,
     };
     match worked {
@@ -40,7 +40,8 @@ pub(super) fn write_transaction<T>(
 fn commit(connection: &mut DbConnection) -> DbResult<()> {
     let committed = on_backend!(connection, concrete => AnsiTransactionManager::commit_transaction(concrete));
     committed.map_err(|error| match DbError::from(error) {
-        DbError::Unavailable(text) => DbError::CommitLost(text),
+        // What the database said to that is not known, either.
+        DbError::Unavailable(text) | DbError::Internal(text) => DbError::CommitLost(text),
         other => other,
     })
 }

@@ -121,11 +121,14 @@ impl Passwords {
         let argon2 = argon2().map_err(|error| std::io::Error::other(error.to_string()))?;
         let nobody = of_nobody(&argon2).map_err(|error| std::io::Error::other(error.to_string()))?;
         let places = Places::new(settings.password_queue);
-        let threads = Workers::<Job>::start("passwords", count, places, LIMITS, move |jobs, _| {
+        let threads = Workers::<Job>::start("passwords", count, places, LIMITS, move |jobs, progress| {
             for (job, _, place) in jobs.iter().filter_map(Ticket::begin) {
                 // The setting counts those that wait.
                 drop(place);
-                job(&argon2);
+                progress.watch(|| job(&argon2));
+                if progress.is_given_up() {
+                    return;
+                }
             }
         })?;
         let wrong_password_time = Duration::from_millis(settings.wrong_password_milliseconds);

@@ -258,25 +258,22 @@ pub(crate) fn change_password(
     verified: &str,
     fresh: &str,
 ) -> DbResult<bool> {
-    connection
-        .transaction(|connection| {
-            let id = customer.id().get();
-            let changed = diesel::update(passwords::table)
-                .filter(passwords::customer_id.eq(id).and(passwords::hash.eq(verified)))
-                .set((passwords::hash.eq(fresh), passwords::changed_at.eq(UtcMicros::now())))
-                .execute(connection)?;
-            if changed == 0 || !hold_own(connection, customer)? {
-                return Err(DbError::RolledBack);
-            }
-            let others =
-                sessions::customer_id.eq(id).and(sessions::id.ne(customer.session().map_or(0, SessionId::get)));
-            diesel::delete(sessions::table.filter(others)).execute(connection)?;
-            Ok(true)
-        })
-        .or_else(|error| match error {
-            DbError::RolledBack => Ok(false),
-            other => Err(other),
-        })
+    connection.transaction(|connection| {
+        if !hold_own(connection, customer)? {
+            return Ok(false);
+        }
+        let id = customer.id().get();
+        let changed = diesel::update(passwords::table)
+            .filter(passwords::customer_id.eq(id).and(passwords::hash.eq(verified)))
+            .set((passwords::hash.eq(fresh), passwords::changed_at.eq(UtcMicros::now())))
+            .execute(connection)?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        let others = sessions::customer_id.eq(id).and(sessions::id.ne(customer.session().map_or(0, SessionId::get)));
+        diesel::delete(sessions::table.filter(others)).execute(connection)?;
+        Ok(true)
+    })
 }
 
 /// Deletes some of the sessions that are over; how many.

@@ -1,14 +1,14 @@
-//! A queue into threads. [`Queue::submit`] is the only place that asks for room, and it bounds every wait.
+//! Work on its way into a thread and its outcome on the way back, with a bound for every wait.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::Sender;
 use tokio::sync::oneshot;
 
-use super::places::{Place, Places};
+use super::places::Place;
 
 /// Why work was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,42 +89,26 @@ impl Drop for CancelOnDrop<'_> {
     }
 }
 
-/// The entrance to a queue.
-pub(crate) struct Queue<T> {
-    sender: Sender<Ticket<T>>,
-    places: Arc<Places>,
+/// Queues the work that `make` builds around the reply, and waits for the outcome.
+///
+/// # Errors
+/// See [`Rejected`].
+pub(super) async fn submit<T, R>(
+    queue: &Sender<Ticket<T>>,
+    place: Place,
     limits: Limits,
-}
-
-impl<T> Queue<T> {
-    /// A queue whose length the places bound, and its exit.
-    pub(super) fn new(places: Arc<Places>, limits: Limits) -> (Self, Receiver<Ticket<T>>) {
-        let (sender, receiver) = unbounded();
-        (Self { sender, places, limits }, receiver)
-    }
-
-    /// Queues the work that `make` builds around the reply, and waits for the outcome.
-    ///
-    /// # Errors
-    /// See [`Rejected`].
-    pub(super) async fn submit<R>(
-        &self,
-        customer: Option<i64>,
-        make: impl FnOnce(Reply<R>) -> T,
-    ) -> Result<R, Rejected> {
-        let place = self.places.take(customer)?;
-        let (sender, outcome) = oneshot::channel();
-        let mut outcome = pin!(outcome);
-        let state = Arc::new(State::default());
-        let _cancel = CancelOnDrop(&state);
-        let ticket = Ticket { work: make(Reply(sender)), arrived: Instant::now(), state: Arc::clone(&state), place };
-        self.sender.send(ticket).map_err(|_| Rejected::Dropped)?;
-        let waited = actix_rt::time::timeout(self.limits.wait, &mut outcome).await;
-        let outcome = match waited {
-            Ok(outcome) => outcome,
-            Err(_) if state.change(State::CANCELLED) => return Err(Rejected::Late),
-            Err(_) => actix_rt::time::timeout(self.limits.work, outcome).await.map_err(|_| Rejected::Stuck)?,
-        };
-        outcome.map_err(|_| Rejected::Dropped)
-    }
+    make: impl FnOnce(Reply<R>) -> T,
+) -> Result<R, Rejected> {
+    let (sender, outcome) = oneshot::channel();
+    let mut outcome = pin!(outcome);
+    let state = Arc::new(State::default());
+    let _cancel = CancelOnDrop(&state);
+    let ticket = Ticket { work: make(Reply(sender)), arrived: Instant::now(), state: Arc::clone(&state), place };
+    queue.send(ticket).map_err(|_| Rejected::Dropped)?;
+    let outcome = match actix_rt::time::timeout(limits.wait, &mut outcome).await {
+        Ok(outcome) => outcome,
+        Err(_) if state.change(State::CANCELLED) => return Err(Rejected::Late),
+        Err(_) => actix_rt::time::timeout(limits.work, outcome).await.map_err(|_| Rejected::Stuck)?,
+    };
+    outcome.map_err(|_| Rejected::Dropped)
 }

@@ -2,14 +2,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 
-use super::{Limits, Places, Queue, Rejected, Reply, Ticket};
+use super::queue::submit;
+use super::{Limits, Places, Rejected, Reply, Ticket};
 
 /// Threads that may have been given up and not ended yet. Beyond them no other is replaced.
 const MOST_GIVEN_UP: usize = 8;
@@ -22,11 +23,12 @@ type Serve<T> = dyn Fn(&Receiver<Ticket<T>>, &Progress) + Send + Sync;
 /// take.
 pub(crate) struct Workers<T: Send + 'static> {
     name: &'static str,
-    queue: Option<Queue<T>>,
+    sender: Option<Sender<Ticket<T>>>,
     receiver: Receiver<Ticket<T>>,
+    places: Arc<Places>,
+    limits: Limits,
     serve: Arc<Serve<T>>,
     threads: Mutex<Vec<Thread>>,
-    work_limit: Duration,
 }
 
 struct Thread {
@@ -35,27 +37,18 @@ struct Thread {
 }
 
 /// What a thread tells about itself.
+#[derive(Default)]
 pub(crate) struct Progress {
-    started: Instant,
-    /// Milliseconds from `started`, plus one, since when it works on something; zero while it does not.
-    busy_since: AtomicU64,
+    busy_since: Mutex<Option<Instant>>,
     given_up: AtomicBool,
 }
 
 impl Progress {
-    fn new() -> Self {
-        Self { started: Instant::now(), busy_since: AtomicU64::new(0), given_up: AtomicBool::new(false) }
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
-    }
-
     /// Runs work whose duration is watched.
     pub(crate) fn watch<R>(&self, work: impl FnOnce() -> R) -> R {
-        self.busy_since.store(self.now(), Ordering::Release);
+        *self.busy_since.lock() = Some(Instant::now());
         let outcome = work();
-        self.busy_since.store(0, Ordering::Release);
+        *self.busy_since.lock() = None;
         outcome
     }
 
@@ -65,8 +58,7 @@ impl Progress {
     }
 
     fn is_stuck(&self, limit: Duration) -> bool {
-        let since = self.busy_since.load(Ordering::Acquire);
-        since != 0 && Duration::from_millis(self.now().saturating_sub(since)) >= limit
+        self.busy_since.lock().is_some_and(|since| since.elapsed() >= limit)
     }
 }
 
@@ -82,10 +74,10 @@ impl<T: Send + 'static> Workers<T> {
         limits: Limits,
         serve: impl Fn(&Receiver<Ticket<T>>, &Progress) + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
-        let (queue, receiver) = Queue::new(places, limits);
+        // The places bound it.
+        let (sender, receiver) = unbounded();
         let threads = Mutex::new(Vec::with_capacity(count));
-        let serve: Arc<Serve<T>> = Arc::new(serve);
-        let workers = Self { name, queue: Some(queue), receiver, serve, threads, work_limit: limits.work };
+        let workers = Self { name, sender: Some(sender), receiver, places, limits, serve: Arc::new(serve), threads };
         for number in 0..count {
             let thread = workers.spawn(number)?;
             workers.threads.lock().push(thread);
@@ -94,7 +86,7 @@ impl<T: Send + 'static> Workers<T> {
     }
 
     fn spawn(&self, number: usize) -> std::io::Result<Thread> {
-        let progress = Arc::new(Progress::new());
+        let progress = Arc::<Progress>::default();
         let (serve, receiver, watched) = (Arc::clone(&self.serve), self.receiver.clone(), Arc::clone(&progress));
         let builder = std::thread::Builder::new().name(format!("{}-{number}", self.name));
         let name = self.name;
@@ -102,7 +94,7 @@ impl<T: Send + 'static> Workers<T> {
             // Whoever waits for what panicked is told that there is no reply; the others are served.
             while catch_unwind(AssertUnwindSafe(|| serve(&receiver, &watched))).is_err() {
                 log::error!("work for {name} panicked");
-                watched.busy_since.store(0, Ordering::Release);
+                *watched.busy_since.lock() = None;
             }
         })?;
         Ok(Thread { progress, handle })
@@ -117,8 +109,8 @@ impl<T: Send + 'static> Workers<T> {
         customer: Option<i64>,
         make: impl FnOnce(Reply<R>) -> T,
     ) -> Result<R, Rejected> {
-        let Some(queue) = &self.queue else { return Err(Rejected::Dropped) };
-        let outcome = queue.submit(customer, make).await;
+        let Some(sender) = &self.sender else { return Err(Rejected::Dropped) };
+        let outcome = submit(sender, self.places.take(customer)?, self.limits, make).await;
         if matches!(outcome, Err(Rejected::Late | Rejected::Stuck)) {
             self.replace_stuck();
         }
@@ -129,24 +121,19 @@ impl<T: Send + 'static> Workers<T> {
     fn replace_stuck(&self) {
         let mut threads = self.threads.lock();
         threads.retain(|thread| !(thread.progress.is_given_up() && thread.handle.is_finished()));
-        let mut given_up = threads.iter().filter(|thread| thread.progress.is_given_up()).count();
-        let is_stuck = |thread: &Thread| !thread.progress.is_given_up() && thread.progress.is_stuck(self.work_limit);
-        for place in 0..threads.len() {
-            if given_up >= MOST_GIVEN_UP {
-                return;
-            }
-            if threads.get(place).is_some_and(is_stuck) {
-                match self.spawn(threads.len()) {
-                    Ok(replacement) => {
-                        log::error!("a thread for {} is stuck and was replaced", self.name);
-                        if let Some(stuck) = threads.get(place) {
-                            stuck.progress.given_up.store(true, Ordering::Release);
-                        }
-                        threads.push(replacement);
-                        given_up += 1;
-                    }
-                    Err(error) => log::error!("a stuck thread for {} could not be replaced: {error}", self.name),
+        let is_given_up = |thread: &&Thread| thread.progress.is_given_up();
+        let is_stuck = |thread: &&Thread| !is_given_up(thread) && thread.progress.is_stuck(self.limits.work);
+        let room = MOST_GIVEN_UP.saturating_sub(threads.iter().filter(is_given_up).count());
+        let stuck: Vec<Arc<Progress>> =
+            threads.iter().filter(is_stuck).take(room).map(|thread| Arc::clone(&thread.progress)).collect();
+        for progress in stuck {
+            match self.spawn(threads.len()) {
+                Ok(replacement) => {
+                    log::error!("a thread for {} is stuck and was replaced", self.name);
+                    progress.given_up.store(true, Ordering::Release);
+                    threads.push(replacement);
                 }
+                Err(error) => log::error!("a stuck thread for {} could not be replaced: {error}", self.name),
             }
         }
     }
@@ -154,13 +141,13 @@ impl<T: Send + 'static> Workers<T> {
 
 impl<T: Send + 'static> Drop for Workers<T> {
     fn drop(&mut self) {
-        self.queue = None;
+        self.sender = None;
         let started = Instant::now();
         for Thread { progress, handle } in self.threads.get_mut().drain(..) {
             if progress.is_given_up() || handle.thread().id() == std::thread::current().id() {
                 continue;
             }
-            while !handle.is_finished() && started.elapsed() < self.work_limit {
+            while !handle.is_finished() && started.elapsed() < self.limits.work {
                 std::thread::sleep(POLL);
             }
             if handle.is_finished() && handle.join().is_err() {
@@ -173,7 +160,7 @@ impl<T: Send + 'static> Drop for Workers<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crossbeam_channel::{Sender, bounded};
+    use crossbeam_channel::bounded;
 
     type Job = Box<dyn FnOnce() + Send>;
 

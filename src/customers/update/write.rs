@@ -9,7 +9,7 @@ use diesel::sqlite::Sqlite;
 use super::merge::{Profile, Profiles};
 use crate::customers::stored::{AddressArrays, AddressRow, CustomerArrays, CustomerRow};
 use crate::db::statement::{BindRows, Columns, push_assignments, push_names};
-use crate::db::{DbConnection, DbResult, UtcMicros};
+use crate::db::{DbConnection, DbError, DbResult, UtcMicros};
 use crate::schema::addresses;
 
 /// Writes the customers and addresses that differ from what is stored. Whatever differs raises the version, so a customer
@@ -29,11 +29,16 @@ pub(super) fn profiles(connection: &mut DbConnection, profiles: &Profiles) -> Db
     }
     match connection {
         DbConnection::Postgres(_) if changed.is_empty() => {}
-        DbConnection::Postgres(postgres) if set.is_empty() => {
-            WriteCustomers::<true>::new(&changed).execute(postgres)?;
-        }
         DbConnection::Postgres(postgres) => {
-            WriteBoth(WriteAddresses::new(&set), WriteCustomers::new(&changed)).execute(postgres)?;
+            let customers = WriteCustomers::<true>::new(&changed);
+            let written = match set.as_slice() {
+                [] => customers.execute(postgres)?,
+                set => WriteBoth(WriteAddresses::new(set), customers).execute(postgres)?,
+            };
+            // The rows are locked, unless an engine that speaks PostgreSQL's protocol locks none.
+            if written != changed.len() {
+                return Err(DbError::Contention("a row changed between the lock and the write".into()));
+            }
         }
         DbConnection::Sqlite(sqlite) => {
             for row in &changed {

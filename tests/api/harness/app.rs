@@ -123,7 +123,7 @@ impl App {
     /// A batching lane of the test's own, on the same database.
     pub(crate) fn lane<B: Batch>(&self) -> Lane<B> {
         let target = self.settings.target().expect("a target");
-        let database = clientele::db::Database::start(&self.settings, target, 1).expect("threads");
+        let database = clientele::db::Database::start(&self.settings, target).expect("threads");
         Lane::start(&database).expect("a lane")
     }
 
