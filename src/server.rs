@@ -35,6 +35,9 @@ use crate::throttle::Throttle;
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long before the end of a stop the requests in flight are told of it.
 const TO_SAY_SO: Duration = Duration::from_secs(1);
+/// actix-server counts a connection a moment after a worker got it, and a worker that counts none ends at once. So that
+/// it overlooks none, it accepts no more for a moment before it stops.
+const LAST_ACCEPTED: Duration = Duration::from_millis(100);
 
 /// What handlers share.
 #[derive(Clone)]
@@ -91,9 +94,13 @@ pub struct Stopper {
 impl Stopper {
     /// Accepts no more connections, and finishes what is in flight; what is not finished shortly before
     /// `server.shutdown_timeout_seconds` have passed is told 503.
-    pub fn stop(&self) {
+    pub async fn stop(&self) {
         let in_time = self.patience - TO_SAY_SO.min(self.patience / 4);
         self.stop.by(Instant::now() + in_time);
+        if actix_rt::time::timeout(LAST_ACCEPTED, self.handle.pause()).await.is_err() {
+            log::debug!("the server is slow to pause");
+        }
+        actix_rt::time::sleep(LAST_ACCEPTED).await;
         drop(self.handle.stop(true));
     }
 }

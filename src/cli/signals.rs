@@ -86,7 +86,7 @@ async fn end(mut received: Received, mut news: UnboundedReceiver<News>, patience
         return 0;
     };
     log::info!("{name}: stopping");
-    stopper.stop();
+    stopper.stop().await;
     let in_time = async {
         news.recv().await;
         sleep(LAST_WORK).await;

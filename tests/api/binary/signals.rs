@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join, join_all};
 use serde_json::json;
 
-use crate::harness::{App, Binary, Person, begin, next_reply, on_both_databases, raw, read_reply};
+use crate::harness::{App, Binary, Person, Serving, begin, next_reply, on_both_databases, raw, read_reply};
 
 /// Writers at once, each with a customer of its own.
 const WRITERS: i64 = 16;
@@ -51,9 +51,11 @@ fn begin_change(address: SocketAddr, person: &Person, body: &str) -> TcpStream {
     in_flight
 }
 
-/// Stopping has begun when nobody new is let in.
-async fn until_it_stops(address: SocketAddr) {
-    while TcpStream::connect(address).is_ok() {
+/// Waits until a stop has begun.
+async fn until_it_stops(serving: &Serving) {
+    let patience = Instant::now();
+    while !serving.log().contains(": stopping") {
+        assert!(patience.elapsed() < SOON, "no stop begins");
         actix_rt::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -66,7 +68,7 @@ on_both_databases! {
             let body = format!(r#"{{"first_name":"Finished by {signal}"}}"#);
             let mut in_flight = begin_change(serving.address, &john, &body);
             serving.signal(signal);
-            until_it_stops(serving.address).await;
+            until_it_stops(&serving).await;
             in_flight.write_all(body.as_bytes()).expect("the body");
             let reply = read_reply(in_flight).await.expect(200);
             assert_eq!(reply.json()["first_name"], format!("Finished by {signal}"));
@@ -123,7 +125,7 @@ on_both_databases! {
             let serving = binary.serve();
             let in_flight = begin_change(serving.address, &john, "{}");
             serving.signal(first);
-            until_it_stops(serving.address).await;
+            until_it_stops(&serving).await;
             let started = Instant::now();
             serving.signal(second);
             let (code, log) = serving.wait();
