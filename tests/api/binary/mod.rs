@@ -6,5 +6,6 @@ mod hanging;
 mod load_scripts;
 mod log;
 mod migrate;
+mod secrets;
 mod serve;
 mod signals;
