@@ -124,7 +124,8 @@ impl<B: Batch> Thread<B> {
     fn gather(&mut self, queue: &Receiver<Ticket<Job<B>>>) -> bool {
         let patience = if self.held.is_empty() { IDLE } else { BUSY_AGAIN };
         let first = queue.recv_timeout(patience);
-        if first == Err(RecvTimeoutError::Disconnected) {
+        let is_closed = matches!(first, Err(RecvTimeoutError::Disconnected));
+        if is_closed {
             std::thread::sleep(BUSY_AGAIN);
         }
         self.expire();
@@ -134,7 +135,7 @@ impl<B: Batch> Thread<B> {
                 self.held.push((item, Waiting { reply, arrived, place }));
             }
         }
-        first != Err(RecvTimeoutError::Disconnected) || !self.held.is_empty()
+        !is_closed || !self.held.is_empty()
     }
 
     /// Answers those that another transaction kept waiting for too long, and drops those whose clients went away.

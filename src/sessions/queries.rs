@@ -7,7 +7,7 @@ use super::model::{Session, SessionId};
 use super::networks::Networks;
 use super::refresh::Presented;
 use crate::customers::{CustomerId, Email};
-use crate::db::{DbConnection, DbError, DbResult, UtcMicros};
+use crate::db::{DbConnection, DbResult, UtcMicros};
 use crate::guard::OwnedCustomer;
 use crate::schema::{customers, passwords, sessions};
 use crate::throttle::ClientNetwork;

@@ -1,7 +1,7 @@
 //! Somebody's open transaction holds rows, a table or a wished-for email: its customers are told to come back, nobody
 //! else waits for it.
 //!
-//! SQLite admits one writer at a time; what holds it up is in `sqlite_files.rs`.
+//! SQLite admits one writer at a time; what else holds it up is in `sqlite_files.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -99,6 +99,7 @@ async fn a_row_that_is_locked_for_a_moment_costs_nobody_an_error_and_keeps_the_o
             reply.expect(200);
         }
         assert_eq!(app.etag(&john).await, "\"6\"");
+        assert_eq!(app.show(&john).await["first_name"], "Name 5");
     })
     .await;
 }
@@ -138,6 +139,86 @@ async fn an_email_that_an_open_transaction_claims_holds_up_whoever_wants_it_alon
         assert!(slowest < SOON, "another customer waited {slowest:?}");
         lock.batch_execute("COMMIT").expect("the end of the claim");
         app.change(&john, &body).await.problem(409, "email_taken");
+    })
+    .await;
+}
+
+/// Sends changes in an order, lets go of a lock while they wait, and sends more: the last one that was sent is what stays.
+async fn the_last_one_stays(app: &App, john: &Person, mut lock: DbConnection, first: Value) {
+    let mut bodies = vec![first];
+    bodies.extend((1..=20).map(|number| json!({"last_name": format!("Number {number}")})));
+    let unlock = async {
+        actix_rt::time::sleep(Duration::from_millis(700)).await;
+        lock.batch_execute("COMMIT").expect("the end of the lock");
+    };
+    let changes = bodies.iter().enumerate().map(|(number, body)| async move {
+        // One after the other, over some of the time that the lock lasts.
+        actix_rt::time::sleep(Duration::from_millis(50 * number as u64)).await;
+        app.change(john, body).await
+    });
+    let (replies, ()) = futures_util::future::join(join_all(changes), unlock).await;
+    for reply in &replies[1..] {
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+    }
+    assert_eq!(app.show(john).await["last_name"], "Number 20");
+}
+
+#[actix_rt::test]
+async fn changes_of_a_customer_keep_their_order_behind_a_claimed_email() {
+    run(Backend::Postgres, async |app: App| {
+        let (john, _) = (app.john(), app.jane());
+        let claim =
+            "UPDATE customers SET email = 'new@example.com', email_canonical = 'new@example.com' WHERE id = 124";
+        let lock = blocker(&app, claim);
+        the_last_one_stays(&app, &john, lock, json!({"email": "new@example.com", "last_name": "First"})).await;
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn changes_of_a_customer_keep_their_order_behind_a_locked_table() {
+    run(Backend::Postgres, async |app: App| {
+        let john = app.john();
+        let lock = blocker(&app, "LOCK TABLE customers IN EXCLUSIVE MODE");
+        the_last_one_stays(&app, &john, lock, json!({"last_name": "First"})).await;
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn changes_of_a_customer_keep_their_order_behind_another_process_s_write_lock() {
+    run(Backend::Sqlite, async |app: App| {
+        let john = app.john();
+        let mut lock = app.connection();
+        lock.batch_execute("BEGIN IMMEDIATE").expect("the write lock");
+        the_last_one_stays(&app, &john, lock, json!({"last_name": "First"})).await;
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn ten_emails_that_an_open_transaction_claims_hold_up_nobody_else() {
+    run(Backend::Postgres, async |app: App| {
+        let crowd = app.crowd(40);
+        let (claimed, rest) = crowd.split_at(10);
+        let (wanting, others) = rest.split_at(10);
+        let claims: Vec<String> = claimed
+            .iter()
+            .map(|person| {
+                let email = format!("new{}@example.com", person.id);
+                format!("UPDATE customers SET email = '{email}', email_canonical = '{email}' WHERE id = {}", person.id)
+            })
+            .collect();
+        let mut lock = blocker(&app, &claims.join("; "));
+        let bodies: Vec<Value> =
+            claimed.iter().map(|person| json!({"email": format!("new{}@example.com", person.id)})).collect();
+        let changes = join_all(wanting.iter().zip(&bodies).map(|(person, body)| app.change(person, body)));
+        let (replies, slowest) = slowest_beside(&app, others, changes).await;
+        for reply in replies {
+            reply.problem(503, "overloaded");
+        }
+        assert!(slowest < SOON, "another customer waited {slowest:?}");
+        lock.batch_execute("COMMIT").expect("the end of the claims");
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! The update of customers: a batch of changes in one transaction.
 //!
 //! The rows are read and locked, the changes are merged with them in memory ([`merge`]), and what differs is written
-//! ([`write`]), all in the batch's transaction. Several changes of one customer are merged one after the other, each with its own version and reply.
+//! ([`mod@write`]), all in the batch's transaction. Several changes of one customer are merged one after the other, each with its own version and reply.
 
 mod merge;
 mod write;
