@@ -3,7 +3,7 @@
 use super::change::{Change, NewCustomer, member, whole_address};
 use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal};
 use crate::problem::Problem;
-use crate::sessions::password::{Password, Passwords};
+use crate::sessions::password::{Client, Password, Passwords};
 use crate::throttle::Action;
 
 /// A new customer and the password to sign in with: checked but for the password's strength, which takes too long for
@@ -55,7 +55,7 @@ impl Registration {
             change.last_name.as_ref().map(|name| name.text.clone()),
         ];
         let known = known.into_iter().flatten().collect();
-        let hash = passwords.hash_new(password, "#/password", known, errors).await?;
+        let hash = passwords.hash_new(Client::Stranger, password, "#/password", known, errors).await?;
         let customer =
             change.into_new_customer().ok_or_else(|| Problem::Internal("a registration lacks members".into()))?;
         Ok((customer, hash))

@@ -20,7 +20,7 @@ use crate::threads::{Place, Places, Progress, Reply, Ticket, Workers};
 /// How soon a row that somebody else had locked is tried again.
 const BUSY_AGAIN: Duration = Duration::from_millis(20);
 /// How long items that are run by themselves may hold up the next batch.
-const BY_THEMSELVES: Duration = Duration::from_millis(200);
+const BY_THEMSELVES: Duration = Duration::from_millis(100);
 
 /// How items of one kind are applied together.
 pub trait Batch: Send + Sync + 'static {
@@ -79,7 +79,8 @@ impl<B: Batch> Lane<B> {
             let source = database.clone();
             Workers::start(B::NAME, 1, Arc::clone(&places), database.limits, move |queue, progress| {
                 let connection = source.connection(B::WRITES);
-                Thread { connection, held: Vec::new(), alone: HashSet::new() }.serve(queue, progress);
+                let (held, held_customers, alone) = (Vec::new(), HashSet::new(), HashSet::new());
+                Thread { connection, held, held_customers, alone }.serve(queue, progress);
             })
         };
         Ok(Self { threads: (0..count).map(start).collect::<std::io::Result<_>>()? })
@@ -105,7 +106,9 @@ struct Thread<B: Batch> {
     connection: ThreadConnection,
     /// Items that found another transaction in their way. Those of one customer are in the order of arrival.
     held: Vec<Entry<B>>,
-    /// Customers whose items wait for a lock that no batch can skip, and would hold up the others in it.
+    /// Customers who have items among them.
+    held_customers: HashSet<i64>,
+    /// Those of them who wait for a lock that no batch can skip, and would hold up the others in it.
     alone: HashSet<i64>,
 }
 
@@ -147,8 +150,8 @@ impl<B: Batch> Thread<B> {
                 self.held.push((item, waiting));
             }
         }
-        let held: HashSet<i64> = self.held.iter().map(|(item, _)| B::customer(item)).collect();
-        self.alone.retain(|customer| held.contains(customer));
+        self.held_customers = self.held.iter().map(|(item, _)| B::customer(item)).collect();
+        self.alone.retain(|customer| self.held_customers.contains(customer));
     }
 
     /// Applies a batch in one commit.
@@ -161,10 +164,12 @@ impl<B: Batch> Thread<B> {
         let entries = items.into_iter().zip(waiting);
         match outcomes {
             Ok(outcomes) => entries.zip(outcomes).for_each(|(entry, outcome)| self.finish(entry, outcome)),
-            // One item's conflict, panic or lock may be the reason: each by itself now.
+            // One item's conflict, panic or lock may be the reason: each by itself now, and those first who just came.
             Err(DbError::Unique(_) | DbError::Contention(_) | DbError::Internal(_) | DbError::Busy) => {
                 log::debug!("a batch of {} is run one by one", entries.len());
-                self.one_by_one(entries.collect(), progress);
+                let mut entries: Vec<Entry<B>> = entries.collect();
+                entries.sort_by_key(|(item, _)| self.held_customers.contains(&B::customer(item)));
+                self.one_by_one(entries, progress);
             }
             Err(error) => entries.for_each(|entry| self.finish(entry, Err(error.clone()))),
         }
@@ -174,11 +179,11 @@ impl<B: Batch> Thread<B> {
     /// behind it wait too.
     fn one_by_one(&mut self, batch: Vec<Entry<B>>, progress: &Progress) {
         let started = Instant::now();
-        let mut held_customers = HashSet::new();
+        let mut blocked = HashSet::new();
         let (mut untried, mut waited) = (Vec::new(), Duration::ZERO);
         for (item, waiting) in batch {
             let customer = B::customer(&item);
-            if held_customers.contains(&customer) {
+            if blocked.contains(&customer) {
                 self.held.push((item, waiting));
                 continue;
             }
@@ -193,11 +198,11 @@ impl<B: Batch> Thread<B> {
             }
             let outcome = outcome.and_then(|outcomes| outcomes.into_iter().next().unwrap_or_else(lost));
             if matches!(outcome, Err(DbError::Busy | DbError::Contention(_))) {
-                held_customers.insert(customer);
+                blocked.insert(customer);
             }
             self.finish((item, waiting), outcome);
         }
-        // Those come first next time.
+        // Those come before the others next time.
         self.held.splice(0..0, untried);
     }
 

@@ -96,7 +96,7 @@ fn prelude(connection: &DbConnection) -> &'static str {
         // Our own locks last milliseconds: who waits longer waits for somebody's open transaction.
         DbConnection::Postgres(_) => {
             "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
-             SET enable_mergejoin = off; SET jit = off; SET lock_timeout = '100ms'"
+             SET enable_mergejoin = off; SET jit = off; SET lock_timeout = '50ms'"
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Liveness and readiness, for load balancers and orchestrators.
 
+use std::time::Duration;
+
 use actix_web::{HttpResponse, web};
 
 use crate::db::{Database, pending_migrations};
@@ -25,9 +27,13 @@ async fn live() -> HttpResponse {
     status("live")
 }
 
+/// How long the database may take: whoever asks wants an answer now.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// The database answers and lacks no migration.
 async fn ready(database: web::Data<Database>) -> Result<HttpResponse, Problem> {
-    let pending = database.read(None, pending_migrations).await?;
+    let late = |_| Problem::DatabaseUnavailable("the database did not answer the readiness check in time".into());
+    let pending = actix_rt::time::timeout(PATIENCE, database.read(None, pending_migrations)).await.map_err(late)??;
     match pending.first() {
         None => Ok(status("ready")),
         Some(first) => {

@@ -100,6 +100,27 @@ pub struct Verified {
     pub fresh: Option<String>,
 }
 
+/// Who asks for a password to be hashed or checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// Somebody whose network has signed in to the account before.
+    Known,
+    /// Anybody else.
+    Stranger,
+}
+
+impl Client {
+    /// A known network's client is that, another one a stranger.
+    pub fn from_known_network(known: bool) -> Self {
+        if known { Self::Known } else { Self::Stranger }
+    }
+
+    /// Strangers share the places that one customer may have elsewhere.
+    fn share(self) -> Option<i64> {
+        (self == Self::Stranger).then_some(0)
+    }
+}
+
 /// The threads that hash.
 pub struct Passwords {
     threads: Workers<Job>,
@@ -120,7 +141,8 @@ impl Passwords {
         };
         let argon2 = argon2().map_err(|error| std::io::Error::other(error.to_string()))?;
         let nobody = of_nobody(&argon2).map_err(|error| std::io::Error::other(error.to_string()))?;
-        let places = Places::new(settings.password_queue);
+        // What strangers ask for leaves a quarter of the places to those who have signed in before.
+        let places = Places::with_share(settings.password_queue, (settings.password_queue * 3).div_ceil(4));
         let threads = Workers::<Job>::start("passwords", count, places, LIMITS, move |jobs, progress| {
             for (job, _, place) in jobs.iter().filter_map(Ticket::begin) {
                 // The setting counts those that wait.
@@ -142,13 +164,14 @@ impl Passwords {
     /// 422 with `errors` and with `password_weak` at `pointer`, or 503 when the queue is full.
     pub async fn hash_new(
         &self,
+        client: Client,
         password: Password,
         pointer: &str,
         known: Vec<String>,
         mut errors: FieldErrors,
     ) -> Result<String, Problem> {
         let is_wanted = errors.is_empty();
-        let judged = self.run(move |argon2| {
+        let judged = self.run(client, move |argon2| {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             password.check_strength(&known)?;
             Ok(is_wanted.then(|| hash(argon2, &password.normal)).transpose())
@@ -165,10 +188,15 @@ impl Passwords {
     ///
     /// # Errors
     /// 503 when the queue is full.
-    pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Option<Verified>, Problem> {
+    pub async fn verify(
+        &self,
+        client: Client,
+        password: Password,
+        stored: Option<String>,
+    ) -> Result<Option<Verified>, Problem> {
         let is_somebody = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
-        let checked = self.run(move |argon2| {
+        let checked = self.run(client, move |argon2| {
             let began = Instant::now();
             let verified = match password.verify(argon2, &stored) {
                 Verdict::Wrong => None,
@@ -188,10 +216,11 @@ impl Passwords {
 
     async fn run<T: Send + 'static>(
         &self,
+        client: Client,
         work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static,
     ) -> Result<T, Problem> {
         let job = |reply: Reply<T>| -> Job { Box::new(move |argon2| reply.send(work(argon2))) };
-        self.threads.submit(None, job).await.map_err(|rejected| match rejected {
+        self.threads.submit(client.share(), job).await.map_err(|rejected| match rejected {
             Rejected::Dropped => Problem::Internal("a password thread dropped its work".into()),
             _ => Problem::Overloaded,
         })

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::body::{PasswordChange, Refresh, Revocation, SignIn};
 use super::model::{Session, SessionId, Shown};
-use super::password::{Passwords, Verified};
+use super::password::{Client, Passwords, Verified};
 use super::queries::{self, Ending, Rotation, Standing, Which};
 use super::refresh::{Presented, RefreshTokens};
 use super::token::AccessTokens;
@@ -111,7 +111,8 @@ async fn sign_in(
     let guess = throttle.guess(Action::SignIn, &canonical, client.network(), known)?;
     let customer = found.as_ref().map(|found| found.customer);
     let stored = found.and_then(|found| found.hash);
-    let verified = passwords.verify(password, stored.clone()).await?;
+    let asks = Client::from_known_network(known);
+    let verified = passwords.verify(asks, password, stored.clone()).await?;
     let (Some(customer), Some(stored), Some(Verified { fresh })) = (customer, stored, verified) else {
         guess.failed();
         Event::SignInFailed.record(customer, None);
@@ -243,14 +244,15 @@ async fn change_password(
     let known = account.networks.contain(client.network());
     let guess = throttle.guess(Action::PasswordChange, &customer.id().to_string(), client.network(), known)?;
     let mut errors = FieldErrors::default();
-    if passwords.verify(current, account.hash.clone()).await?.is_none() {
+    let asks = Client::from_known_network(known);
+    if passwords.verify(asks, current, account.hash.clone()).await?.is_none() {
         guess.failed();
         Event::PasswordChangeFailed.record(Some(customer.id()), customer.session());
         let refusal = Refusal::new(FieldCode::Incorrect, "This is not the current password.");
         errors.add("#/current_password", refusal);
     }
     let known = vec![account.email, account.first_name, account.last_name];
-    let fresh = passwords.hash_new(new, "#/new_password", known, errors).await?;
+    let fresh = passwords.hash_new(asks, new, "#/new_password", known, errors).await?;
     let id = customer.id();
     let verified = account.hash.ok_or(Problem::NotFound)?;
     let changed = database

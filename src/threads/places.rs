@@ -7,12 +7,11 @@ use parking_lot::Mutex;
 
 use super::Rejected;
 
-/// The part of the places that one customer may take.
-const SHARE: usize = 8;
-
 /// The places of one queue, or of several that share them.
 pub(crate) struct Places {
     most: usize,
+    /// How many of them one customer may take.
+    share: usize,
     taken: Mutex<Taken>,
 }
 
@@ -29,14 +28,20 @@ pub(crate) struct Place {
 }
 
 impl Places {
+    /// Places of which one customer may take an eighth.
     pub(crate) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, taken: Mutex::default() })
+        Self::with_share(most, most.div_ceil(8))
+    }
+
+    /// Places of which one customer may take a share.
+    pub(crate) fn with_share(most: usize, share: usize) -> Arc<Self> {
+        Arc::new(Self { most, share, taken: Mutex::default() })
     }
 
     /// Takes a place, for a customer where one is named.
     ///
     /// # Errors
-    /// [`Rejected::Full`], or [`Rejected::ShareTaken`] for a customer that already has an eighth of the places.
+    /// [`Rejected::Full`], or [`Rejected::ShareTaken`] for a customer that already has its share.
     pub(super) fn take(self: &Arc<Self>, customer: Option<i64>) -> Result<Place, Rejected> {
         let mut taken = self.taken.lock();
         if taken.all >= self.most {
@@ -44,7 +49,7 @@ impl Places {
         }
         if let Some(customer) = customer {
             let own = taken.by_customer.entry(customer).or_default();
-            if *own >= self.most.div_ceil(SHARE) {
+            if *own >= self.share {
                 return Err(Rejected::ShareTaken);
             }
             *own += 1;

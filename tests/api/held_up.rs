@@ -222,3 +222,27 @@ async fn ten_emails_that_an_open_transaction_claims_hold_up_nobody_else() {
     })
     .await;
 }
+
+#[actix_rt::test]
+async fn ten_locked_addresses_hold_up_no_other_customer() {
+    run(Backend::Postgres, async |app: App| {
+        let crowd = app.crowd(60);
+        let (locked, others) = crowd.split_at(10);
+        let body = |street: &str| json!({"address": {"street_address": street, "city": "Lima", "country": "Peru"}});
+        let first = body("1");
+        for reply in join_all(locked.iter().map(|person| app.change(person, &first))).await {
+            reply.expect(200);
+        }
+        let mut lock = blocker(&app, "SELECT FROM addresses FOR UPDATE");
+        let moved = body("2");
+        let changes = join_all(locked.iter().map(|person| app.change(person, &moved)));
+        let (replies, slowest) = slowest_beside(&app, others, changes).await;
+        for reply in replies {
+            reply.problem(503, "overloaded");
+        }
+        assert!(slowest < SOON, "another customer waited {slowest:?}");
+        lock.batch_execute("COMMIT").expect("the end of the locks");
+        app.change(&locked[0], &moved).await.expect(200);
+    })
+    .await;
+}

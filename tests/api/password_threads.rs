@@ -189,3 +189,32 @@ async fn hostile_passwords_and_names_cost_the_password_threads_and_never_the_htt
     })
     .await;
 }
+
+on_both_databases! {
+    async fn a_flood_of_strangers_leaves_room_for_whoever_signed_in_from_there_before(app: App) {
+        let service = app.instance(&[
+            ("CLIENTELE__AUTH__PASSWORD_QUEUE", "4"),
+            ("CLIENTELE__AUTH__PASSWORD_THREADS", "1"),
+            ("CLIENTELE__THROTTLE__TRUSTED_PROXIES", "127.0.0.1"),
+            ("CLIENTELE__DATABASE__QUEUE_TIMEOUT_SECONDS", "30"),
+        ]);
+        app.register(&registration("rosa@example.com")).await.expect(201);
+        let sign_in = |address: String, email: &str, password: &str| {
+            let body = json!({"email": email, "password": password});
+            service.post("/auth/token/").header("X-Forwarded-For", &address).json(&body).send()
+        };
+        sign_in("198.51.100.7".into(), "rosa@example.com", PASSWORD).await.expect(200);
+        let flood = futures_util::future::join_all((0..120).map(|number| async move {
+            for round in 0..3 {
+                let email = format!("nobody{number}.{round}@example.com");
+                sign_in(format!("203.0.113.{number}"), &email, "not the password").await;
+            }
+        }));
+        let owner = async {
+            for _ in 0..5 {
+                sign_in("198.51.100.8".into(), "rosa@example.com", PASSWORD).await.expect(200);
+            }
+        };
+        futures_util::future::join(flood, owner).await;
+    }
+}

@@ -120,10 +120,12 @@ impl App {
         Database::empty(self.shared.database.backend)
     }
 
-    /// A batching lane of the test's own, on the same database.
+    /// A batching lane of the test's own, with one thread, on the same database.
     pub(crate) fn lane<B: Batch>(&self) -> Lane<B> {
-        let target = self.settings.target().expect("a target");
-        let database = clientele::db::Database::start(&self.settings, target).expect("threads");
+        let mut settings = Settings::clone(&self.settings);
+        settings.database.writers = 1;
+        let target = settings.target().expect("a target");
+        let database = clientele::db::Database::start(&settings, target).expect("threads");
         Lane::start(&database).expect("a lane")
     }
 
