@@ -41,12 +41,9 @@ pub fn bearer() -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Verdict
 
 fn principal(request: &ServiceRequest) -> Result<Principal, Problem> {
     let mut sent = request.headers().get_all(AUTHORIZATION);
-    let (first, second) = (sent.next(), sent.next());
-    let Some(first) = first else {
-        return Err(Problem::TokenMissing);
-    };
+    let first = sent.next().ok_or(Problem::TokenMissing)?;
     // Two headers would leave it open which one is meant.
-    if second.is_some() {
+    if sent.next().is_some() {
         return Err(Problem::TokenInvalid);
     }
     let text = first.to_str().map_err(|_| Problem::TokenInvalid)?;

@@ -11,18 +11,18 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
 use super::error::{DbError, DbResult};
 use super::pool::Pool;
-use super::thread_connection::{OnLoss, ThreadConnection};
+use super::thread_connection::ThreadConnection;
 use super::write_lock::WriteLock;
+use crate::threads::{Limits, Places, Ticket, Workers};
 
 /// How often the log is looked at.
 const EVERY: Duration = Duration::from_millis(100);
@@ -41,30 +41,14 @@ struct Progress {
     log: i32,
 }
 
-/// The thread that checkpoints, until this is dropped.
-pub(super) struct Checkpoints {
-    close: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+/// The thread that checkpoints, until this is dropped: its queue, which nothing is put in, closes then.
+pub(super) type Checkpoints = Workers<()>;
 
-impl Checkpoints {
-    /// # Errors
-    /// The operating system's, on opening the database's file or on starting a thread.
-    pub(super) fn start(path: &Path, pool: Pool, write_lock: WriteLock) -> std::io::Result<Self> {
-        let checkpointer = Checkpointer { pool, write_lock, file: File::open(path)? };
-        let (close, closed) = bounded(0);
-        let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || checkpointer.keep(&closed))?;
-        Ok(Self { close: Some(close), thread: Some(thread) })
-    }
-}
-
-impl Drop for Checkpoints {
-    fn drop(&mut self) {
-        self.close = None;
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            log::error!("the checkpoint thread had panicked");
-        }
-    }
+/// # Errors
+/// The operating system's, on opening the database's file or on starting a thread.
+pub(super) fn start(path: &Path, pool: Pool, write_lock: WriteLock, limits: Limits) -> std::io::Result<Checkpoints> {
+    let checkpointer = Checkpointer { pool, write_lock, file: File::open(path)? };
+    Workers::start("checkpoint", 1, Places::new(0), limits, move |queue, _| checkpointer.keep(queue))
 }
 
 /// The order of the members is that in which they go: closing any descriptor of the file gives up the locks that this
@@ -76,11 +60,11 @@ struct Checkpointer {
 }
 
 impl Checkpointer {
-    /// Keeps the log short until the channel closes.
-    fn keep(&self, closed: &Receiver<()>) {
-        let mut connection = ThreadConnection::new(self.pool.clone(), WriteLock::not_needed());
+    /// Keeps the log short until the queue closes.
+    fn keep(&self, queue: &Receiver<Ticket<()>>) {
+        let mut connection = ThreadConnection::new(self.pool.clone(), WriteLock::default());
         let mut before = 0;
-        while matches!(closed.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
+        while matches!(queue.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
             match self.round(&mut connection, before) {
                 Ok(pages) => before = pages,
                 Err(DbError::Busy) => {}
@@ -120,7 +104,7 @@ impl Checkpointer {
 /// Runs a checkpoint that gives up at once where a reader or another process's writer is in its way: it holds the write
 /// lock, and nobody's change may wait for a reader.
 fn checkpoint(connection: &mut ThreadConnection, mode: &str) -> DbResult<Progress> {
-    connection.once(OnLoss::Repeat, |connection| {
+    connection.once(|connection| {
         connection.batch_execute("PRAGMA busy_timeout = 0")?;
         let rows = diesel::sql_query(format!("PRAGMA wal_checkpoint({mode})")).load::<Progress>(connection)?;
         // -1 where there is no log yet.

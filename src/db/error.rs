@@ -77,10 +77,9 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
     match kind {
         DatabaseErrorKind::UniqueViolation => DbError::Unique(constraint(information)),
         DatabaseErrorKind::SerializationFailure => DbError::Contention(message.to_owned()),
-        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
-            DbError::Unavailable(message.to_owned())
-        }
-        DatabaseErrorKind::ReadOnlyTransaction => DbError::Unavailable(message.to_owned()),
+        DatabaseErrorKind::ClosedConnection
+        | DatabaseErrorKind::UnableToSendCommand
+        | DatabaseErrorKind::ReadOnlyTransaction => DbError::Unavailable(message.to_owned()),
         _ if message.contains("canceling statement due to statement timeout") => DbError::TimedOut(message.to_owned()),
         _ if BUSY.iter().any(|text| message.contains(text)) => DbError::Busy,
         _ if CONTENTION.iter().any(|text| message.contains(text)) => DbError::Contention(message.to_owned()),

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
 use super::executor::{Database, IDLE};
-use super::thread_connection::{OnLoss, RETRY_FOR, ThreadConnection};
+use super::thread_connection::{RETRY_FOR, ThreadConnection};
 use super::transaction::write_transaction;
 use crate::threads::{Place, Places, Progress, Reply, Ticket, Workers};
 
@@ -140,12 +140,10 @@ impl<B: Batch> Thread<B> {
 
     /// Answers those that another transaction kept waiting for too long, and drops those whose clients went away.
     fn expire(&mut self) {
-        for (item, waiting) in std::mem::take(&mut self.held) {
-            if waiting.arrived.elapsed() >= RETRY_FOR {
-                waiting.reply.send(Err(DbError::Busy));
-            } else if !waiting.reply.is_abandoned() {
-                self.held.push((item, waiting));
-            }
+        let is_over =
+            |(_, waiting): &mut Entry<B>| waiting.arrived.elapsed() >= RETRY_FOR || waiting.reply.is_abandoned();
+        for (_, waiting) in self.held.extract_if(.., is_over) {
+            waiting.reply.send(Err(DbError::Busy));
         }
         let held: HashSet<i64> = self.held.iter().map(|(item, _)| B::customer(item)).collect();
         self.alone.retain(|customer| held.contains(customer));
@@ -206,7 +204,7 @@ impl<B: Batch> Thread<B> {
             return Err(DbError::TimedOut("the thread was replaced".into()));
         }
         let outcomes = progress.watch(|| {
-            self.connection.once(OnLoss::Repeat, |connection| {
+            self.connection.once(|connection| {
                 if B::WRITES {
                     write_transaction(connection, progress, |connection| B::apply(connection, items))
                 } else {

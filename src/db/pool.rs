@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use diesel::QueryResult;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::R2D2Connection;
 
@@ -62,6 +63,12 @@ pub(crate) struct Managed {
     pub(super) broken: bool,
 }
 
+impl Managed {
+    pub(super) fn ping(&mut self) -> QueryResult<()> {
+        on_backend!(&mut self.connection, concrete => concrete.ping())
+    }
+}
+
 impl r2d2::ManageConnection for Manager {
     type Connection = Managed;
     type Error = diesel::ConnectionError;
@@ -73,8 +80,7 @@ impl r2d2::ManageConnection for Manager {
     }
 
     fn is_valid(&self, managed: &mut Managed) -> Result<(), Self::Error> {
-        on_backend!(&mut managed.connection, concrete => concrete.ping())
-            .map_err(diesel::ConnectionError::CouldntSetupConfiguration)
+        managed.ping().map_err(diesel::ConnectionError::CouldntSetupConfiguration)
     }
 
     fn has_broken(&self, managed: &mut Managed) -> bool {
@@ -101,16 +107,6 @@ fn prelude(connection: &DbConnection) -> &'static str {
     }
 }
 
-/// Logs at debug only: the request that waits for the connection reports the failure once, with its id.
-#[derive(Debug)]
-struct QuietErrors;
-
-impl r2d2::HandleError<diesel::ConnectionError> for QuietErrors {
-    fn handle_error(&self, error: diesel::ConnectionError) {
-        log::debug!("could not open a connection: {error}");
-    }
-}
-
 /// Makes the pool; connections are opened when they are first asked for.
 pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) -> Pool {
     let manager = Manager {
@@ -119,7 +115,8 @@ pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) ->
         statement_timeout: Duration::from_secs(settings.statement_timeout_seconds),
     };
     // Each thread keeps its connection (see `thread_connection`). What the pool holds was handed over, or opened by attempts
-    // that nobody waits for any more: it is pinged before it is used, and closed soon if it is not.
+    // that nobody waits for any more: it is pinged before it is used, and closed soon if it is not. The request that waits
+    // for a connection reports the failure, once and with its id.
     let connections = r2d2::Pool::builder()
         .max_size(size)
         .min_idle(Some(0))
@@ -127,7 +124,7 @@ pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) ->
         .idle_timeout(Some(IDLE_FOR))
         .max_lifetime(None)
         .connection_timeout(settings.connect_timeout())
-        .error_handler(Box::new(QuietErrors))
+        .error_handler(Box::new(r2d2::NopErrorHandler))
         .build_unchecked(manager);
     Pool { connections, wanted: Arc::default() }
 }

@@ -172,20 +172,12 @@ mod tests {
     }
 
     fn stored(number: i64) -> Stored {
-        let email = Email::parse(&format!("customer{number}@example.com")).expect("an email");
-        let mut customer = CustomerRow {
-            email: String::new(),
-            email_canonical: String::new(),
-            first_name: String::new(),
-            first_name_slug: String::new(),
-            last_name: String::new(),
-            last_name_slug: String::new(),
-            slug: format!("customer-{number}"),
-            date_of_birth: None,
+        let new = Change {
+            email: with_email(&format!("customer{number}@example.com")).email,
+            last_name: Some(Name::from(number.to_string())),
+            ..renamed("Customer")
         };
-        customer.set_email(&email);
-        customer.set_first_name(&Name::from("Customer".to_owned()));
-        customer.set_last_name(&Name::from(number.to_string()));
+        let customer = CustomerRow::new(&new.into_new_customer().expect("a customer"), format!("customer-{number}"));
         Stored { version: 1, customer, address: None }
     }
 
@@ -240,10 +232,8 @@ mod tests {
         let mut profiles = Profiles::with_holders(Holders { slugs, drawn, ..Holders::default() });
         let slug = |done: Done| done.versioned.customer.slug;
         assert_eq!(merge(&mut profiles, 1, &renamed("Ada")).map(slug), Ok("ada-1-22222".to_owned()));
-        let mut own = Profiles::with_holders(Holders {
-            slugs: HashMap::from([("ada-1".to_owned(), id(1))]),
-            ..Holders::default()
-        });
+        let slugs = HashMap::from([("ada-1".to_owned(), id(1))]);
+        let mut own = Profiles::with_holders(Holders { slugs, ..Holders::default() });
         assert_eq!(merge(&mut own, 1, &renamed("Ada")).map(slug), Ok("ada-1".to_owned()));
     }
 
