@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
@@ -34,19 +35,11 @@ const SHORT: i32 = 256;
 /// The most rounds before the writer waits, however many pages it adds.
 const ROUNDS: u32 = 6;
 
-/// What SQLite says of a checkpoint: the pages that were in the log when it began.
-#[derive(QueryableByName)]
-struct Progress {
-    #[diesel(sql_type = Integer)]
-    log: i32,
-}
-
-/// The thread that checkpoints, until this is dropped: its queue, which nothing is put in, closes then.
-pub(super) type Checkpoints = Workers<()>;
-
+/// Starts the thread that checkpoints. It ends when its queue closes, which nothing is ever put in.
+///
 /// # Errors
 /// The operating system's, on opening the database's file or on starting a thread.
-pub(super) fn start(path: &Path, pool: Pool, write_lock: WriteLock, limits: Limits) -> std::io::Result<Checkpoints> {
+pub(super) fn start(path: &Path, pool: Pool, write_lock: WriteLock, limits: Limits) -> std::io::Result<Workers<()>> {
     let checkpointer = Checkpointer { pool, write_lock, file: File::open(path)? };
     Workers::start("checkpoint", 1, Places::new(0), limits, move |queue, _| checkpointer.keep(queue))
 }
@@ -75,24 +68,24 @@ impl Checkpointer {
 
     /// One look; the pages in the log.
     fn round(&self, connection: &mut ThreadConnection, before: i32) -> DbResult<i32> {
-        let progress = checkpoint(connection, "PASSIVE")?;
-        if progress.log > 0 && progress.log == before {
+        let pages = checkpoint(connection, "PASSIVE")?;
+        if pages > 0 && pages == before {
             self.write_lock.hold(|| checkpoint(connection, "TRUNCATE"))?;
             return Ok(0);
         }
-        if progress.log >= LONG {
-            self.shorten(connection, progress.log)?;
+        if pages >= LONG {
+            self.shorten(connection, pages)?;
         }
-        Ok(progress.log)
+        Ok(pages)
     }
 
     /// Copies what was added meanwhile, in ever smaller rounds, and the last of it while the writer waits.
     fn shorten(&self, connection: &mut ThreadConnection, mut copied: i32) -> DbResult<()> {
         for _ in 0..ROUNDS {
             self.file.sync_data().map_err(|error| DbError::Unavailable(error.to_string()))?;
-            let log = checkpoint(connection, "PASSIVE")?.log;
-            let added = log - copied;
-            copied = log;
+            let pages = checkpoint(connection, "PASSIVE")?;
+            let added = pages - copied;
+            copied = pages;
             if added < SHORT {
                 break;
             }
@@ -101,13 +94,14 @@ impl Checkpointer {
     }
 }
 
-/// Runs a checkpoint that gives up at once where a reader or another process's writer is in its way: it holds the write
-/// lock, and nobody's change may wait for a reader.
-fn checkpoint(connection: &mut ThreadConnection, mode: &str) -> DbResult<Progress> {
+/// Runs a checkpoint and returns the pages that were in the log when it began. It gives up at once where a reader or
+/// another process's writer is in its way: it holds the write lock, and nobody's change may wait for a reader.
+fn checkpoint(connection: &mut ThreadConnection, mode: &str) -> DbResult<i32> {
     connection.once(|connection| {
         connection.batch_execute("PRAGMA busy_timeout = 0")?;
-        let rows = diesel::sql_query(format!("PRAGMA wal_checkpoint({mode})")).load::<Progress>(connection)?;
+        let checkpoint = sql::<(Integer, Integer, Integer)>(&format!("PRAGMA wal_checkpoint({mode})"));
         // -1 where there is no log yet.
-        Ok(rows.into_iter().next().unwrap_or(Progress { log: 0 }))
+        let (_is_blocked, pages, _copied): (i32, i32, i32) = checkpoint.get_result(connection)?;
+        Ok(pages)
     })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::checkpoint::{self, Checkpoints};
+use super::checkpoint;
 use super::connection::DbConnection;
 use super::error::DbResult;
 use super::pool::{self, Pool};
@@ -39,7 +39,7 @@ pub struct Database {
     reads: Arc<Workers<Job>>,
     writes: Arc<Workers<Job>>,
     /// SQLite only; ends when the last clone of the database goes.
-    _checkpoints: Option<Arc<Checkpoints>>,
+    _checkpoints: Option<Arc<Workers<()>>>,
 }
 
 impl Database {
@@ -130,15 +130,13 @@ where
 
 fn serve(jobs: &Receiver<Ticket<Job>>, progress: &Progress, mut connection: ThreadConnection) {
     while !progress.is_given_up() {
-        match jobs.recv_timeout(IDLE) {
-            Ok(ticket) => {
-                // A client that went away while its work was queued is not worth a statement.
-                if let Some((job, _, _place)) = ticket.begin() {
-                    progress.watch(|| job(&mut connection));
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+        let ticket = jobs.recv_timeout(IDLE);
+        if matches!(ticket, Err(RecvTimeoutError::Disconnected)) {
+            return;
+        }
+        // A client that went away while its work was queued is not worth a statement.
+        for (job, _, _place) in ticket.into_iter().filter_map(Ticket::begin) {
+            progress.watch(|| job(&mut connection));
         }
         connection.hand_over_if_wanted();
     }

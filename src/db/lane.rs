@@ -93,9 +93,7 @@ impl<B: Batch> Lane<B> {
     pub async fn submit(&self, item: B::Item) -> DbResult<B::Output> {
         let customer = B::customer(&item);
         let number = usize::try_from(customer).unwrap_or_default() % self.threads.len().max(1);
-        let Some(thread) = self.threads.get(number) else {
-            return Err(DbError::Internal("the lane has no thread".into()));
-        };
+        let thread = self.threads.get(number).ok_or_else(|| DbError::Internal("the lane has no thread".into()))?;
         thread.submit(Some(customer), |reply| Job { item, reply }).await?
     }
 }

@@ -53,8 +53,7 @@ impl Pool {
 /// Opens, checks and discards the pool's connections.
 pub(crate) struct Manager {
     target: Target,
-    connect_timeout: Duration,
-    statement_timeout: Duration,
+    settings: settings::Database,
 }
 
 /// A pooled connection that remembers that it broke, so that the pool drops it.
@@ -74,7 +73,8 @@ impl r2d2::ManageConnection for Manager {
     type Error = diesel::ConnectionError;
 
     fn connect(&self) -> Result<Managed, Self::Error> {
-        let mut connection = self.target.connect(self.connect_timeout, self.statement_timeout)?;
+        let statement_timeout = Duration::from_secs(self.settings.statement_timeout_seconds);
+        let mut connection = self.target.connect(self.settings.connect_timeout(), statement_timeout)?;
         connection.batch_execute(prelude(&connection)).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
         Ok(Managed { connection, broken: false })
     }
@@ -109,11 +109,6 @@ fn prelude(connection: &DbConnection) -> &'static str {
 
 /// Makes the pool; connections are opened when they are first asked for.
 pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) -> Pool {
-    let manager = Manager {
-        target,
-        connect_timeout: settings.connect_timeout(),
-        statement_timeout: Duration::from_secs(settings.statement_timeout_seconds),
-    };
     // Each thread keeps its connection (see `thread_connection`). What the pool holds was handed over, or opened by attempts
     // that nobody waits for any more: it is pinged before it is used, and closed soon if it is not. The request that waits
     // for a connection reports the failure, once and with its id.
@@ -125,6 +120,6 @@ pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) ->
         .max_lifetime(None)
         .connection_timeout(settings.connect_timeout())
         .error_handler(Box::new(r2d2::NopErrorHandler))
-        .build_unchecked(manager);
+        .build_unchecked(Manager { target, settings: settings.clone() });
     Pool { connections, wanted: Arc::default() }
 }

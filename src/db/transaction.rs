@@ -28,13 +28,11 @@ pub(super) fn write_transaction<T>(
         Ok(_) if progress.is_given_up() => Err(DbError::TimedOut("the thread was replaced".into())),
         worked => worked,
     };
-    if worked.is_ok() {
-        commit(connection)?;
-    } else if let Err(error) =
-        on_backend!(connection, concrete => AnsiTransactionManager::rollback_transaction(concrete))
-    {
-        // The connection broke: the database rolls back by itself.
-        log::debug!("a transaction could not be rolled back: {error}");
+    match &worked {
+        Ok(_) => commit(connection)?,
+        // Where the connection broke, the database rolls back by itself.
+        Err(_) => on_backend!(connection, concrete => AnsiTransactionManager::rollback_transaction(concrete))
+            .unwrap_or_else(|error| log::debug!("a transaction could not be rolled back: {error}")),
     }
     worked
 }

@@ -31,9 +31,7 @@ impl WriteLock {
     /// [`DbError::Busy`] when another writer took too long, and what `work` says.
     pub(super) fn hold<T>(&self, work: impl FnOnce() -> DbResult<T>) -> DbResult<T> {
         let Some(lock) = &self.0 else { return work() };
-        match lock.try_lock_for(WAIT) {
-            Some(_held) => work(),
-            None => Err(DbError::Busy),
-        }
+        let _held = lock.try_lock_for(WAIT).ok_or(DbError::Busy)?;
+        work()
     }
 }

@@ -1,6 +1,5 @@
 //! Work on its way into a thread and its outcome on the way back, with a bound for every wait.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -95,8 +94,7 @@ pub(super) async fn submit<T, R>(
     limits: Limits,
     make: impl FnOnce(Reply<R>) -> T,
 ) -> Result<R, Rejected> {
-    let (sender, outcome) = oneshot::channel();
-    let mut outcome = pin!(outcome);
+    let (sender, mut outcome) = oneshot::channel();
     let settled = Arc::<Settled>::default();
     let _cancel = CancelOnDrop(&settled);
     let ticket = Ticket { work: make(Reply(sender)), arrived: Instant::now(), settled: Arc::clone(&settled), place };

@@ -38,15 +38,14 @@ pub(super) fn profiles(connection: &mut DbConnection, profiles: &Profiles) -> Db
             }
         }
         DbConnection::Sqlite(sqlite) => {
-            for row in &changed {
-                let row = std::slice::from_ref(row);
+            for row in changed.chunks(1) {
                 match row.iter().any(|(_, profile)| profile.unique_differs()) {
                     true => WriteCustomers::<true>::new(row).execute(sqlite)?,
                     false => WriteCustomers::<false>::new(row).execute(sqlite)?,
                 };
             }
-            for row in &set {
-                WriteAddresses::new(std::slice::from_ref(row)).execute(sqlite)?;
+            for row in set.chunks(1) {
+                WriteAddresses::new(row).execute(sqlite)?;
             }
         }
     }
