@@ -105,14 +105,8 @@ impl Customer {
 impl Create {
     fn run(self, settings: &Settings) -> Result<(), Failure> {
         let mut connection = connect(settings)?;
-        let new = NewCustomer {
-            email: self.email,
-            first_name: self.first_name,
-            last_name: self.last_name,
-            date_of_birth: self.date_of_birth,
-            address: None,
-            created_at: None,
-        };
+        let new = NewCustomer::named(self.email, self.first_name, self.last_name);
+        let new = NewCustomer { date_of_birth: self.date_of_birth, ..new };
         let hash = if self.password_stdin { Some(read_password(&new)?) } else { None };
         let outcome = customers::create(&mut connection, self.id, &new, hash.as_deref());
         match outcome {

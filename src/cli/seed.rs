@@ -133,13 +133,11 @@ fn seeded(number: i64) -> Result<(CustomerId, NewCustomer), Failure> {
         state: None,
         country: Some(pick(&COUNTRIES, 1).to_owned()),
     };
-    let new = NewCustomer {
-        email: Email::parse(&format!("customer{number}@example.com")).map_err(refused)?,
-        first_name: Name::first(pick(&FIRST_NAMES, 1)).map_err(refused)?,
-        last_name: Name::last(&format!("{} {number}", pick(&LAST_NAMES, 8))).map_err(refused)?,
-        date_of_birth: None,
-        address: Some(address),
-        created_at: None,
-    };
+    let new = NewCustomer::named(
+        Email::parse(&format!("customer{number}@example.com")).map_err(refused)?,
+        Name::first(pick(&FIRST_NAMES, 1)).map_err(refused)?,
+        Name::last(&format!("{} {number}", pick(&LAST_NAMES, 8))).map_err(refused)?,
+    );
+    let new = NewCustomer { address: Some(address), ..new };
     Ok((id, new))
 }

@@ -4,9 +4,9 @@ use chrono::{Duration, NaiveDate, Utc};
 
 use super::email::Email;
 use super::postal_code::PostalCode;
-use super::queries::NewCustomer;
 use super::{country, slug, text};
 use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal, pointer};
+use crate::db::UtcMicros;
 
 /// Members that a reply shows or might show and that nobody can set.
 const READ_ONLY: [&str; 5] = ["slug", "id", "last_purchase_date", "created_at", "updated_at"];
@@ -56,17 +56,36 @@ pub struct Change {
 impl Change {
     /// What a new customer starts with, if all that one needs is there.
     pub(super) fn into_new_customer(self) -> Option<NewCustomer> {
-        Some(NewCustomer {
-            email: self.email?,
-            first_name: self.first_name?,
-            last_name: self.last_name?,
-            date_of_birth: self.date_of_birth.flatten(),
-            address: match self.address {
-                AddressChange::Set(members) => Some(members),
-                AddressChange::Keep | AddressChange::Remove => None,
-            },
-            created_at: None,
-        })
+        let new = NewCustomer::named(self.email?, self.first_name?, self.last_name?);
+        let address = match self.address {
+            AddressChange::Set(members) => Some(members),
+            AddressChange::Keep | AddressChange::Remove => None,
+        };
+        Some(NewCustomer { date_of_birth: self.date_of_birth.flatten(), address, ..new })
+    }
+}
+
+/// What a new customer starts with.
+#[derive(Clone)]
+pub struct NewCustomer {
+    /// Must be free.
+    pub email: Email,
+    /// First name.
+    pub first_name: Name,
+    /// Last name.
+    pub last_name: Name,
+    /// Optional.
+    pub date_of_birth: Option<NaiveDate>,
+    /// Optional; with all required members.
+    pub address: Option<AddressMembers>,
+    /// When the customer began; now, unless that was elsewhere.
+    pub created_at: Option<UtcMicros>,
+}
+
+impl NewCustomer {
+    /// A customer of whom nothing but this is known.
+    pub fn named(email: Email, first_name: Name, last_name: Name) -> Self {
+        Self { email, first_name, last_name, date_of_birth: None, address: None, created_at: None }
     }
 }
 

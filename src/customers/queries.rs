@@ -2,13 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::NaiveDate;
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::change::{AddressMembers, Name};
-use super::email::Email;
+use super::change::NewCustomer;
 use super::model::{CustomerId, Versioned};
 use super::read::{find_by_id, find_owned};
 use super::slug;
@@ -22,23 +20,6 @@ use crate::sessions::{SessionId, set_password};
 
 /// How often another id or slug is drawn before a collision is believed to be something else.
 const DRAWS: u32 = 8;
-
-/// What a new customer starts with.
-#[derive(Clone)]
-pub struct NewCustomer {
-    /// Must be free.
-    pub email: Email,
-    /// First name.
-    pub first_name: Name,
-    /// Last name.
-    pub last_name: Name,
-    /// Optional.
-    pub date_of_birth: Option<NaiveDate>,
-    /// Optional; with all required members.
-    pub address: Option<AddressMembers>,
-    /// When the customer began; now, unless that was elsewhere.
-    pub created_at: Option<UtcMicros>,
-}
 
 #[derive(Insertable)]
 #[diesel(table_name = customers)]

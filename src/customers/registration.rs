@@ -1,7 +1,6 @@
 //! The body of a registration.
 
-use super::change::{Change, member, whole_address};
-use super::queries::NewCustomer;
+use super::change::{Change, NewCustomer, member, whole_address};
 use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal};
 use crate::problem::Problem;
 use crate::sessions::password::{Password, Passwords};

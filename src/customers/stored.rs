@@ -4,11 +4,9 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Date, Nullable, Text};
 
-use super::change::{AddressMembers, Name};
-use super::email::Email;
+use super::change::{AddressMembers, Change, Name, NewCustomer};
 use super::model::{Address, Customer, Versioned};
 use super::postal_code::PostalCode;
-use super::queries::NewCustomer;
 use super::slug;
 use crate::db::statement::{Columns, columns};
 use crate::schema::{addresses, customers};
@@ -68,17 +66,32 @@ impl CustomerRow {
         }
     }
 
-    pub(super) fn set_email(&mut self, email: &Email) {
-        email.typed().clone_into(&mut self.email);
-        email.canonical().clone_into(&mut self.email_canonical);
+    /// The row after a change. A name or an email that is stored already keeps its slug and its canonical form, though they
+    /// might be written otherwise today.
+    pub(super) fn merged(&self, change: &Change) -> Self {
+        let mut next = self.clone();
+        if let Some(email) = change.email.as_ref().filter(|email| email.typed() != self.email) {
+            email.typed().clone_into(&mut next.email);
+            email.canonical().clone_into(&mut next.email_canonical);
+        }
+        if let Some(name) = change.first_name.as_ref().filter(|name| name.text != self.first_name) {
+            next.set_first_name(name);
+        }
+        if let Some(name) = change.last_name.as_ref().filter(|name| name.text != self.last_name) {
+            next.set_last_name(name);
+        }
+        if let Some(date) = change.date_of_birth {
+            next.date_of_birth = date;
+        }
+        next
     }
 
-    pub(super) fn set_first_name(&mut self, name: &Name) {
+    fn set_first_name(&mut self, name: &Name) {
         self.first_name.clone_from(&name.text);
         self.first_name_slug.clone_from(&name.slug);
     }
 
-    pub(super) fn set_last_name(&mut self, name: &Name) {
+    fn set_last_name(&mut self, name: &Name) {
         self.last_name.clone_from(&name.text);
         self.last_name_slug.clone_from(&name.slug);
     }

@@ -7,9 +7,9 @@ use chrono::{DateTime, SecondsFormat};
 use diesel::prelude::*;
 use serde::Serialize;
 
-use super::change::{Change, is_absent, member, whole_address};
+use super::change::{Change, NewCustomer, is_absent, member, whole_address};
 use super::model::{Customer, CustomerId, ID_LIMIT};
-use super::queries::{NewCustomer, NewRow, create, insert_rows};
+use super::queries::{NewRow, create, insert_rows};
 use super::read::find_many;
 use super::slug;
 use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal};

@@ -84,7 +84,7 @@ impl Profiles {
         let current = self.by_id.get(&id).map_or(stored, |profile| &profile.now);
         let mut next = Stored {
             version: current.version,
-            customer: merged_customer(&current.customer, change),
+            customer: current.customer.merged(change),
             address: merged_address(current.address.as_ref(), &change.address)?,
         };
         if !conditions.allow(current.version) {
@@ -119,25 +119,6 @@ fn is_held(holders: &HashMap<String, CustomerId>, name: &str, by_other_than: Cus
     holders.get(name).is_some_and(|holder| *holder != by_other_than)
 }
 
-/// A name or an email that is stored already keeps its slug and its canonical form, though they might be written
-/// otherwise today.
-fn merged_customer(current: &CustomerRow, change: &Change) -> CustomerRow {
-    let mut next = current.clone();
-    if let Some(email) = change.email.as_ref().filter(|email| email.typed() != current.email) {
-        next.set_email(email);
-    }
-    if let Some(name) = change.first_name.as_ref().filter(|name| name.text != current.first_name) {
-        next.set_first_name(name);
-    }
-    if let Some(name) = change.last_name.as_ref().filter(|name| name.text != current.last_name) {
-        next.set_last_name(name);
-    }
-    if let Some(date) = change.date_of_birth {
-        next.date_of_birth = date;
-    }
-    next
-}
-
 fn merged_address(current: Option<&AddressRow>, change: &AddressChange) -> Result<Option<AddressRow>, Denied> {
     match change {
         AddressChange::Keep => Ok(current.cloned()),
@@ -164,7 +145,7 @@ fn free_slug(row: &CustomerRow, id: CustomerId, holders: &mut Holders, wishes: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::customers::change::{AddressMembers, Name};
+    use crate::customers::change::{AddressMembers, Name, NewCustomer};
     use crate::customers::email::Email;
 
     fn id(number: i64) -> CustomerId {
@@ -172,12 +153,10 @@ mod tests {
     }
 
     fn stored(number: i64) -> Stored {
-        let new = Change {
-            email: with_email(&format!("customer{number}@example.com")).email,
-            last_name: Some(Name::from(number.to_string())),
-            ..renamed("Customer")
-        };
-        let customer = CustomerRow::new(&new.into_new_customer().expect("a customer"), format!("customer-{number}"));
+        let email = Email::parse(&format!("customer{number}@example.com")).expect("an email");
+        let name = |text: &str| Name::from(text.to_owned());
+        let new = NewCustomer::named(email, name("Customer"), name(&number.to_string()));
+        let customer = CustomerRow::new(&new, format!("customer-{number}"));
         Stored { version: 1, customer, address: None }
     }
 

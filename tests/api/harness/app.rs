@@ -211,14 +211,7 @@ impl App {
 
 fn insert(connection: &mut DbConnection, id: i64, email: &str, first_name: &str, last_name: &str) {
     let name = |text: &str| Name::from(text.to_owned());
-    let new = NewCustomer {
-        email: Email::parse(email).expect("an email"),
-        first_name: name(first_name),
-        last_name: name(last_name),
-        date_of_birth: None,
-        address: None,
-        created_at: None,
-    };
+    let new = NewCustomer::named(Email::parse(email).expect("an email"), name(first_name), name(last_name));
     insert_at(connection, CustomerId::new(id).expect("an id"), &new).expect("a new customer");
 }
 
