@@ -1,6 +1,6 @@
 //! Bearer authentication (RFC 6750): the middleware that turns an access token into a [`Principal`].
 
-use std::pin::Pin;
+use std::future::{Ready, ready};
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::AUTHORIZATION;
@@ -21,32 +21,27 @@ pub struct Principal {
     pub session: Option<SessionId>,
 }
 
-type Verdict = Pin<Box<dyn Future<Output = Result<ServiceRequest, (Error, ServiceRequest)>>>>;
+type Verdict = Ready<Result<ServiceRequest, (Error, ServiceRequest)>>;
 
 /// The middleware. It extracts nothing itself: the crate's extractor knows the scheme in one case only (see
 /// `principal`), and its own answer to a missing token has no body.
 pub fn bearer() -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Verdict + Clone> {
-    HttpAuthentication::with_fn(|request: ServiceRequest, ()| -> Verdict {
-        Box::pin(async move {
-            match principal(&request) {
-                Ok(principal) => {
-                    request.extensions_mut().insert(principal);
-                    Ok(request)
-                }
-                Err(problem) => Err((problem.into(), request)),
+    HttpAuthentication::with_fn(|request: ServiceRequest, ()| {
+        ready(match principal(&request) {
+            Ok(principal) => {
+                request.extensions_mut().insert(principal);
+                Ok(request)
             }
+            Err(problem) => Err((problem.into(), request)),
         })
     })
 }
 
 fn principal(request: &ServiceRequest) -> Result<Principal, Problem> {
     let mut sent = request.headers().get_all(AUTHORIZATION);
-    let (first, second) = (sent.next(), sent.next());
-    let Some(first) = first else {
-        return Err(Problem::TokenMissing);
-    };
+    let first = sent.next().ok_or(Problem::TokenMissing)?;
     // Two headers would leave it open which one is meant.
-    if second.is_some() {
+    if sent.next().is_some() {
         return Err(Problem::TokenInvalid);
     }
     let text = first.to_str().map_err(|_| Problem::TokenInvalid)?;

@@ -8,13 +8,13 @@ use std::collections::HashSet;
 use diesel::backend::Backend;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, Query, QueryFragment};
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable};
 use diesel::sqlite::Sqlite;
 
 use super::model::{Customer, CustomerId, Versioned};
 use super::stored::{AddressRow, CustomerRow, Stored, StoredTypes};
-use crate::db::statement::{BindRows, Columns, columns, push_names};
+use crate::db::statement::{BindRows, Columns, columns, prepared, push_names};
 use crate::db::{Batch, DbConnection, DbResult};
 use crate::denied::Denied;
 use crate::guard::OwnedCustomer;
@@ -149,11 +149,11 @@ fn find<const LOCK: bool>(
     });
     let wanted: Vec<Wanted> = wanted.collect();
     let rows: Vec<Row> = match connection {
-        DbConnection::Postgres(postgres) => (&Select::<LOCK>(wanted.iter().collect())).load(postgres)?,
+        DbConnection::Postgres(postgres) => Select::<LOCK>(wanted.iter().collect()).load(postgres)?,
         DbConnection::Sqlite(sqlite) => {
             let mut rows = Vec::with_capacity(wanted.len());
             for row in &wanted {
-                rows.extend((&Select::<LOCK>(std::iter::once(row).collect())).load::<Row>(sqlite)?);
+                rows.extend(Select::<LOCK>(std::iter::once(row).collect()).load::<Row>(sqlite)?);
             }
             rows
         }
@@ -174,12 +174,7 @@ impl<const LOCK: bool> Query for Select<'_, LOCK> {
     type SqlType = (Integer, Bool, Bool, StoredTypes);
 }
 
-impl<const LOCK: bool> QueryId for Select<'_, LOCK> {
-    type QueryId = Select<'static, LOCK>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl<C, const LOCK: bool> RunQueryDsl<C> for &Select<'_, LOCK> {}
+prepared!(Select, LOCK);
 
 impl<const LOCK: bool> QueryFragment<Pg> for Select<'_, LOCK> {
     /// Where another transaction changed the row after this statement's snapshot, PostgreSQL locks and yields the new

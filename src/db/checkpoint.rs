@@ -11,18 +11,19 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
 use super::error::{DbError, DbResult};
 use super::pool::Pool;
-use super::thread_connection::{OnLoss, ThreadConnection};
+use super::thread_connection::ThreadConnection;
 use super::write_lock::WriteLock;
+use crate::threads::{Limits, Places, Ticket, Workers};
 
 /// How often the log is looked at.
 const EVERY: Duration = Duration::from_millis(100);
@@ -34,37 +35,13 @@ const SHORT: i32 = 256;
 /// The most rounds before the writer waits, however many pages it adds.
 const ROUNDS: u32 = 6;
 
-/// What SQLite says of a checkpoint: the pages that were in the log when it began.
-#[derive(QueryableByName)]
-struct Progress {
-    #[diesel(sql_type = Integer)]
-    log: i32,
-}
-
-/// The thread that checkpoints, until this is dropped.
-pub(super) struct Checkpoints {
-    close: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Checkpoints {
-    /// # Errors
-    /// The operating system's, on opening the database's file or on starting a thread.
-    pub(super) fn start(path: &Path, pool: Pool, write_lock: WriteLock) -> std::io::Result<Self> {
-        let checkpointer = Checkpointer { pool, write_lock, file: File::open(path)? };
-        let (close, closed) = bounded(0);
-        let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || checkpointer.keep(&closed))?;
-        Ok(Self { close: Some(close), thread: Some(thread) })
-    }
-}
-
-impl Drop for Checkpoints {
-    fn drop(&mut self) {
-        self.close = None;
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            log::error!("the checkpoint thread had panicked");
-        }
-    }
+/// Starts the thread that checkpoints. It ends when its queue closes, which nothing is ever put in.
+///
+/// # Errors
+/// The operating system's, on opening the database's file or on starting a thread.
+pub(super) fn start(path: &Path, pool: Pool, write_lock: WriteLock, limits: Limits) -> std::io::Result<Workers<()>> {
+    let checkpointer = Checkpointer { pool, write_lock, file: File::open(path)? };
+    Workers::start("checkpoint", 1, Places::new(0), limits, move |queue, _| checkpointer.keep(queue))
 }
 
 /// The order of the members is that in which they go: closing any descriptor of the file gives up the locks that this
@@ -76,11 +53,11 @@ struct Checkpointer {
 }
 
 impl Checkpointer {
-    /// Keeps the log short until the channel closes.
-    fn keep(&self, closed: &Receiver<()>) {
-        let mut connection = ThreadConnection::new(self.pool.clone(), WriteLock::not_needed());
+    /// Keeps the log short until the queue closes.
+    fn keep(&self, queue: &Receiver<Ticket<()>>) {
+        let mut connection = ThreadConnection::new(self.pool.clone(), WriteLock::default());
         let mut before = 0;
-        while matches!(closed.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
+        while matches!(queue.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
             match self.round(&mut connection, before) {
                 Ok(pages) => before = pages,
                 Err(DbError::Busy) => {}
@@ -91,24 +68,24 @@ impl Checkpointer {
 
     /// One look; the pages in the log.
     fn round(&self, connection: &mut ThreadConnection, before: i32) -> DbResult<i32> {
-        let progress = checkpoint(connection, "PASSIVE")?;
-        if progress.log > 0 && progress.log == before {
+        let pages = checkpoint(connection, "PASSIVE")?;
+        if pages > 0 && pages == before {
             self.write_lock.hold(|| checkpoint(connection, "TRUNCATE"))?;
             return Ok(0);
         }
-        if progress.log >= LONG {
-            self.shorten(connection, progress.log)?;
+        if pages >= LONG {
+            self.shorten(connection, pages)?;
         }
-        Ok(progress.log)
+        Ok(pages)
     }
 
     /// Copies what was added meanwhile, in ever smaller rounds, and the last of it while the writer waits.
     fn shorten(&self, connection: &mut ThreadConnection, mut copied: i32) -> DbResult<()> {
         for _ in 0..ROUNDS {
             self.file.sync_data().map_err(|error| DbError::Unavailable(error.to_string()))?;
-            let log = checkpoint(connection, "PASSIVE")?.log;
-            let added = log - copied;
-            copied = log;
+            let pages = checkpoint(connection, "PASSIVE")?;
+            let added = pages - copied;
+            copied = pages;
             if added < SHORT {
                 break;
             }
@@ -117,13 +94,14 @@ impl Checkpointer {
     }
 }
 
-/// Runs a checkpoint that gives up at once where a reader or another process's writer is in its way: it holds the write
-/// lock, and nobody's change may wait for a reader.
-fn checkpoint(connection: &mut ThreadConnection, mode: &str) -> DbResult<Progress> {
-    connection.once(OnLoss::Repeat, |connection| {
+/// Runs a checkpoint and returns the pages that were in the log when it began. It gives up at once where a reader or
+/// another process's writer is in its way: it holds the write lock, and nobody's change may wait for a reader.
+fn checkpoint(connection: &mut ThreadConnection, mode: &str) -> DbResult<i32> {
+    connection.once(|connection| {
         connection.batch_execute("PRAGMA busy_timeout = 0")?;
-        let rows = diesel::sql_query(format!("PRAGMA wal_checkpoint({mode})")).load::<Progress>(connection)?;
+        let checkpoint = sql::<(Integer, Integer, Integer)>(&format!("PRAGMA wal_checkpoint({mode})"));
         // -1 where there is no log yet.
-        Ok(rows.into_iter().next().unwrap_or(Progress { log: 0 }))
+        let (_is_blocked, pages, _copied): (i32, i32, i32) = checkpoint.get_result(connection)?;
+        Ok(pages)
     })
 }

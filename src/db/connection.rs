@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
+use diesel::result::Error;
 use diesel::{Connection as _, ConnectionResult, MultiConnection, PgConnection, QueryResult, SqliteConnection};
 
-use super::error::is_busy;
+use super::error::LOCKED;
 use crate::settings::{PostgresUrl, Target};
 
 /// A connection to the database that the URL's scheme chose.
@@ -32,11 +33,10 @@ impl Target {
 }
 
 fn open_sqlite(path: &Path, busy_timeout: Duration) -> ConnectionResult<SqliteConnection> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
-        create_private_folder(folder)
-            .map_err(|error| diesel::ConnectionError::BadConnection(format!("{}: {error}", folder.display())))?;
-    }
-    create_private_file(path)
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+    folder
+        .map_or(Ok(()), create_private_folder)
+        .and_then(|()| create_private_file(path))
         .map_err(|error| diesel::ConnectionError::BadConnection(format!("{}: {error}", path.display())))?;
     let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
     // busy_timeout first: what follows needs locks itself. `synchronous=FULL` makes a commit durable; `secure_delete`
@@ -62,7 +62,7 @@ fn switch_to_wal(connection: &mut SqliteConnection, patience: Duration) -> Query
     let started = Instant::now();
     loop {
         match connection.batch_execute("PRAGMA journal_mode = WAL") {
-            Err(error) if is_busy(&error) && started.elapsed() < patience => {
+            Err(Error::DatabaseError(_, text)) if text.message().contains(LOCKED) && started.elapsed() < patience => {
                 std::thread::sleep(Duration::from_millis(rand::random_range(1..=20)));
             }
             outcome => return outcome,

@@ -66,24 +66,17 @@ impl From<Error> for DbError {
     }
 }
 
-/// Whether another transaction holds a lock.
-pub(super) fn is_busy(error: &Error) -> bool {
-    let Error::DatabaseError(kind, information) = error else { return false };
-    matches!(from_database(*kind, information.as_ref()), DbError::Busy)
-}
-
 fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInformation + Send + Sync)) -> DbError {
     let message = information.message();
     match kind {
         DatabaseErrorKind::UniqueViolation => DbError::Unique(constraint(information)),
         DatabaseErrorKind::SerializationFailure => DbError::Contention(message.to_owned()),
-        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
-            DbError::Unavailable(message.to_owned())
-        }
-        DatabaseErrorKind::ReadOnlyTransaction => DbError::Unavailable(message.to_owned()),
+        DatabaseErrorKind::ClosedConnection
+        | DatabaseErrorKind::UnableToSendCommand
+        | DatabaseErrorKind::ReadOnlyTransaction => DbError::Unavailable(message.to_owned()),
         _ if message.contains("canceling statement due to statement timeout") => DbError::TimedOut(message.to_owned()),
         _ if BUSY.iter().any(|text| message.contains(text)) => DbError::Busy,
-        _ if CONTENTION.iter().any(|text| message.contains(text)) => DbError::Contention(message.to_owned()),
+        _ if message.contains(DEADLOCK) => DbError::Contention(message.to_owned()),
         _ if UNAVAILABLE.iter().any(|text| message.contains(text)) => DbError::Unavailable(message.to_owned()),
         // The message may quote a row: the detail line does (PostgreSQL puts it there), the message does not.
         _ => DbError::Internal(message.to_owned()),
@@ -92,9 +85,11 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
 
 /// Diesel passes no SQLSTATE on, so what it has no kind for is known by its text.
 /// 55P03 on PostgreSQL, SQLITE_BUSY and SQLITE_LOCKED.
-const BUSY: [&str; 3] = ["due to lock timeout", "database is locked", "database table is locked"];
-/// 40P01
-const CONTENTION: [&str; 1] = ["deadlock detected"];
+const BUSY: [&str; 3] = ["due to lock timeout", LOCKED, "database table is locked"];
+/// SQLITE_BUSY.
+pub(super) const LOCKED: &str = "database is locked";
+/// 40P01.
+const DEADLOCK: &str = "deadlock detected";
 
 /// 57P01 to 57P03, 53300, and a disk that is full or gone.
 const UNAVAILABLE: [&str; 8] = [

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::checkpoint::Checkpoints;
+use super::checkpoint;
 use super::connection::DbConnection;
 use super::error::DbResult;
 use super::pool::{self, Pool};
 use super::thread_connection::{OnLoss, ThreadConnection};
 use super::write_lock::WriteLock;
 use crate::customers::CustomerId;
-use crate::settings::{self, Settings, Target};
+use crate::settings::{Settings, Target};
 use crate::threads::{self, Limits, Places, Progress, Ticket, Workers};
 
 type Job = Box<dyn FnOnce(&mut ThreadConnection) + Send>;
@@ -39,7 +39,7 @@ pub struct Database {
     reads: Arc<Workers<Job>>,
     writes: Arc<Workers<Job>>,
     /// SQLite only; ends when the last clone of the database goes.
-    _checkpoints: Option<Arc<Checkpoints>>,
+    _checkpoints: Option<Arc<Workers<()>>>,
 }
 
 impl Database {
@@ -54,29 +54,28 @@ impl Database {
             given => given,
         };
         // SQLite admits one writer at a time.
-        let (writing_threads, writers) = match target {
-            Target::Sqlite(_) => (1, 1),
-            Target::Postgres(_) => (threads, settings.writers),
+        let (writing_threads, writers, write_lock) = match target {
+            Target::Sqlite(_) => (1, 1, WriteLock::one_at_a_time()),
+            Target::Postgres(_) => (threads, settings.writers, WriteLock::default()),
+        };
+        let limits = Limits {
+            wait: Duration::from_secs(settings.queue_timeout_seconds),
+            work: Duration::from_secs(settings.statement_timeout_seconds) + MARGIN,
         };
         // Outside the batches, for them, and one that reads in batches.
         let connections = threads + writing_threads + writers + 1 + SPARE_CONNECTIONS;
         let pool = pool::build(target.clone(), settings, u32::try_from(connections).unwrap_or(u32::MAX));
-        let (write_lock, checkpoints) = match &target {
-            Target::Postgres(_) => (WriteLock::not_needed(), None),
-            Target::Sqlite(path) => {
-                let write_lock = WriteLock::one_at_a_time();
-                let checkpoints = Checkpoints::start(path, pool.clone(), write_lock.clone())?;
-                (write_lock, Some(Arc::new(checkpoints)))
-            }
+        let checkpoints = match &target {
+            Target::Postgres(_) => None,
+            Target::Sqlite(path) => Some(Arc::new(checkpoint::start(path, pool.clone(), write_lock.clone(), limits)?)),
         };
-        let limits = limits(settings);
         let workers = |name, count, lock: WriteLock| {
             let pool = pool.clone();
             Workers::start(name, count, Places::new(settings.queue), limits, move |jobs, progress| {
                 serve(jobs, progress, ThreadConnection::new(pool.clone(), lock.clone()));
             })
         };
-        let reads = Arc::new(workers("db-read", threads, WriteLock::not_needed())?);
+        let reads = Arc::new(workers("db-read", threads, WriteLock::default())?);
         let writes = Arc::new(workers("db-write", writing_threads, write_lock.clone())?);
         let places = settings.queue;
         Ok(Self { target, pool, places, writers, limits, write_lock, reads, writes, _checkpoints: checkpoints })
@@ -88,7 +87,7 @@ impl Database {
     }
 
     pub(super) fn connection(&self, writes: bool) -> ThreadConnection {
-        let lock = if writes { self.write_lock.clone() } else { WriteLock::not_needed() };
+        let lock = if writes { self.write_lock.clone() } else { WriteLock::default() };
         ThreadConnection::new(self.pool.clone(), lock)
     }
 
@@ -118,13 +117,6 @@ impl Database {
     }
 }
 
-fn limits(settings: &settings::Database) -> Limits {
-    Limits {
-        wait: Duration::from_secs(settings.queue_timeout_seconds),
-        work: Duration::from_secs(settings.statement_timeout_seconds) + MARGIN,
-    }
-}
-
 async fn run<T, W>(workers: &Workers<Job>, customer: Option<CustomerId>, on_loss: OnLoss, work: W) -> DbResult<T>
 where
     T: Send + 'static,
@@ -138,15 +130,13 @@ where
 
 fn serve(jobs: &Receiver<Ticket<Job>>, progress: &Progress, mut connection: ThreadConnection) {
     while !progress.is_given_up() {
-        match jobs.recv_timeout(IDLE) {
-            Ok(ticket) => {
-                // A client that went away while its work was queued is not worth a statement.
-                if let Some((job, _, _place)) = ticket.begin() {
-                    progress.watch(|| job(&mut connection));
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+        let ticket = jobs.recv_timeout(IDLE);
+        if matches!(ticket, Err(RecvTimeoutError::Disconnected)) {
+            return;
+        }
+        // A client that went away while its work was queued is not worth a statement.
+        for (job, _, _place) in ticket.into_iter().filter_map(Ticket::begin) {
+            progress.watch(|| job(&mut connection));
         }
         connection.hand_over_if_wanted();
     }

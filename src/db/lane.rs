@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
 use super::executor::{Database, IDLE};
-use super::thread_connection::{OnLoss, RETRY_FOR, ThreadConnection};
+use super::thread_connection::{RETRY_FOR, ThreadConnection};
 use super::transaction::write_transaction;
 use crate::threads::{Place, Places, Progress, Reply, Ticket, Workers};
 
@@ -94,9 +94,7 @@ impl<B: Batch> Lane<B> {
     pub async fn submit(&self, item: B::Item) -> DbResult<B::Output> {
         let customer = B::customer(&item);
         let number = usize::try_from(customer).unwrap_or_default() % self.threads.len().max(1);
-        let Some(thread) = self.threads.get(number) else {
-            return Err(DbError::Internal("the lane has no thread".into()));
-        };
+        let thread = self.threads.get(number).ok_or_else(|| DbError::Internal("the lane has no thread".into()))?;
         thread.submit(Some(customer), |reply| Job { item, reply }).await?
     }
 }
@@ -143,12 +141,10 @@ impl<B: Batch> Thread<B> {
 
     /// Answers those that another transaction kept waiting for too long, and drops those whose clients went away.
     fn expire(&mut self) {
-        for (item, waiting) in std::mem::take(&mut self.held) {
-            if waiting.arrived.elapsed() >= RETRY_FOR {
-                waiting.reply.send(Err(DbError::Busy));
-            } else if !waiting.reply.is_abandoned() {
-                self.held.push((item, waiting));
-            }
+        let is_over =
+            |(_, waiting): &mut Entry<B>| waiting.arrived.elapsed() >= RETRY_FOR || waiting.reply.is_abandoned();
+        for (_, waiting) in self.held.extract_if(.., is_over) {
+            waiting.reply.send(Err(DbError::Busy));
         }
         self.held_customers = self.held.iter().map(|(item, _)| B::customer(item)).collect();
         self.alone.retain(|customer| self.held_customers.contains(customer));
@@ -211,7 +207,7 @@ impl<B: Batch> Thread<B> {
             return Err(DbError::TimedOut("the thread was replaced".into()));
         }
         let outcomes = progress.watch(|| {
-            self.connection.once(OnLoss::Repeat, |connection| {
+            self.connection.once(|connection| {
                 if B::WRITES {
                     write_transaction(connection, progress, |connection| B::apply(connection, items))
                 } else {

@@ -1,19 +1,22 @@
 //! The embedded migrations, run by the service or by `clientele migrate`; the diesel CLI reads the same folder.
 
+use std::collections::BTreeSet;
+
 use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
 use diesel::dsl::sql;
 use diesel::migration::{self, Migration, MigrationSource};
+use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use diesel::sqlite::Sqlite;
-use diesel::{PgConnection, QueryableByName, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
+use super::transaction::write_transaction;
+use crate::threads::Progress;
 
-const EMBEDDED: EmbeddedMigrations = embed_migrations!("migrations");
-const MIGRATIONS: Ours<EmbeddedMigrations> = Ours(EMBEDDED);
+const MIGRATIONS: Ours<EmbeddedMigrations> = Ours(embed_migrations!("migrations"));
 
 /// What `diesel database setup` puts into a checkout, for PostgreSQL alone; no part of our schema.
 const DIESELS_OWN: &str = "00000000000000_diesel_initial_setup";
@@ -64,14 +67,10 @@ fn internal(error: Box<dyn std::error::Error + Send + Sync>) -> DbError {
 /// # Errors
 /// What the database said about the first migration that failed.
 pub fn migrate(connection: &mut DbConnection) -> DbResult<Vec<String>> {
-    fn run<DB: Backend>(connection: &mut impl MigrationHarness<DB>) -> DbResult<Vec<String>> {
+    locked(connection, |connection| {
         let applied = connection.run_pending_migrations(MIGRATIONS).map_err(internal)?;
         Ok(applied.iter().map(ToString::to_string).collect())
-    }
-    match connection {
-        DbConnection::Postgres(postgres) => locked(postgres, run),
-        DbConnection::Sqlite(sqlite) => sqlite.immediate_transaction(run),
-    }
+    })
 }
 
 /// Reverts the migration applied last and returns its version.
@@ -79,21 +78,20 @@ pub fn migrate(connection: &mut DbConnection) -> DbResult<Vec<String>> {
 /// # Errors
 /// What the database said, or that there is nothing to revert.
 pub fn revert_last(connection: &mut DbConnection) -> DbResult<String> {
-    fn revert<DB: Backend>(connection: &mut impl MigrationHarness<DB>) -> DbResult<String> {
+    locked(connection, |connection| {
         connection.revert_last_migration(MIGRATIONS).map(|version| version.to_string()).map_err(internal)
-    }
-    match connection {
-        DbConnection::Postgres(postgres) => locked(postgres, revert),
-        DbConnection::Sqlite(sqlite) => sqlite.immediate_transaction(revert),
-    }
+    })
 }
 
 /// Runs `work` under the advisory lock. On SQLite an immediate transaction around all does the same: each
 /// migration's own becomes a savepoint in it.
-fn locked<T>(postgres: &mut PgConnection, work: impl FnOnce(&mut PgConnection) -> DbResult<T>) -> DbResult<T> {
-    postgres.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})"))?;
-    let outcome = work(postgres);
-    postgres.batch_execute(&format!("SELECT pg_advisory_unlock({ADVISORY_LOCK})"))?;
+fn locked<T>(connection: &mut DbConnection, work: impl FnOnce(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
+    if let DbConnection::Sqlite(_) = connection {
+        return write_transaction(connection, &Progress::default(), work);
+    }
+    connection.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})"))?;
+    let outcome = work(connection);
+    connection.batch_execute(&format!("SELECT pg_advisory_unlock({ADVISORY_LOCK})"))?;
     outcome
 }
 
@@ -112,13 +110,12 @@ pub fn pending_migrations(connection: &mut DbConnection) -> DbResult<Vec<String>
 /// What the database said.
 pub fn statuses(connection: &mut DbConnection) -> DbResult<Vec<MigrationStatus>> {
     let mut applied = applied(connection)?;
-    applied.retain(|version| !DIESELS_OWN.starts_with(version.as_str()));
+    applied.retain(|version| !DIESELS_OWN.starts_with(version));
     let known: Vec<Box<dyn Migration<Sqlite>>> = MIGRATIONS.migrations().map_err(internal)?;
     let mut statuses = Vec::with_capacity(known.len());
     for migration in &known {
         let version = migration.name().version().to_string();
-        let found = applied.iter().position(|applied| *applied == version).map(|place| applied.remove(place));
-        let state = if found.is_some() { MigrationState::Applied } else { MigrationState::Pending };
+        let state = if applied.remove(&version) { MigrationState::Applied } else { MigrationState::Pending };
         statuses.push(MigrationStatus { name: migration.name().to_string(), state });
     }
     statuses.extend(applied.into_iter().map(|name| MigrationStatus { name, state: MigrationState::Unknown }));
@@ -127,22 +124,16 @@ pub fn statuses(connection: &mut DbConnection) -> DbResult<Vec<MigrationStatus>>
 
 /// The versions that the database has, in order. Diesel's own look-up makes its table where it is missing; whoever only
 /// looks makes nothing, and need not be allowed to.
-fn applied(connection: &mut DbConnection) -> DbResult<Vec<String>> {
-    #[derive(QueryableByName)]
-    struct Applied {
-        #[diesel(sql_type = Text)]
-        version: String,
-    }
-
+fn applied(connection: &mut DbConnection) -> DbResult<BTreeSet<String>> {
     let is_there = match connection {
         DbConnection::Postgres(_) => "to_regclass('__diesel_schema_migrations') IS NOT NULL",
         DbConnection::Sqlite(_) => "EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')",
     };
     if !diesel::select(sql::<Bool>(is_there)).get_result(connection)? {
-        return Ok(Vec::new());
+        return Ok(BTreeSet::new());
     }
-    let rows = diesel::sql_query("SELECT version FROM __diesel_schema_migrations ORDER BY version");
-    Ok(rows.load::<Applied>(connection)?.into_iter().map(|row| row.version).collect())
+    let versions = sql::<Text>("SELECT version FROM __diesel_schema_migrations").load(connection)?;
+    Ok(versions.into_iter().collect())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use diesel::QueryResult;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::R2D2Connection;
 
@@ -52,8 +53,7 @@ impl Pool {
 /// Opens, checks and discards the pool's connections.
 pub(crate) struct Manager {
     target: Target,
-    connect_timeout: Duration,
-    statement_timeout: Duration,
+    settings: settings::Database,
 }
 
 /// A pooled connection that remembers that it broke, so that the pool drops it.
@@ -62,19 +62,25 @@ pub(crate) struct Managed {
     pub(super) broken: bool,
 }
 
+impl Managed {
+    pub(super) fn ping(&mut self) -> QueryResult<()> {
+        on_backend!(&mut self.connection, concrete => concrete.ping())
+    }
+}
+
 impl r2d2::ManageConnection for Manager {
     type Connection = Managed;
     type Error = diesel::ConnectionError;
 
     fn connect(&self) -> Result<Managed, Self::Error> {
-        let mut connection = self.target.connect(self.connect_timeout, self.statement_timeout)?;
+        let statement_timeout = Duration::from_secs(self.settings.statement_timeout_seconds);
+        let mut connection = self.target.connect(self.settings.connect_timeout(), statement_timeout)?;
         connection.batch_execute(prelude(&connection)).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
         Ok(Managed { connection, broken: false })
     }
 
     fn is_valid(&self, managed: &mut Managed) -> Result<(), Self::Error> {
-        on_backend!(&mut managed.connection, concrete => concrete.ping())
-            .map_err(diesel::ConnectionError::CouldntSetupConfiguration)
+        managed.ping().map_err(diesel::ConnectionError::CouldntSetupConfiguration)
     }
 
     fn has_broken(&self, managed: &mut Managed) -> bool {
@@ -101,25 +107,11 @@ fn prelude(connection: &DbConnection) -> &'static str {
     }
 }
 
-/// Logs at debug only: the request that waits for the connection reports the failure once, with its id.
-#[derive(Debug)]
-struct QuietErrors;
-
-impl r2d2::HandleError<diesel::ConnectionError> for QuietErrors {
-    fn handle_error(&self, error: diesel::ConnectionError) {
-        log::debug!("could not open a connection: {error}");
-    }
-}
-
 /// Makes the pool; connections are opened when they are first asked for.
 pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) -> Pool {
-    let manager = Manager {
-        target,
-        connect_timeout: settings.connect_timeout(),
-        statement_timeout: Duration::from_secs(settings.statement_timeout_seconds),
-    };
     // Each thread keeps its connection (see `thread_connection`). What the pool holds was handed over, or opened by attempts
-    // that nobody waits for any more: it is pinged before it is used, and closed soon if it is not.
+    // that nobody waits for any more: it is pinged before it is used, and closed soon if it is not. The request that waits
+    // for a connection reports the failure, once and with its id.
     let connections = r2d2::Pool::builder()
         .max_size(size)
         .min_idle(Some(0))
@@ -127,7 +119,7 @@ pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) ->
         .idle_timeout(Some(IDLE_FOR))
         .max_lifetime(None)
         .connection_timeout(settings.connect_timeout())
-        .error_handler(Box::new(QuietErrors))
-        .build_unchecked(manager);
+        .error_handler(Box::new(r2d2::NopErrorHandler))
+        .build_unchecked(Manager { target, settings: settings.clone() });
     Pool { connections, wanted: Arc::default() }
 }

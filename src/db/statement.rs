@@ -122,3 +122,16 @@ macro_rules! columns {
     };
 }
 pub(crate) use columns;
+
+/// Makes a statement with input one that Diesel runs, and keeps prepared.
+macro_rules! prepared {
+    ($statement:ident $(, $flag:ident)?) => {
+        impl$(<const $flag: bool>)? diesel::query_builder::QueryId for $statement<'_ $(, $flag)?> {
+            type QueryId = $statement<'static $(, $flag)?>;
+            const HAS_STATIC_QUERY_ID: bool = true;
+        }
+
+        impl<C $(, const $flag: bool)?> diesel::RunQueryDsl<C> for $statement<'_ $(, $flag)?> {}
+    };
+}
+pub(crate) use prepared;

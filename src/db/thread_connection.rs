@@ -4,12 +4,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use diesel::r2d2::R2D2Connection;
 use r2d2::PooledConnection;
 
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
-use super::on_backend;
 use super::pool::{Manager, Pool};
 use super::write_lock::WriteLock;
 
@@ -20,7 +18,7 @@ const FAIL_FAST: Duration = Duration::from_millis(500);
 /// How long a later attempt to reach a database that was gone may take.
 const LATER_ATTEMPT: Duration = Duration::from_millis(250);
 /// How often, and for how long, work that met another transaction is tried again.
-const TRIES: u32 = 10;
+const TRIES: u64 = 10;
 pub(super) const RETRY_FOR: Duration = Duration::from_secs(3);
 
 pub(super) struct ThreadConnection {
@@ -32,7 +30,7 @@ pub(super) struct ThreadConnection {
 }
 
 /// What may be done about a connection that broke.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum OnLoss {
     /// Run the work once more: it only reads, or it reports a lost commit by itself.
     Repeat,
@@ -57,43 +55,37 @@ impl ThreadConnection {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.once(on_loss, &mut work) {
+            let outcome = match on_loss {
+                OnLoss::Repeat => self.once(&mut work),
+                OnLoss::Report => self.attempt(&mut work),
+            };
+            match outcome {
                 Err(DbError::Contention(_) | DbError::Busy) if tries < TRIES && started.elapsed() < RETRY_FOR => {
-                    std::thread::sleep(backoff(tries));
+                    std::thread::sleep(Duration::from_millis(rand::random_range(1..=5 * tries)));
                 }
                 outcome => return outcome,
             }
         }
     }
 
-    /// Runs `work` a single time, or twice where the connection broke and `on_loss` says so.
-    pub(super) fn once<T>(
-        &mut self,
-        on_loss: OnLoss,
-        mut work: impl FnMut(&mut DbConnection) -> DbResult<T>,
-    ) -> DbResult<T> {
+    /// Runs `work` a single time, or twice where the connection broke.
+    pub(super) fn once<T>(&mut self, mut work: impl FnMut(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
         match self.attempt(&mut work) {
-            Err(DbError::Unavailable(_)) if on_loss == OnLoss::Repeat && self.failed.is_none() => self.attempt(work),
+            Err(DbError::Unavailable(_)) if self.failed.is_none() => self.attempt(work),
             outcome => outcome,
         }
     }
 
     fn attempt<T>(&mut self, work: impl FnOnce(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
-        self.ensure()?;
-        let Some(held) = self.held.as_mut() else {
-            return Err(DbError::Internal("no connection is held".into()));
-        };
-        let connection = &mut held.connection;
+        let mut held = self.connected()?;
         let outcome = self.write_lock.hold(|| {
-            catch_unwind(AssertUnwindSafe(|| work(connection)))
+            catch_unwind(AssertUnwindSafe(|| work(&mut held.connection)))
                 .unwrap_or_else(|panic| Err(DbError::Internal(panic_text(panic.as_ref()))))
         });
         self.last_used = Instant::now();
         // After an unknown error the connection's state is unknown too.
-        if matches!(outcome, Err(DbError::Unavailable(_) | DbError::CommitLost(_) | DbError::Internal(_))) {
-            held.broken = true;
-            self.held = None;
-        }
+        held.broken = matches!(outcome, Err(DbError::Unavailable(_) | DbError::CommitLost(_) | DbError::Internal(_)));
+        self.held = (!held.broken).then_some(held);
         outcome
     }
 
@@ -104,13 +96,13 @@ impl ThreadConnection {
         }
     }
 
-    fn ensure(&mut self) -> DbResult<()> {
-        if let Some(held) = self.held.as_mut() {
-            if self.last_used.elapsed() < IDLE_BEFORE_PING || is_alive(&mut held.connection) {
-                return Ok(());
+    /// The connection that is held, or another one where it does not answer any more.
+    fn connected(&mut self) -> DbResult<PooledConnection<Manager>> {
+        if let Some(mut held) = self.held.take() {
+            if self.last_used.elapsed() < IDLE_BEFORE_PING || held.ping().is_ok() {
+                return Ok(held);
             }
             held.broken = true;
-            self.held = None;
         }
         let nobody_is_connected = self.pool.is_disconnected();
         if nobody_is_connected
@@ -121,30 +113,13 @@ impl ThreadConnection {
         }
         // While the database is known to be gone, another attempt must not hold up those who wait behind.
         let timeout = (nobody_is_connected && self.failed.is_some()).then_some(LATER_ATTEMPT);
-        match self.pool.take(timeout) {
-            Ok(connection) => {
-                self.held = Some(connection);
-                self.failed = None;
-                Ok(())
-            }
-            Err(error) => {
-                self.failed = Some((Instant::now(), error.to_string()));
-                Err(DbError::Unavailable(error.to_string()))
-            }
-        }
+        let taken = self.pool.take(timeout).map_err(|error| error.to_string());
+        self.failed = taken.as_ref().err().map(|reason| (Instant::now(), reason.clone()));
+        taken.map_err(DbError::Unavailable)
     }
 }
 
-fn is_alive(connection: &mut DbConnection) -> bool {
-    on_backend!(connection, concrete => concrete.ping()).is_ok()
-}
-
-fn backoff(tries: u32) -> Duration {
-    Duration::from_millis(u64::from(rand::random_range(1..=5 * tries)))
-}
-
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("panic: {}", text.unwrap_or_else(|| "without a text".into()))
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panic: {}", text.unwrap_or("without a text"))
 }

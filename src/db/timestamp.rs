@@ -1,6 +1,6 @@
 //! The one form of a point in time in the database.
 
-use chrono::{NaiveDateTime, TimeDelta, Timelike, Utc};
+use chrono::{NaiveDateTime, SubsecRound, TimeDelta, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -36,8 +36,7 @@ impl UtcMicros {
 
 impl From<NaiveDateTime> for UtcMicros {
     fn from(moment: NaiveDateTime) -> Self {
-        let nanos = moment.nanosecond();
-        Self(moment.with_nanosecond(nanos - nanos % 1_000).unwrap_or(moment))
+        Self(moment.trunc_subsecs(6))
     }
 }
 

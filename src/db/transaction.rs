@@ -28,13 +28,13 @@ pub(super) fn write_transaction<T>(
         Ok(_) if progress.is_given_up() => Err(DbError::TimedOut("the thread was replaced".into())),
         worked => worked,
     };
-    match worked {
-        Ok(outcome) => commit(connection).map(|()| outcome),
-        Err(error) => {
-            roll_back(connection);
-            Err(error)
-        }
+    match &worked {
+        Ok(_) => commit(connection)?,
+        // Where the connection broke, the database rolls back by itself.
+        Err(_) => on_backend!(connection, concrete => AnsiTransactionManager::rollback_transaction(concrete))
+            .unwrap_or_else(|error| log::debug!("a transaction could not be rolled back: {error}")),
     }
+    worked
 }
 
 fn commit(connection: &mut DbConnection) -> DbResult<()> {
@@ -44,12 +44,4 @@ fn commit(connection: &mut DbConnection) -> DbResult<()> {
         DbError::Unavailable(text) | DbError::Internal(text) => DbError::CommitLost(text),
         other => other,
     })
-}
-
-fn roll_back(connection: &mut DbConnection) {
-    let rolled_back = on_backend!(connection, concrete => AnsiTransactionManager::rollback_transaction(concrete));
-    if let Err(error) = rolled_back {
-        // The connection broke: the database rolls back by itself.
-        log::debug!("a transaction could not be rolled back: {error}");
-    }
 }

@@ -14,15 +14,12 @@ pub(super) const WAIT: Duration = Duration::from_millis(250);
 ///
 /// The mutex hands itself on: without that, a thread that takes it again right after it released it would leave a
 /// sign-in, or the checkpoint, waiting for as long as it is busy.
-#[derive(Clone)]
+///
+/// The default locks nothing: for a database that sorts its writers itself, and for those who only read.
+#[derive(Clone, Default)]
 pub(super) struct WriteLock(Option<Arc<Mutex<()>>>);
 
 impl WriteLock {
-    /// For a database that sorts its writers itself, and for those who only read.
-    pub(super) fn not_needed() -> Self {
-        Self(None)
-    }
-
     /// Shared by all clones.
     pub(super) fn one_at_a_time() -> Self {
         Self(Some(Arc::new(Mutex::new(()))))
@@ -34,9 +31,7 @@ impl WriteLock {
     /// [`DbError::Busy`] when another writer took too long, and what `work` says.
     pub(super) fn hold<T>(&self, work: impl FnOnce() -> DbResult<T>) -> DbResult<T> {
         let Some(lock) = &self.0 else { return work() };
-        match lock.try_lock_for(WAIT) {
-            Some(_held) => work(),
-            None => Err(DbError::Busy),
-        }
+        let _held = lock.try_lock_for(WAIT).ok_or(DbError::Busy)?;
+        work()
     }
 }

@@ -1,8 +1,7 @@
 //! Work on its way into a thread and its outcome on the way back, with a bound for every wait.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -54,38 +53,34 @@ impl<R> Reply<R> {
 pub(crate) struct Ticket<T> {
     work: T,
     arrived: Instant,
-    state: Arc<State>,
+    settled: Arc<Settled>,
     place: Place,
 }
 
 impl<T> Ticket<T> {
     /// The work, when it was asked for, and its place; `None` when nobody wants it any more.
     pub(crate) fn begin(self) -> Option<(T, Instant, Place)> {
-        self.state.change(State::BEGUN).then_some((self.work, self.arrived, self.place))
+        self.settled.settle().then_some((self.work, self.arrived, self.place))
     }
 }
 
-/// Whether work has begun or was cancelled; it is never both.
+/// Whether it is settled that the work begins, or that it never will: whoever comes first settles it.
 #[derive(Default)]
-struct State(AtomicU8);
+struct Settled(AtomicBool);
 
-impl State {
-    const WAITING: u8 = 0;
-    const BEGUN: u8 = 1;
-    const CANCELLED: u8 = 2;
-
-    /// Leaves `WAITING`; `false` when somebody else did before.
-    fn change(&self, to: u8) -> bool {
-        self.0.compare_exchange(Self::WAITING, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+impl Settled {
+    /// `false` when somebody else did before.
+    fn settle(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
     }
 }
 
 /// Cancels the work when the client goes away, unless it has begun.
-struct CancelOnDrop<'a>(&'a State);
+struct CancelOnDrop<'a>(&'a Settled);
 
 impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.change(State::CANCELLED);
+        self.0.settle();
     }
 }
 
@@ -99,15 +94,14 @@ pub(super) async fn submit<T, R>(
     limits: Limits,
     make: impl FnOnce(Reply<R>) -> T,
 ) -> Result<R, Rejected> {
-    let (sender, outcome) = oneshot::channel();
-    let mut outcome = pin!(outcome);
-    let state = Arc::new(State::default());
-    let _cancel = CancelOnDrop(&state);
-    let ticket = Ticket { work: make(Reply(sender)), arrived: Instant::now(), state: Arc::clone(&state), place };
+    let (sender, mut outcome) = oneshot::channel();
+    let settled = Arc::<Settled>::default();
+    let _cancel = CancelOnDrop(&settled);
+    let ticket = Ticket { work: make(Reply(sender)), arrived: Instant::now(), settled: Arc::clone(&settled), place };
     queue.send(ticket).map_err(|_| Rejected::Dropped)?;
     let outcome = match actix_rt::time::timeout(limits.wait, &mut outcome).await {
         Ok(outcome) => outcome,
-        Err(_) if state.change(State::CANCELLED) => return Err(Rejected::Late),
+        Err(_) if settled.settle() => return Err(Rejected::Late),
         Err(_) => actix_rt::time::timeout(limits.work, outcome).await.map_err(|_| Rejected::Stuck)?,
     };
     outcome.map_err(|_| Rejected::Dropped)

@@ -211,10 +211,8 @@ mod tests {
         let mut profiles = Profiles::with_holders(Holders { slugs, drawn, ..Holders::default() });
         let slug = |done: Done| done.versioned.customer.slug;
         assert_eq!(merge(&mut profiles, 1, &renamed("Ada")).map(slug), Ok("ada-1-22222".to_owned()));
-        let mut own = Profiles::with_holders(Holders {
-            slugs: HashMap::from([("ada-1".to_owned(), id(1))]),
-            ..Holders::default()
-        });
+        let slugs = HashMap::from([("ada-1".to_owned(), id(1))]);
+        let mut own = Profiles::with_holders(Holders { slugs, ..Holders::default() });
         assert_eq!(merge(&mut own, 1, &renamed("Ada")).map(slug), Ok("ada-1".to_owned()));
     }
 

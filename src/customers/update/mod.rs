@@ -75,10 +75,7 @@ fn merged(updates: &[Update], rows: &[Locked], holders: Holders) -> (Profiles, V
     let mut busy = HashSet::new();
     let outcome = |(update, row): (&Update, &Locked)| match row {
         _ if busy.contains(&update.customer.id()) => Err(DbError::Busy),
-        Locked::Row(stored) => {
-            let id = update.customer.id();
-            Ok(profiles.merge(id, &update.change, &update.conditions, stored))
-        }
+        Locked::Row(stored) => Ok(profiles.merge(update.customer.id(), &update.change, &update.conditions, stored)),
         Locked::Denied(denied) => Ok(Err(denied.clone())),
         Locked::Busy => {
             busy.insert(update.customer.id());

@@ -1,14 +1,15 @@
 //! The writing of a batch: one statement on PostgreSQL, one a row and table on SQLite, and only what differs.
 
+use diesel::backend::Backend;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::sql_types::{Array, BigInt, Timestamp};
 use diesel::sqlite::Sqlite;
 
 use super::merge::{Profile, Profiles};
 use crate::customers::stored::{AddressArrays, AddressRow, CustomerArrays, CustomerRow};
-use crate::db::statement::{BindRows, Columns, push_assignments, push_names};
+use crate::db::statement::{BindRows, Columns, prepared, push_assignments, push_names};
 use crate::db::{DbConnection, DbError, DbResult, UtcMicros};
 use crate::schema::addresses;
 
@@ -30,26 +31,21 @@ pub(super) fn profiles(connection: &mut DbConnection, profiles: &Profiles) -> Db
     match connection {
         DbConnection::Postgres(_) if changed.is_empty() => {}
         DbConnection::Postgres(postgres) => {
-            let customers = WriteCustomers::<true>::new(&changed);
-            let written = match set.as_slice() {
-                [] => customers.execute(postgres)?,
-                set => WriteBoth(WriteAddresses::new(set), customers).execute(postgres)?,
-            };
+            let both = WriteBoth(WriteAddresses::new(&set), WriteCustomers::new(&changed));
             // The rows are locked, unless an engine that speaks PostgreSQL's protocol locks none.
-            if written != changed.len() {
+            if both.execute(postgres)? != changed.len() {
                 return Err(DbError::Contention("a row changed between the lock and the write".into()));
             }
         }
         DbConnection::Sqlite(sqlite) => {
-            for row in &changed {
-                let row = std::slice::from_ref(row);
+            for row in changed.chunks(1) {
                 match row.iter().any(|(_, profile)| profile.unique_differs()) {
                     true => WriteCustomers::<true>::new(row).execute(sqlite)?,
                     false => WriteCustomers::<false>::new(row).execute(sqlite)?,
                 };
             }
-            for row in &set {
-                WriteAddresses::new(std::slice::from_ref(row)).execute(sqlite)?;
+            for row in set.chunks(1) {
+                WriteAddresses::new(row).execute(sqlite)?;
             }
         }
     }
@@ -67,6 +63,8 @@ struct WriteCustomers<'a, const UNIQUE: bool> {
 
 const INDEXED: [&str; 2] = ["email_canonical", "slug"];
 
+prepared!(WriteCustomers, UNIQUE);
+
 impl<'a, const UNIQUE: bool> WriteCustomers<'a, UNIQUE> {
     fn new(profiles: &[(i64, &'a Profile)]) -> Self {
         Self {
@@ -75,32 +73,6 @@ impl<'a, const UNIQUE: bool> WriteCustomers<'a, UNIQUE> {
             rows: profiles.iter().map(|(_, profile)| &profile.now.customer).collect(),
             now: UtcMicros::now(),
         }
-    }
-}
-
-impl<const UNIQUE: bool> QueryId for WriteCustomers<'_, UNIQUE> {
-    type QueryId = WriteCustomers<'static, UNIQUE>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl<C, const UNIQUE: bool> RunQueryDsl<C> for WriteCustomers<'_, UNIQUE> {}
-
-impl<const UNIQUE: bool> QueryFragment<Pg> for WriteCustomers<'_, UNIQUE> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("UPDATE customers SET updated_at = ");
-        out.push_bind_param::<Timestamp, _>(&self.now)?;
-        out.push_sql(", version = i.new_version, ");
-        push_assignments(&mut out, "i.", CustomerRow::NAMES);
-        out.push_sql(" FROM unnest(");
-        out.push_bind_param::<Array<BigInt>, _>(&self.ids)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<BigInt>, _>(&self.versions)?;
-        out.push_sql(", ");
-        self.rows.push_arrays(&mut out)?;
-        out.push_sql(") AS i (written_id, new_version, ");
-        push_names(&mut out, "", CustomerRow::NAMES);
-        out.push_sql(") WHERE customers.id = i.written_id");
-        Ok(())
     }
 }
 
@@ -116,65 +88,17 @@ impl<const UNIQUE: bool> QueryFragment<Sqlite> for WriteCustomers<'_, UNIQUE> {
     }
 }
 
-/// Addresses and customers in one statement, which saves a round trip.
-struct WriteBoth<'a>(WriteAddresses<'a>, WriteCustomers<'a, true>);
-
-impl QueryId for WriteBoth<'_> {
-    type QueryId = WriteBoth<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl<C> RunQueryDsl<C> for WriteBoth<'_> {}
-
-impl QueryFragment<Pg> for WriteBoth<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("WITH written_addresses AS (");
-        self.0.walk_ast(out.reborrow())?;
-        out.push_sql(") ");
-        self.1.walk_ast(out.reborrow())
-    }
-}
-
 /// Adds addresses, or replaces those that are there.
 struct WriteAddresses<'a> {
     ids: Vec<i64>,
     rows: AddressArrays<'a>,
 }
 
+prepared!(WriteAddresses);
+
 impl<'a> WriteAddresses<'a> {
     fn new(rows: &[(i64, &'a AddressRow)]) -> Self {
         Self { ids: rows.iter().map(|(id, _)| *id).collect(), rows: rows.iter().map(|(_, row)| *row).collect() }
-    }
-}
-
-impl QueryId for WriteAddresses<'_> {
-    type QueryId = WriteAddresses<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl<C> RunQueryDsl<C> for WriteAddresses<'_> {}
-
-fn push_insert<DB: diesel::backend::Backend>(out: &mut AstPass<'_, '_, DB>) {
-    out.push_sql("INSERT INTO addresses (customer_id, ");
-    push_names(out, "", AddressRow::NAMES);
-    out.push_sql(") ");
-}
-
-fn push_upsert<DB: diesel::backend::Backend>(out: &mut AstPass<'_, '_, DB>) {
-    out.push_sql(" ON CONFLICT (customer_id) DO UPDATE SET ");
-    push_assignments(out, "excluded.", AddressRow::NAMES);
-}
-
-impl QueryFragment<Pg> for WriteAddresses<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        push_insert(&mut out);
-        out.push_sql("SELECT * FROM unnest(");
-        out.push_bind_param::<Array<BigInt>, _>(&self.ids)?;
-        out.push_sql(", ");
-        self.rows.push_arrays(&mut out)?;
-        out.push_sql(")");
-        push_upsert(&mut out);
-        Ok(())
     }
 }
 
@@ -189,4 +113,48 @@ impl QueryFragment<Sqlite> for WriteAddresses<'_> {
         push_upsert(&mut out);
         Ok(())
     }
+}
+
+/// Addresses and customers in one statement, which saves a round trip. Where no address is set, it adds none.
+struct WriteBoth<'a>(WriteAddresses<'a>, WriteCustomers<'a, true>);
+
+prepared!(WriteBoth);
+
+impl QueryFragment<Pg> for WriteBoth<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let Self(addresses, customers) = self;
+        out.push_sql("WITH written_addresses AS (");
+        push_insert(&mut out);
+        out.push_sql("SELECT * FROM unnest(");
+        out.push_bind_param::<Array<BigInt>, _>(&addresses.ids)?;
+        out.push_sql(", ");
+        addresses.rows.push_arrays(&mut out)?;
+        out.push_sql(")");
+        push_upsert(&mut out);
+        out.push_sql(") UPDATE customers SET updated_at = ");
+        out.push_bind_param::<Timestamp, _>(&customers.now)?;
+        out.push_sql(", version = i.new_version, ");
+        push_assignments(&mut out, "i.", CustomerRow::NAMES);
+        out.push_sql(" FROM unnest(");
+        out.push_bind_param::<Array<BigInt>, _>(&customers.ids)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<BigInt>, _>(&customers.versions)?;
+        out.push_sql(", ");
+        customers.rows.push_arrays(&mut out)?;
+        out.push_sql(") AS i (written_id, new_version, ");
+        push_names(&mut out, "", CustomerRow::NAMES);
+        out.push_sql(") WHERE customers.id = i.written_id");
+        Ok(())
+    }
+}
+
+fn push_insert<DB: Backend>(out: &mut AstPass<'_, '_, DB>) {
+    out.push_sql("INSERT INTO addresses (customer_id, ");
+    push_names(out, "", AddressRow::NAMES);
+    out.push_sql(") ");
+}
+
+fn push_upsert<DB: Backend>(out: &mut AstPass<'_, '_, DB>) {
+    out.push_sql(" ON CONFLICT (customer_id) DO UPDATE SET ");
+    push_assignments(out, "excluded.", AddressRow::NAMES);
 }
