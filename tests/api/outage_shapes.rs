@@ -157,10 +157,11 @@ async fn the_round_trips_of_a_change_are_few_and_those_of_many_changes_are_no_mo
             json!({"date_of_birth": "1990-01-15", "address": address})
         };
         let mut one = u64::MAX;
-        // The first prepares the statements, and what a new service does by itself counts too.
-        for number in 0..5 {
+        // The first prepares the statements, and what a new service does by itself counts too. Two customers with ids in a row
+        // are served by two threads.
+        for number in 0..10 {
             let before = proxy.round_trips();
-            service.change(&crowd[0], &body(number)).await.expect(200);
+            service.change(&crowd[number % 2], &body(number)).await.expect(200);
             one = one.min(proxy.round_trips() - before);
         }
         // BEGIN, the rows, what is written, COMMIT.
@@ -171,9 +172,9 @@ async fn the_round_trips_of_a_change_are_few_and_those_of_many_changes_are_no_mo
         for reply in join_all(crowd[1..].iter().map(|person| service.change(person, &body))).await {
             reply.expect(200);
         }
-        // The first changes that come make a batch of their own, those that come meanwhile the next.
+        // On each of two threads the first changes that come make a batch of their own, those that come meanwhile the next.
         let many = proxy.round_trips() - before;
-        assert!(many <= 4 * one, "{many} round trips for 64 changes, {one} for one");
+        assert!(many <= 6 * one, "{many} round trips for 64 changes, {one} for one");
     })
     .await;
 }

@@ -190,13 +190,13 @@ async fn neither_an_update_nor_a_read_looks_at_other_sessions() {
         change_and_show("Counters".into()).await;
         let mut seen = reading(&app);
         for _ in 0..100 {
-            if seen.writes >= 6 {
+            if seen.writes >= 5 {
                 break;
             }
             actix_rt::time::sleep(Duration::from_millis(50)).await;
             seen = reading(&app);
         }
-        assert!(seen.writes >= 6, "{} rows of customers written", seen.writes);
+        assert!(seen.writes >= 5, "{} rows of customers written", seen.writes);
         assert!(seen.sessions < 100, "{} rows of sessions read", seen.sessions);
     })
     .await;
