@@ -165,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Deadlines<S> {
             ready!(this.poll_last_reply(context))?;
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        // Who does not read replies is not read from either.
+        // Stop reading from a client that does not read its replies.
         if this.stuck.is_some() || this.ahead >= PIECE {
             this.is_held_back = true;
             return Poll::Pending;
