@@ -102,7 +102,7 @@ impl Throttle {
     }
 
     /// Counts a guess for the account and the client's network together, and for the account alone unless the network
-    /// is `known`: it has signed in to the account before. The guess stays counted if it [failed](Guess::failed).
+    /// is `known`: it has signed in to the account before. The guess stays counted unless it is [taken back](Guess::take_back).
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].
@@ -133,8 +133,8 @@ impl Throttle {
     }
 }
 
-/// A guess that is counted while it is under way, so that many at once are bounded as well, and from then on only if it
-/// failed: dropping it takes the count back.
+/// A guess that is counted. It stays counted when it is dropped: a client that goes away before it hears the outcome has
+/// guessed all the same.
 pub struct Guess<'a> {
     throttle: &'a Throttle,
     keys: Vec<Key>,
@@ -143,20 +143,18 @@ pub struct Guess<'a> {
 impl Guess<'_> {
     fn count_for(&mut self, key: Key) -> Result<(), Problem> {
         if self.throttle.enabled {
-            self.throttle.accounts.take(key, Instant::now()).map_err(too_many)?;
+            self.throttle.accounts.take(key, Instant::now()).map_err(|wait| {
+                // Nothing was tried.
+                self.keys.drain(..).for_each(|key| self.throttle.accounts.give_back(&key));
+                too_many(wait)
+            })?;
             self.keys.push(key);
         }
         Ok(())
     }
 
-    /// The guess was wrong and stays counted.
-    pub fn failed(mut self) {
-        self.keys.clear();
-    }
-}
-
-impl Drop for Guess<'_> {
-    fn drop(&mut self) {
+    /// The guess was right, or nothing was tried.
+    pub fn take_back(self) {
         for key in &self.keys {
             self.throttle.accounts.give_back(key);
         }
@@ -209,15 +207,16 @@ mod tests {
     }
 
     #[test]
-    fn a_guess_counts_while_it_is_under_way_and_then_only_if_it_failed() {
+    fn a_guess_counts_unless_it_is_taken_back() {
         let throttle = throttle();
         let guess = || throttle.guess(Action::SignIn, "ann", network("192.0.2.1"), false);
         for _ in 0..5 {
             let under_way = (guess(), guess());
-            assert!(under_way.0.is_ok() && under_way.1.is_ok() && guess().is_err());
+            assert!(guess().is_err());
+            assert!(under_way.0.map(Guess::take_back).is_ok() && under_way.1.map(Guess::take_back).is_ok());
         }
         for _ in 0..2 {
-            assert!(guess().map(Guess::failed).is_ok());
+            assert!(guess().map(drop).is_ok());
         }
         assert!(guess().is_err());
     }
@@ -226,10 +225,10 @@ mod tests {
     fn guesses_from_many_networks_leave_a_known_network_its_own_bucket() {
         let throttle = throttle();
         let guess = |from: String, known| throttle.guess(Action::SignIn, "ann", network(&from), known);
-        let allowed = (0..200).filter(|n| guess(format!("203.0.{n}.1"), false).map(Guess::failed).is_ok()).count();
+        let allowed = (0..200).filter(|n| guess(format!("203.0.{n}.1"), false).map(drop).is_ok()).count();
         assert_eq!(allowed, 2);
         for _ in 0..2 {
-            assert!(guess("192.0.2.1".into(), true).map(Guess::failed).is_ok());
+            assert!(guess("192.0.2.1".into(), true).map(drop).is_ok());
         }
         assert!(guess("192.0.2.9".into(), true).is_err());
         assert!(guess("198.51.100.1".into(), true).is_ok());

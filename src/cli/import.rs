@@ -96,7 +96,9 @@ fn next_line(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, Failure> {
     if reader.by_ref().take(most).read_until(b'\n', &mut line)? == 0 {
         return Ok(None);
     }
-    if line.len() > LONGEST {
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if line.len() > LONGEST {
         skip_line(reader)?;
     }
     Ok(Some(line))

@@ -100,11 +100,12 @@ async fn register(
     // Always as from a known network: strangers elsewhere keep nobody from registering.
     let known = true;
     let guess = throttle.guess(Action::Registration, customer.email.canonical(), client.network(), known)?;
-    let registered = database.write(None, move |connection| queries::register(connection, &customer, &hash)).await?;
-    let Some((id, versioned)) = registered else {
-        guess.failed();
-        return Err(Problem::EmailTaken);
-    };
+    let registered = database.write(None, move |connection| queries::register(connection, &customer, &hash)).await;
+    // Only an email that is taken stays counted.
+    if !matches!(registered, Ok(None)) {
+        guess.take_back();
+    }
+    let (id, versioned) = registered?.ok_or(Problem::EmailTaken)?;
     Event::Registration.record(Some(id), None);
     let location = (LOCATION, format!("/api/v1/customers/{id}/"));
     Ok(tagged(HttpResponse::Created(), &versioned).insert_header(location).json(&versioned.customer))

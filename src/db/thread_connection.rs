@@ -17,8 +17,7 @@ const IDLE_BEFORE_PING: Duration = Duration::from_secs(1);
 const FAIL_FAST: Duration = Duration::from_millis(500);
 /// How long a later attempt to reach a database that was gone may take.
 const LATER_ATTEMPT: Duration = Duration::from_millis(250);
-/// How often, and for how long, work that met another transaction is tried again.
-const TRIES: u64 = 10;
+/// For how long work that met another transaction is tried again.
 pub(super) const RETRY_FOR: Duration = Duration::from_secs(3);
 
 pub(super) struct ThreadConnection {
@@ -60,7 +59,7 @@ impl ThreadConnection {
                 OnLoss::Report => self.attempt(&mut work),
             };
             match outcome {
-                Err(DbError::Contention(_) | DbError::Busy) if tries < TRIES && started.elapsed() < RETRY_FOR => {
+                Err(DbError::Contention(_) | DbError::Busy) if started.elapsed() < RETRY_FOR => {
                     std::thread::sleep(Duration::from_millis(rand::random_range(1..=5 * tries)));
                 }
                 outcome => return outcome,

@@ -1,7 +1,7 @@
 //! Password hashes: Argon2id in the PHC format, and what is verified besides it until the next sign-in.
 
 use argon2::password_hash::rand_core::{OsRng, RngCore};
-use argon2::password_hash::{Output, ParamsString, PasswordHash, SaltString};
+use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -100,11 +100,16 @@ pub fn is_importable(stored: &str) -> bool {
         return django_parts(stored).is_some();
     }
     PasswordHash::new(stored).is_ok_and(|parsed| {
-        let argon2 = Algorithm::try_from(parsed.algorithm).is_ok();
+        let algorithm = Algorithm::try_from(parsed.algorithm).is_ok();
         let bounded = Params::try_from(&parsed).is_ok_and(|params| {
             params.m_cost() <= MOST_MEMORY_KIB && params.t_cost() <= MOST_PASSES && params.p_cost() <= MOST_LANES
         });
-        argon2 && bounded && parsed.hash.is_some() && parsed.salt.is_some()
+        // What the library refuses to verify.
+        let version = parsed.version.is_none_or(|version| Version::try_from(version).is_ok());
+        let salt = parsed.salt.is_some_and(|salt| {
+            salt.decode_b64(&mut [0; Salt::MAX_LENGTH]).is_ok_and(|bytes| bytes.len() >= argon2::MIN_SALT_LEN)
+        });
+        algorithm && bounded && version && salt && parsed.hash.is_some()
     })
 }
 

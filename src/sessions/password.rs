@@ -100,6 +100,21 @@ pub struct Verified {
     pub fresh: Option<String>,
 }
 
+/// The password was wrong. That is told no sooner than a configured time after the check began: what an imported hash
+/// costs to check would tell it from an unknown email.
+#[derive(Debug)]
+#[must_use = "a wrong password is told after a wait"]
+pub struct Wrong {
+    to_be_told: Instant,
+}
+
+impl Wrong {
+    /// Waits until it may be told. What is to be kept of the failure is kept before: the client may go away meanwhile.
+    pub async fn wait(self) {
+        actix_rt::time::sleep_until(self.to_be_told.into()).await;
+    }
+}
+
 /// Who asks for a password to be hashed or checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
@@ -182,9 +197,7 @@ impl Passwords {
         }
     }
 
-    /// Checks a password against a stored hash; without one it costs the same and fails. `None` for a wrong password,
-    /// which is told no sooner than a configured time after the check began: what an imported hash costs to check would
-    /// tell it from an unknown email.
+    /// Checks a password against a stored hash; without one it costs the same and fails.
     ///
     /// # Errors
     /// 503 when the queue is full.
@@ -193,7 +206,7 @@ impl Passwords {
         client: Client,
         password: Password,
         stored: Option<String>,
-    ) -> Result<Option<Verified>, Problem> {
+    ) -> Result<Result<Verified, Wrong>, Problem> {
         let is_somebody = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
         let checked = self.run(client, move |argon2| {
@@ -206,11 +219,8 @@ impl Passwords {
             (verified, began)
         });
         match checked.await? {
-            (Some(fresh), _) if is_somebody => Ok(Some(Verified { fresh: fresh.map_err(Problem::Internal)? })),
-            (_, began) => {
-                actix_rt::time::sleep_until((began + self.wrong_password_time).into()).await;
-                Ok(None)
-            }
+            (Some(fresh), _) if is_somebody => Ok(Ok(Verified { fresh: fresh.map_err(Problem::Internal)? })),
+            (_, began) => Ok(Err(Wrong { to_be_told: began + self.wrong_password_time })),
         }
     }
 

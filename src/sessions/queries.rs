@@ -14,6 +14,8 @@ use crate::throttle::ClientNetwork;
 
 /// How long the previous refresh token yields the same child: a lost reply, or parallel tabs.
 const GRACE: TimeDelta = TimeDelta::seconds(10);
+/// Sessions that a customer may have: a sign-in beyond them ends the oldest.
+const MOST_SESSIONS: i64 = 250;
 /// Sessions that one sweep statement deletes, so that it holds no lock for long.
 const SWEPT: i64 = 1_000;
 
@@ -60,9 +62,25 @@ pub(crate) fn begin(
         if let Some(networks) = networks.after_sign_in(network) {
             diesel::update(passwords::table.filter(own)).set(passwords::networks.eq(networks)).execute(connection)?;
         }
+        end_oldest(connection, session.customer_id)?;
         diesel::insert_into(sessions::table).values(session).execute(connection)?;
         Ok(true)
     })
+}
+
+/// Makes room for one more session of the customer.
+fn end_oldest(connection: &mut DbConnection, customer: i64) -> DbResult<()> {
+    let oldest = sessions::table
+        .filter(sessions::customer_id.eq(customer))
+        .order((sessions::started_at.desc(), sessions::id.desc()))
+        .offset(MOST_SESSIONS - 1)
+        .limit(SWEPT)
+        .select(sessions::id)
+        .load::<i64>(connection)?;
+    if !oldest.is_empty() {
+        diesel::delete(sessions::table.filter(sessions::id.eq_any(oldest))).execute(connection)?;
+    }
+    Ok(())
 }
 
 /// What became of a refresh token that was presented.
@@ -133,10 +151,9 @@ fn child_of(customer: i64, counter: i64, ends_at: UtcMicros, repeated: bool) -> 
     }
 }
 
-/// Ends a session, if it is not over already.
-pub(crate) fn end(connection: &mut DbConnection, session: SessionId) -> DbResult<()> {
-    diesel::delete(sessions::table.find(session.get())).execute(connection)?;
-    Ok(())
+/// Ends a session; `false` when it was over already.
+pub(crate) fn end(connection: &mut DbConnection, session: SessionId) -> DbResult<bool> {
+    Ok(diesel::delete(sessions::table.find(session.get())).execute(connection)? > 0)
 }
 
 /// The customer's sessions, the newest first; `None` when there is no such customer.
@@ -145,6 +162,7 @@ pub(crate) fn list(connection: &mut DbConnection, customer: &OwnedCustomer) -> D
         .left_join(sessions::table)
         .filter(customers::id.eq(customer.id().get()))
         .order((sessions::started_at.desc(), sessions::id.desc()))
+        .limit(MOST_SESSIONS)
         .select(Option::<Session>::as_select())
         .load::<Option<Session>>(connection)?;
     Ok((!rows.is_empty()).then(|| rows.into_iter().flatten().collect()))
@@ -257,6 +275,7 @@ pub(crate) fn change_password(
     customer: &OwnedCustomer,
     verified: &str,
     fresh: &str,
+    network: ClientNetwork,
 ) -> DbResult<bool> {
     connection.transaction(|connection| {
         if !hold_own(connection, customer)? {
@@ -265,7 +284,12 @@ pub(crate) fn change_password(
         let id = customer.id().get();
         let changed = diesel::update(passwords::table)
             .filter(passwords::customer_id.eq(id).and(passwords::hash.eq(verified)))
-            .set((passwords::hash.eq(fresh), passwords::changed_at.eq(UtcMicros::now())))
+            .set((
+                passwords::hash.eq(fresh),
+                passwords::changed_at.eq(UtcMicros::now()),
+                // Whoever knew the old password is a stranger now.
+                passwords::networks.eq(Networks::from(None).after_sign_in(network)),
+            ))
             .execute(connection)?;
         if changed == 0 {
             return Ok(false);

@@ -112,10 +112,22 @@ async fn sign_in(
     let customer = found.as_ref().map(|found| found.customer);
     let stored = found.and_then(|found| found.hash);
     let asks = Client::from_known_network(known);
-    let verified = passwords.verify(asks, password, stored.clone()).await?;
-    let (Some(customer), Some(stored), Some(Verified { fresh })) = (customer, stored, verified) else {
-        guess.failed();
-        Event::SignInFailed.record(customer, None);
+    let verified = match passwords.verify(asks, password, stored.clone()).await {
+        Ok(verified) => verified,
+        Err(problem) => {
+            guess.take_back();
+            return Err(problem);
+        }
+    };
+    let fresh = match verified {
+        Ok(Verified { fresh }) => fresh,
+        Err(wrong) => {
+            Event::SignInFailed.record(customer, None);
+            wrong.wait().await;
+            return Err(Problem::BadCredentials);
+        }
+    };
+    let (Some(customer), Some(stored)) = (customer, stored) else {
         return Err(Problem::BadCredentials);
     };
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
@@ -129,6 +141,7 @@ async fn sign_in(
         Event::SignInFailed.record(Some(customer), None);
         return Err(Problem::BadCredentials);
     }
+    guess.take_back();
     Event::SignIn.record(Some(customer), Some(id));
     signer.reply(Principal { customer, session: Some(id) }, Presented { session: id, counter: 0 }, ends_at)
 }
@@ -167,8 +180,9 @@ async fn revoke(
     database: web::Data<Database>,
     signer: web::Data<Signer>,
 ) -> Result<HttpResponse, Problem> {
-    if let Some(Presented { session, .. }) = refresh.and_then(|token| signer.refresh.read(&token)) {
-        database.write(None, move |connection| queries::end(connection, session)).await?;
+    if let Some(Presented { session, .. }) = refresh.and_then(|token| signer.refresh.read(&token))
+        && database.write(None, move |connection| queries::end(connection, session)).await?
+    {
         Event::SignOut.record(None, Some(session));
     }
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).finish())
@@ -245,18 +259,32 @@ async fn change_password(
     let guess = throttle.guess(Action::PasswordChange, &customer.id().to_string(), client.network(), known)?;
     let mut errors = FieldErrors::default();
     let asks = Client::from_known_network(known);
-    if passwords.verify(asks, current, account.hash.clone()).await?.is_none() {
-        guess.failed();
-        Event::PasswordChangeFailed.record(Some(customer.id()), customer.session());
-        let refusal = Refusal::new(FieldCode::Incorrect, "This is not the current password.");
-        errors.add("#/current_password", refusal);
-    }
+    let wrong = match passwords.verify(asks, current, account.hash.clone()).await {
+        Ok(Ok(_)) => {
+            guess.take_back();
+            None
+        }
+        Ok(Err(wrong)) => {
+            Event::PasswordChangeFailed.record(Some(customer.id()), customer.session());
+            errors.add("#/current_password", Refusal::new(FieldCode::Incorrect, "This is not the current password."));
+            Some(wrong)
+        }
+        Err(problem) => {
+            guess.take_back();
+            return Err(problem);
+        }
+    };
     let known = vec![account.email, account.first_name, account.last_name];
-    let fresh = passwords.hash_new(asks, new, "#/new_password", known, errors).await?;
+    let fresh = passwords.hash_new(asks, new, "#/new_password", known, errors).await;
+    if let Some(wrong) = wrong {
+        wrong.wait().await;
+    }
+    let fresh = fresh?;
+    let network = client.network();
     let id = customer.id();
     let verified = account.hash.ok_or(Problem::NotFound)?;
     let changed = database
-        .write(Some(id), move |connection| queries::change_password(connection, &customer, &verified, &fresh))
+        .write(Some(id), move |connection| queries::change_password(connection, &customer, &verified, &fresh, network))
         .await?;
     if !changed {
         return Err(Problem::SessionEnded);

@@ -22,6 +22,20 @@ fn feed(child: &mut Child, numbers: std::ops::Range<u32>) {
 const GROWTH: u64 = 12 * 1024;
 
 on_both_databases! {
+    async fn the_line_behind_one_of_the_longest_length_is_read(app: App) {
+        let line = |id: u32, last_name: &str| {
+            json!({"id": id, "email": format!("c{id}@example.com"), "first_name": "Customer", "last_name": last_name})
+        };
+        let mut longest = line(1, "").to_string();
+        let missing = 65_536 - longest.len();
+        longest = line(1, &"x".repeat(missing)).to_string();
+        assert_eq!(longest.len(), 65_536);
+        let input = format!("{longest}\n{}\n{longest}y\n{}\n", line(2, "Second"), line(4, "Fourth"));
+        let finished = Binary::on(app.database_url()).run_with(&["customer", "import", "-"], &input);
+        assert!(finished.out.contains("4 lines: 2 added, 0 were there, 2 refused"), "{finished:?}");
+        assert_eq!(app.rows("customers"), 2);
+    }
+
     async fn a_hundred_thousand_customers_take_the_memory_of_ten_thousand(app: App) {
         let mut child = Binary::on(app.database_url()).start(&["customer", "import", "-"]);
         feed(&mut child, 0..10_000);

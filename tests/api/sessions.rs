@@ -135,6 +135,24 @@ on_both_databases! {
         unchanged.send().await.expect(304);
     }
 
+    async fn a_customer_has_250_sessions_and_one_more_ends_the_oldest(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let rows: Vec<String> = (1..=300)
+            .map(|number| {
+                let moment = format!("'2026-01-01 00:{:02}:{:02}'", number / 60, number % 60);
+                format!("({number}, {}, 1, {moment}, '2999-01-01 00:00:00', '2999-01-01 00:00:00')", member.id)
+            })
+            .collect();
+        let columns = "id, customer_id, counter, started_at, refreshed_at, ends_at";
+        app.execute(&format!("INSERT INTO sessions ({columns}) VALUES {}", rows.join(", ")));
+        let newest = app.session_of(&member.email, PASSWORD).await;
+        assert_eq!(app.rows("sessions"), 250);
+        let listed = list(&app, &newest).await;
+        assert_eq!((listed.len(), listed[0]["current"].as_bool()), (250, Some(true)));
+        assert!(ids(&listed).contains(&member.session().as_str()));
+        assert!(!ids(&listed).contains(&"52") && ids(&listed).contains(&"53"));
+    }
+
     async fn twenty_sessions_live_beside_each_other(app: App) {
         let member = app.member("rosa@example.com").await;
         for _ in 0..19 {

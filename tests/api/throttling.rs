@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::harness::{App, Backend, Binary, PASSWORD, Reply, on_both_databases, registration};
+use crate::harness::{App, Backend, Binary, PASSWORD, Reply, begin, on_both_databases, registration};
 
 const ADDRESS_BURST: (&str, &str) = ("CLIENTELE__THROTTLE__ADDRESS_BURST", "3");
 const ADDRESS_RATE: (&str, &str) = ("CLIENTELE__THROTTLE__ADDRESS_PER_MINUTE", "1");
@@ -233,4 +233,25 @@ fn the_settings_of_production_name_the_trusted_proxies() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/production.toml");
     let text = std::fs::read_to_string(file).expect("config/production.toml");
     assert!(text.lines().any(|line| line.starts_with("trusted_proxies = ")), "{text}");
+}
+
+on_both_databases! {
+    async fn a_guess_counts_though_its_client_does_not_wait_for_the_answer(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let app =
+            app.instance(&[ACCOUNT_BURST, ACCOUNT_RATE, ("CLIENTELE__AUTH__WRONG_PASSWORD_MILLISECONDS", "3000")]);
+        let body = json!({"email": member.email, "password": "wrong"}).to_string();
+        let request = format!(
+            "POST /auth/token/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        for _ in 0..3 {
+            let stream = begin(app.address, request.as_bytes());
+            // Long enough for the check, too short for its outcome.
+            actix_rt::time::sleep(Duration::from_millis(700)).await;
+            socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("an abrupt end");
+        }
+        actix_rt::time::sleep(Duration::from_millis(200)).await;
+        throttled(&app.sign_in(&member.email, "wrong").await);
+    }
 }
