@@ -42,7 +42,7 @@ impl ThreadConnection {
         Self { pool, write_lock, held: None, last_used: Instant::now(), failed: None }
     }
 
-    /// Runs `work` until it does not meet another transaction, a bounded number of times. A connection that broke is
+    /// Runs `work` until it does not meet another transaction, for up to [`RETRY_FOR`]. A connection that broke is
     /// replaced, and `work` runs once more where `on_loss` says so.
     /// A panic in `work` becomes [`DbError::Internal`] and costs the connection.
     pub(super) fn run<T>(

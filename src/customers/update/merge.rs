@@ -16,8 +16,8 @@ use crate::denied::Denied;
 pub(in crate::customers) struct Holders {
     pub(in crate::customers) emails: HashMap<String, CustomerId>,
     pub(in crate::customers) slugs: HashMap<String, CustomerId>,
-    /// Slugs with a random suffix that were looked up, for whom the plain one is not free. Of a name with 100,000 holders
-    /// one suffix in 300 is taken, which would be one full batch of renames in three.
+    /// Slugs with a random suffix that were looked up and are free. Of a name with 100,000 holders one suffix in 300 is
+    /// taken, which would be one full batch of renames in three.
     pub(in crate::customers) drawn: Vec<String>,
 }
 

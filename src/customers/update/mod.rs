@@ -1,7 +1,8 @@
 //! The update of customers: a batch of changes in one transaction.
 //!
 //! The rows are read and locked, the changes are merged with them in memory ([`merge`]), and what differs is written
-//! ([`mod@write`]), all in the batch's transaction. Several changes of one customer are merged one after the other, each with its own version and reply.
+//! ([`mod@write`]), all in the batch's transaction. Several changes of one customer are merged one after the other, each
+//! with its own version and reply.
 
 mod merge;
 mod write;
@@ -55,6 +56,7 @@ impl Batch for Updates {
     fn apply(connection: &mut DbConnection, updates: &[Update]) -> DbResult<Vec<DbResult<Self::Output>>> {
         let owners: Vec<&OwnedCustomer> = updates.iter().map(|update| &update.customer).collect();
         let rows = read::lock(connection, &owners)?;
+        // The first merge takes every email and slug for free, and so tells which are wanted.
         let (mut profiles, mut outcomes) = merged(updates, &rows, Holders::default());
         if let Some(wishes) = profiles.take_wishes() {
             let holders = queries::holders(connection, wishes)?;
