@@ -4,9 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::db::{DbError, MigrationState, migrate, statuses};
-use crate::sessions::keys::Keys;
-use crate::sessions::secret;
 use crate::settings::{Settings, SettingsError, Target};
+use crate::tokens::{Keys, secret};
 
 /// A migration may take longer than a request's statement.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(3600);

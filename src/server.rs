@@ -1,4 +1,4 @@
-//! Builds the application and starts it; `main` and the tests use the same.
+//! Listens, serves and stops; `main` and the tests use the same.
 
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -12,24 +12,17 @@ use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_se
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Extensions, Server, ServerHandle, ServiceResponse};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpResponse, web};
+use actix_web::web;
 use socket2::{Domain, Socket, Type};
 
-use crate::customers::{self, Reads, Updates};
-use crate::db::{Database, Lane};
-use crate::http::{Deadlines, Stop, Timeouts};
-use crate::operations::{edge, health};
-pub use crate::prepare::StartError;
-use crate::prepare::{Missing, Prepared, prepare};
-use crate::problem::Problem;
-use crate::sessions;
-use crate::sessions::password::Passwords;
-use crate::sessions::refresh::RefreshTokens;
-use crate::sessions::routes::{Lifetimes, Signer};
-use crate::sessions::token::AccessTokens;
+use crate::app::App;
+use crate::db::Database;
+use crate::http::respond::respond;
+use crate::http::{Deadlines, Stop, Throttle, Timeouts};
+use crate::prepare::{Missing, StartError, prepare};
+use crate::sessions::{self, Lifetimes};
 use crate::settings::Settings;
-use crate::threads;
-use crate::throttle::Throttle;
+use crate::{router, threads};
 
 /// How long a closing connection may take to hear the end.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,18 +32,6 @@ const TO_SAY_SO: Duration = Duration::from_secs(1);
 /// it overlooks none, it accepts no more for a moment before it stops.
 const LAST_ACCEPTED: Duration = Duration::from_millis(100);
 
-/// What handlers share.
-#[derive(Clone)]
-struct State {
-    database: web::Data<Database>,
-    updates: web::Data<Lane<Updates>>,
-    reads: web::Data<Lane<Reads>>,
-    tokens: web::Data<AccessTokens>,
-    signer: web::Data<Signer>,
-    passwords: web::Data<Passwords>,
-    throttle: web::Data<Throttle>,
-}
-
 /// A started service. Its threads end when it is dropped.
 pub struct Running {
     /// Where it listens.
@@ -59,8 +40,8 @@ pub struct Running {
     pub database: Database,
     server: Server,
     stopper: Stopper,
-    /// Held so that the lanes end here, and not where the last connection happens to.
-    _state: State,
+    /// Held so that its threads end here, and not where the last connection happens to.
+    _app: web::Data<App>,
 }
 
 impl Running {
@@ -110,36 +91,24 @@ impl Stopper {
 /// # Errors
 /// One line that names what is wrong.
 pub fn start(settings: &Settings) -> Result<Running, StartError> {
-    let Prepared { secret, keys, target } = prepare(settings, Missing::Make)?;
+    let prepared = prepare(settings, Missing::Make)?;
     let listener = listen(settings.server.bind)?;
     let address = listener.local_addr().map_err(|error| StartError::Failed(error.to_string()))?;
-    let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
-    let database = Database::start(settings, target).map_err(failed)?;
-    let tokens = web::Data::new(AccessTokens::new(&settings.auth, keys));
-    let lifetimes = Lifetimes::from(&settings.auth);
-    let refresh = RefreshTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?;
-    let state = State {
-        updates: web::Data::new(Lane::start(&database).map_err(failed)?),
-        reads: web::Data::new(Lane::start(&database).map_err(failed)?),
-        database: web::Data::new(database.clone()),
-        signer: web::Data::new(Signer { access: tokens.clone(), refresh, lifetimes }),
-        tokens,
-        passwords: web::Data::new(Passwords::start(&settings.auth).map_err(failed)?),
-        throttle: web::Data::new(Throttle::new(&settings.throttle)),
-    };
-    actix_rt::spawn(upkeep(database.clone(), state.throttle.clone(), lifetimes));
+    let app = web::Data::new(App::start(settings, prepared)?);
+    actix_rt::spawn(upkeep(app.database.clone(), Arc::clone(&app.throttle), app.lifetimes));
     let stop = Arc::<Stop>::default();
-    let server = http_server(settings, state.clone(), listener, Arc::clone(&stop)).map_err(failed)?;
+    let server = http_server(settings, app.clone(), listener, Arc::clone(&stop))
+        .map_err(|error| StartError::Failed(format!("could not start: {error}")))?;
     let patience = Duration::from_secs(settings.server.shutdown_timeout_seconds);
     let stopper = Stopper { handle: server.handle(), stop, patience };
-    Ok(Running { address, database, server, stopper, _state: state })
+    Ok(Running { address, database: app.database.clone(), server, stopper, _app: app })
 }
 
 /// How often what is over is put away.
 const UPKEEP: Duration = Duration::from_secs(60);
 
 /// Deletes sessions that are over, and forgets throttle buckets that are full again.
-async fn upkeep(database: Database, throttle: web::Data<Throttle>, lifetimes: Lifetimes) {
+async fn upkeep(database: Database, throttle: Arc<Throttle>, lifetimes: Lifetimes) {
     let mut rounds = actix_rt::time::interval(UPKEEP);
     loop {
         rounds.tick().await;
@@ -175,7 +144,12 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     bind().map_err(|error: std::io::Error| StartError::Failed(format!("cannot listen on {address}: {error}")))
 }
 
-fn http_server(settings: &Settings, state: State, listener: TcpListener, stop: Arc<Stop>) -> std::io::Result<Server> {
+fn http_server(
+    settings: &Settings,
+    app: web::Data<App>,
+    listener: TcpListener,
+    stop: Arc<Stop>,
+) -> std::io::Result<Server> {
     let server = &settings.server;
     // One core is left to the lanes and the database: on two cores, two workers that refuse what is too much would
     // take the time that those need to serve the rest.
@@ -208,7 +182,7 @@ fn http_server(settings: &Settings, state: State, listener: TcpListener, stop: A
             .on_connect_ext(|stream: &Deadlines<TcpStream>, data: &mut Extensions| {
                 data.insert(Rc::clone(stream.connection()));
             })
-            .h1(map_config(application(state.clone()), |()| AppConfig::default()));
+            .h1(map_config(application(app.clone()), |()| AppConfig::default()));
         let stop = Arc::clone(&stop);
         fn_service(move |stream: TcpStream| {
             let stop = Arc::clone(&stop);
@@ -225,7 +199,7 @@ fn http_server(settings: &Settings, state: State, listener: TcpListener, stop: A
 
 /// State, routes and middleware.
 fn application(
-    state: State,
+    app: web::Data<App>,
 ) -> impl ServiceFactory<
     Request,
     Config = AppConfig,
@@ -233,21 +207,12 @@ fn application(
     Error = actix_web::Error,
     InitError = (),
 > {
-    let application = App::new()
-        .app_data(state.database)
-        .app_data(state.updates)
-        .app_data(state.reads)
-        .app_data(state.tokens)
-        .app_data(state.signer)
-        .app_data(state.passwords)
-        .app_data(state.throttle)
-        .configure(customers::routes::configure)
-        .configure(sessions::routes::configure)
-        .configure(sessions::keys::configure)
-        .configure(health::configure)
-        .default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::NotFound) }))
-        .wrap(from_fn(edge::edge));
-    application.into_factory()
+    let routes = app.clone();
+    actix_web::App::new()
+        .app_data(app)
+        .configure(move |config| router::configure(&routes, config))
+        .wrap(from_fn(respond))
+        .into_factory()
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@ use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 
 use super::{Failure, connect, connect_existing, print};
-use crate::body::{Json, Refusal};
-use crate::customers::{self, CustomerId, Email, Name, NewCustomer};
+use crate::customers::{self, Email, Name, NewCustomer};
 use crate::db::{Constraint, DbError};
-use crate::operations::events::Event;
-use crate::sessions::password::Password;
+use crate::events::Event;
+use crate::http::Operator;
+use crate::http::{Json, Violation};
+use crate::ids::CustomerId;
+use crate::passwords::Password;
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
@@ -59,7 +61,7 @@ pub(super) fn parse_id(text: &str) -> Result<CustomerId, String> {
     CustomerId::parse(text).ok_or_else(|| "an id is a positive integer below 2^53".into())
 }
 
-fn told<T>(parsed: Result<T, Refusal>) -> Result<T, String> {
+fn told<T>(parsed: Result<T, Violation>) -> Result<T, String> {
     parsed.map_err(|refusal| refusal.detail().to_owned())
 }
 
@@ -84,13 +86,13 @@ impl Customer {
         match self {
             Self::Create(create) => create.run(settings),
             Self::Show { id } => {
-                let found = customers::find_by_id(&mut connect_existing(settings)?, id)?;
+                let found = customers::find_by_id(&mut connect_existing(settings)?, Operator::of_command_line(), id)?;
                 let found = found.ok_or_else(|| Failure::Failed(format!("there is no customer {id}")))?;
                 let json = serde_json::to_string_pretty(&found.customer);
                 print(json.map_err(|error| Failure::Failed(error.to_string()))?)
             }
             Self::Erase { id } => {
-                if !customers::erase_by_id(&mut connect_existing(settings)?, id)? {
+                if !customers::erase_by_id(&mut connect_existing(settings)?, Operator::of_command_line(), id)? {
                     return Err(Failure::Failed(format!("there is no customer {id}")));
                 }
                 Event::Erasure.record(Some(id), None);
@@ -108,7 +110,7 @@ impl Create {
         let new = NewCustomer::named(self.email, self.first_name, self.last_name);
         let new = NewCustomer { date_of_birth: self.date_of_birth, ..new };
         let hash = if self.password_stdin { Some(read_password(&new)?) } else { None };
-        let outcome = customers::create(&mut connection, self.id, &new, hash.as_deref());
+        let outcome = customers::create(&mut connection, Operator::of_command_line(), self.id, &new, hash.as_deref());
         match outcome {
             Ok(id) => print(id),
             Err(DbError::Unique(Constraint::Email)) => Err(Failure::Failed("another customer has this email".into())),
@@ -123,7 +125,7 @@ fn read_password(new: &NewCustomer) -> Result<String, Failure> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     let text = line.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']).to_owned();
-    let refused = |refusal: Refusal| Failure::Usage(refusal.detail().to_owned());
+    let refused = |refusal: Violation| Failure::Usage(refusal.detail().to_owned());
     let password = Password::to_set(&Json::String(text.into())).map_err(refused)?;
     password.check_strength(&[new.email.typed(), &new.first_name.text, &new.last_name.text]).map_err(refused)?;
     password.hash().map_err(Failure::Failed)

@@ -8,6 +8,7 @@ use clap::Args;
 use super::{Failure, connect_existing};
 use crate::customers::export;
 use crate::db::DbConnection;
+use crate::http::Operator;
 use crate::private_file::PrivateFile;
 use crate::settings::Settings;
 
@@ -41,7 +42,7 @@ impl Export {
     fn write(&self, connection: &mut DbConnection, out: &mut impl Write) -> Result<(), Failure> {
         let mut after = 0;
         loop {
-            let lines = export(connection, after, self.with_passwords)?;
+            let lines = export(connection, Operator::of_command_line(), after, self.with_passwords)?;
             let Some(last) = lines.last() else { return Ok(()) };
             after = last.id();
             for line in &lines {

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failure, connect, print};
-use crate::body::{Body, LONGEST};
-use crate::customers::{CHUNK, Fate, ImportLine, Seen, import};
+use crate::customers::{CHUNK, ImportLine, ImportOutcome, ImportedSoFar, import};
 use crate::db::DbConnection;
-use crate::problem::Problem;
+use crate::http::Problem;
+use crate::http::{Body, LONGEST_BODY, Operator};
 use crate::settings::Settings;
 
 #[derive(Args)]
@@ -46,7 +46,7 @@ impl Import {
             ))
         };
         let mut report = Report::default();
-        let mut seen = self.dry_run.then(Seen::default);
+        let mut seen = self.dry_run.then(ImportedSoFar::default);
         let mut chunk: Vec<(u64, ImportLine)> = Vec::with_capacity(CHUNK);
         while let Some(line) = next_line(&mut reader)? {
             report.read += 1;
@@ -68,17 +68,17 @@ impl Import {
 fn add(
     connection: &mut DbConnection,
     chunk: &mut Vec<(u64, ImportLine)>,
-    seen: Option<&mut Seen>,
+    seen: Option<&mut ImportedSoFar>,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let (numbers, lines): (Vec<u64>, Vec<ImportLine>) = chunk.drain(..).unzip();
-    let fates = import(connection, &lines, seen)?;
-    for (number, fate) in numbers.into_iter().zip(fates) {
-        match fate {
-            Fate::Added(unkept) => report.add(number, &unkept),
-            Fate::Present => report.present += 1,
-            Fate::IdTaken => report.refuse(number, "#/id: another customer has this id")?,
-            Fate::EmailTaken => report.refuse(number, "#/email: another customer has this email")?,
+    let outcomes = import(connection, Operator::of_command_line(), &lines, seen)?;
+    for (number, outcome) in numbers.into_iter().zip(outcomes) {
+        match outcome {
+            ImportOutcome::Added(unkept) => report.add(number, &unkept),
+            ImportOutcome::Present => report.present += 1,
+            ImportOutcome::IdTaken => report.refuse(number, "#/id: another customer has this id")?,
+            ImportOutcome::EmailTaken => report.refuse(number, "#/email: another customer has this email")?,
         }
     }
     report.progress()
@@ -92,13 +92,13 @@ fn without_mark(line: &[u8]) -> &[u8] {
 /// The next line without its end; longer ones than a request's body are cut, and refused by what is left of them.
 fn next_line(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, Failure> {
     let mut line = Vec::new();
-    let most = LONGEST as u64 + 1;
+    let most = LONGEST_BODY as u64 + 1;
     if reader.by_ref().take(most).read_until(b'\n', &mut line)? == 0 {
         return Ok(None);
     }
     if line.last() == Some(&b'\n') {
         line.pop();
-    } else if line.len() > LONGEST {
+    } else if line.len() > LONGEST_BODY {
         skip_line(reader)?;
     }
     Ok(Some(line))
@@ -121,8 +121,8 @@ fn skip_line(reader: &mut impl BufRead) -> Result<(), Failure> {
 
 /// `None` for an empty line.
 fn parse(line: &[u8]) -> Result<Option<ImportLine>, String> {
-    if line.len() > LONGEST {
-        return Err(format!("longer than {LONGEST} bytes"));
+    if line.len() > LONGEST_BODY {
+        return Err(format!("longer than {LONGEST_BODY} bytes"));
     }
     let line = line.trim_ascii();
     if line.is_empty() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::{Failure, print};
-use crate::sessions::keys::generate_key;
+use crate::tokens::generate_key;
 
 #[derive(Subcommand)]
 pub(super) enum Keys {

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::{Failure, connect_unmigrated, open, print};
 use crate::db::{DbConnection, MigrationState, MigrationStatus, migrate, revert_last, statuses};
-use crate::server::StartError;
+use crate::prepare::StartError;
 use crate::settings::Settings;
 
 #[derive(Subcommand)]

@@ -19,8 +19,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::db::{DbConnection, DbError};
-use crate::operations::logging;
-use crate::server::StartError;
+use crate::logging;
+use crate::prepare::StartError;
 use crate::settings::{Settings, Target};
 
 /// How long one statement of an operator's command may take, in seconds.

@@ -10,15 +10,16 @@ use clap::Args;
 
 use super::token::access_tokens;
 use super::{Failure, connect, print};
-use crate::auth::Principal;
 use crate::customers::{
-    AddressMembers, Customer, CustomerId, Email, Name, NewCustomer, NewRow, find_many, insert_at, insert_rows,
-    slug_form,
+    AddressMembers, Customer, Email, Name, NewCustomer, NewRow, find_many, insert_at, insert_rows, slug_form,
 };
 use crate::db::{Constraint, DbConnection, DbError};
+use crate::http::Operator;
+use crate::ids::CustomerId;
 use crate::private_file::PrivateFile;
-use crate::sessions::token::AccessTokens;
 use crate::settings::Settings;
+use crate::tokens::AccessTokens;
+use crate::tokens::Principal;
 
 /// Customers of one transaction.
 const CHUNK: usize = 1_000;
@@ -67,27 +68,33 @@ fn seed_chunk(
 ) -> Result<(i64, Vec<(CustomerId, Customer)>), Failure> {
     let chunk = numbers.map(seeded).collect::<Result<Vec<_>, _>>()?;
     let rows: Vec<NewRow<'_>> = chunk.iter().map(row).collect();
-    let mut added = insert_rows(connection, &rows)?.len();
+    let operator = Operator::of_command_line();
+    let mut added = insert_rows(connection, operator, &rows)?.len();
     let ids = || chunk.iter().map(|(id, _)| *id);
-    let mut present = find_many(connection, ids())?;
+    let mut present = find_many(connection, operator, ids())?;
     if present.len() < chunk.len() {
         // Somebody else has the slug or the email: these get others.
         let there: HashSet<CustomerId> = present.iter().map(|(id, _)| *id).collect();
         for (id, new) in chunk.iter().filter(|(id, _)| !there.contains(id)) {
-            add_otherwise(connection, *id, new)?;
+            add_otherwise(connection, operator, *id, new)?;
             added += 1;
         }
-        present = find_many(connection, ids())?;
+        present = find_many(connection, operator, ids())?;
     }
     Ok((added as i64, present))
 }
 
-fn add_otherwise(connection: &mut DbConnection, id: CustomerId, new: &NewCustomer) -> Result<(), Failure> {
-    match insert_at(connection, id, new) {
+fn add_otherwise(
+    connection: &mut DbConnection,
+    operator: Operator,
+    id: CustomerId,
+    new: &NewCustomer,
+) -> Result<(), Failure> {
+    match insert_at(connection, operator, id, new) {
         Err(DbError::Unique(Constraint::Email)) => {
             let other = format!("customer{id}-{:08x}@example.com", rand::random::<u32>());
             let email = Email::parse(&other).map_err(|refusal| Failure::Failed(refusal.detail().to_owned()))?;
-            insert_at(connection, id, &NewCustomer { email, ..new.clone() })?;
+            insert_at(connection, operator, id, &NewCustomer { email, ..new.clone() })?;
             Ok(())
         }
         other => Ok(other.map(|_| ())?),

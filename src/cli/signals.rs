@@ -13,7 +13,7 @@ use futures_util::future::{Either, poll_fn, select, select_all};
 use tokio::runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::operations::logging;
+use crate::logging;
 use crate::server::Stopper;
 
 /// How long after `server.shutdown_timeout_seconds` the process ends, whatever it is doing.

@@ -6,12 +6,12 @@ use clap::Subcommand;
 
 use super::customer::parse_id;
 use super::{Failure, print};
-use crate::auth::Principal;
-use crate::customers::CustomerId;
-use crate::sessions::keys::Keys;
-use crate::sessions::secret;
-use crate::sessions::token::AccessTokens;
+use crate::ids::CustomerId;
 use crate::settings::Settings;
+use crate::tokens::AccessTokens;
+use crate::tokens::Keys;
+use crate::tokens::Principal;
+use crate::tokens::secret;
 
 #[derive(Subcommand)]
 pub(super) enum Token {

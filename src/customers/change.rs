@@ -1,42 +1,13 @@
 //! What a body asks to change, checked.
 
-use chrono::{Duration, NaiveDate, Utc};
+use chrono::NaiveDate;
 
-use super::email::Email;
-use super::postal_code::PostalCode;
-use super::{country, slug, text};
-use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal, pointer};
+use super::fields::{Email, Name, PostalCode, country, date_of_birth, text};
 use crate::db::UtcMicros;
+use crate::http::{Body, FieldCode, FieldErrors, Json, JsonError, Members, Violation, pointer};
 
 /// Members that a reply shows or might show and that nobody can set.
 const READ_ONLY: [&str; 5] = ["slug", "id", "last_purchase_date", "created_at", "updated_at"];
-
-/// A name with its ASCII form.
-#[derive(Clone)]
-pub struct Name {
-    /// Normalised.
-    pub text: String,
-    /// Empty when nothing of the name can be written in ASCII.
-    pub slug: String,
-}
-
-impl Name {
-    /// 1 to 150 characters.
-    pub(crate) fn first(given: &str) -> Result<Self, Refusal> {
-        text::normalise(given, 1..=150).map(Self::from)
-    }
-
-    /// 0 to 150 characters: one-name people exist.
-    pub(crate) fn last(given: &str) -> Result<Self, Refusal> {
-        text::normalise(given, 0..=150).map(Self::from)
-    }
-}
-
-impl From<String> for Name {
-    fn from(text: String) -> Self {
-        Self { slug: slug::part(&text), text }
-    }
-}
 
 /// What becomes of a customer; `None` leaves a member as it is.
 #[derive(Clone, Default)]
@@ -117,28 +88,28 @@ pub struct AddressMembers {
 }
 
 /// The body of PUT: an address is one value, replaced as a whole.
-pub struct Replacement(pub Change);
+pub struct PutCustomer(pub Change);
 
-impl Body for Replacement {
-    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, NotMembers> {
+impl Body for PutCustomer {
+    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError> {
         change(members, errors, whole_address).map(|change| Some(Self(change)))
     }
 }
 
 /// The body of PATCH (RFC 7396): members of an address are merged one by one, and the statement checks the whole.
-pub struct MergePatch(pub Change);
+pub struct PatchCustomer(pub Change);
 
-impl Body for MergePatch {
+impl Body for PatchCustomer {
     const MEDIA_TYPES: &'static [&'static str] = &["application/merge-patch+json", "application/json"];
 
-    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, NotMembers> {
+    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError> {
         change(members, errors, address_members).map(|change| Some(Self(change)))
     }
 }
 
 type ReadAddress = fn(&Members<'_>, &mut FieldErrors) -> AddressMembers;
 
-fn change(members: &Members<'_>, errors: &mut FieldErrors, read: ReadAddress) -> Result<Change, NotMembers> {
+fn change(members: &Members<'_>, errors: &mut FieldErrors, read: ReadAddress) -> Result<Change, JsonError> {
     let mut change = Change::default();
     for (name, value) in members.iter() {
         member(&mut change, name, &value, errors, read)?;
@@ -153,7 +124,7 @@ pub(super) fn member(
     value: &Json<'_>,
     errors: &mut FieldErrors,
     read: ReadAddress,
-) -> Result<(), NotMembers> {
+) -> Result<(), JsonError> {
     match name {
         "email" => change.email = errors.keep("#/email", value.text().and_then(Email::parse)),
         "first_name" => change.first_name = errors.keep("#/first_name", value.text().and_then(Name::first)),
@@ -165,7 +136,7 @@ pub(super) fn member(
         "address" => match value {
             Json::Object(raw) => change.address = AddressChange::Set(read(&Members::parse(raw)?, errors)),
             value if is_absent(value) => change.address = AddressChange::Remove,
-            _ => errors.add("#/address", Refusal::wrong_type("an object or null")),
+            _ => errors.add("#/address", Violation::wrong_type("an object or null")),
         },
         other if READ_ONLY.contains(&other) => {}
         other => errors.add(pointer("#", other), unknown()),
@@ -173,37 +144,20 @@ pub(super) fn member(
     Ok(())
 }
 
-fn unknown() -> Refusal {
-    Refusal::new(FieldCode::UnknownField, "There is no such member.")
+fn unknown() -> Violation {
+    Violation::new(FieldCode::UnknownField, "There is no such member.")
 }
 
-fn nullable<'a, T>(value: &Json<'a>, read: impl FnOnce(&Json<'a>) -> Result<T, Refusal>) -> Result<Option<T>, Refusal> {
+fn nullable<'a, T>(
+    value: &Json<'a>,
+    read: impl FnOnce(&Json<'a>) -> Result<T, Violation>,
+) -> Result<Option<T>, Violation> {
     if is_absent(value) { Ok(None) } else { read(value).map(Some) }
 }
 
 /// `null`, or the empty text, which a form sends for what was left out.
 pub(super) fn is_absent(value: &Json<'_>) -> bool {
     matches!(value, Json::Null) || matches!(value, Json::String(text) if text.trim().is_empty())
-}
-
-/// `YYYY-MM-DD`, a real day, from 1900-01-01 to the day it is now where the day begins first (UTC+14).
-pub fn date_of_birth(text: &str) -> Result<NaiveDate, Refusal> {
-    let form = || Refusal::new(FieldCode::Format, "Use a real day in the form YYYY-MM-DD.");
-    let digits = |range: std::ops::Range<usize>| {
-        let digits = text.get(range).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-        digits.and_then(|digits| digits.parse::<u32>().ok()).ok_or_else(form)
-    };
-    if text.len() != 10 || text.as_bytes()[4] != b'-' || text.as_bytes()[7] != b'-' {
-        return Err(form());
-    }
-    let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
-    let date = i32::try_from(year).ok().and_then(|year| NaiveDate::from_ymd_opt(year, month, day)).ok_or_else(form)?;
-    let today = (Utc::now() + Duration::hours(14)).date_naive();
-    if year < 1900 || date > today {
-        let detail = "The date must lie between 1900-01-01 and today.";
-        return Err(Refusal::out_of_range(detail, "1900-01-01", today.to_string()));
-    }
-    Ok(date)
 }
 
 fn address_members(members: &Members<'_>, errors: &mut FieldErrors) -> AddressMembers {
@@ -234,33 +188,4 @@ pub(super) fn whole_address(members: &Members<'_>, errors: &mut FieldErrors) -> 
     address.state.get_or_insert_default();
     address.postal_code.get_or_insert_default();
     address
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn date(text: &str) -> Option<NaiveDate> {
-        date_of_birth(text).ok()
-    }
-
-    #[test]
-    fn only_real_days_in_range_are_dates_of_birth() {
-        for text in ["1990-01-15", "1900-01-01", "2024-02-29"] {
-            assert_eq!(date(text).map(|date| date.to_string()).as_deref(), Some(text));
-        }
-        for text in [
-            "2023-02-29",
-            "1899-12-31",
-            "2999-01-01",
-            "1990-1-15",
-            "19900115",
-            "1990-01-15T00:00",
-            "１990-01-1",
-            "",
-            "+990-01-15",
-        ] {
-            assert_eq!(date(text), None, "{text}");
-        }
-    }
 }

@@ -1,24 +1,22 @@
 //! The throttle of email changes, because each tells whether somebody has an account.
 
-use std::future::{Ready, ready};
+use actix_web::HttpRequest;
 
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, web};
-
-use super::read::Reads;
 use super::update::Update;
-use crate::db::Lane;
-use crate::problem::Problem;
-use crate::throttle::{Action, ClientAddress, Throttle};
+use crate::app::App;
+use crate::http::{Action, ClientAddress, Problem};
 
 /// Counts the tries of a request's client and customer.
-pub(super) struct EmailThrottle {
+pub(super) struct EmailThrottle<'a> {
+    app: &'a App,
     client: ClientAddress,
-    throttle: web::Data<Throttle>,
-    reads: web::Data<Lane<Reads>>,
 }
 
-impl EmailThrottle {
+impl<'a> EmailThrottle<'a> {
+    pub(super) fn new(app: &'a App, request: &HttpRequest) -> Result<Self, Problem> {
+        Ok(Self { app, client: app.throttle.client(request)? })
+    }
+
     /// Lets through what leaves the email as it is, whatever was tried before: a client may send back all that it read.
     ///
     /// # Errors
@@ -27,9 +25,9 @@ impl EmailThrottle {
         let Some(email) = &update.change.email else {
             return Ok(());
         };
-        let peeked = self.throttle.peek(Action::EmailChange, &update.customer.id().to_string(), self.client);
+        let peeked = self.app.throttle.peek(Action::EmailChange, &update.customer.id().to_string(), self.client);
         if peeked.is_err()
-            && let Ok(stored) = self.reads.submit(update.customer.clone()).await?
+            && let Ok(stored) = self.app.reads.submit(update.customer.clone()).await?
             && stored.customer.email != email.typed()
         {
             return peeked;
@@ -39,19 +37,6 @@ impl EmailThrottle {
 
     /// Counts an email that was changed, or was found to be taken.
     pub(super) fn count(&self, account: &str) {
-        self.throttle.count(Action::EmailChange, account, self.client);
-    }
-}
-
-impl FromRequest for EmailThrottle {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let (throttle, reads) = (request.app_data().cloned(), request.app_data().cloned());
-        ready(ClientAddress::of(request).and_then(|client| match (throttle, reads) {
-            (Some(throttle), Some(reads)) => Ok(Self { client, throttle, reads }),
-            _ => Err(Problem::Internal("the throttle or the reads lane is missing".into())),
-        }))
+        self.app.throttle.count(Action::EmailChange, account, self.client);
     }
 }

@@ -1,29 +1,24 @@
 //! Customers: the profile, its one address, and the rules for both.
 
 mod change;
-mod country;
-mod email;
 mod email_throttle;
-mod etag;
+pub(crate) mod fields;
+mod holders;
+mod import_export;
 mod model;
-mod postal_code;
 mod queries;
 mod read;
 mod registration;
-pub mod routes;
-mod slug;
+pub(crate) mod routes;
 mod stored;
-mod text;
-mod transfer;
 mod update;
 
-pub use change::{AddressChange, AddressMembers, Change, MergePatch, Name, NewCustomer, Replacement, date_of_birth};
-pub use email::Email;
-pub use model::{Address, Customer, CustomerId, Versioned};
-pub(crate) use model::{ID_LIMIT, parse_id};
-pub use postal_code::PostalCode;
-pub use queries::{NewRow, create, erase_by_id, insert_at, insert_rows};
-pub use read::{Reads, find_by_id, find_many};
-pub use slug::form as slug_form;
-pub use transfer::{CHUNK, ExportLine, Fate, ImportLine, Seen, export, import};
-pub use update::{Done, Update, Updates};
+pub use self::change::{AddressChange, AddressMembers, Change, NewCustomer, PatchCustomer, PutCustomer};
+pub use self::fields::slug::form as slug_form;
+pub use self::fields::{Email, Name, PostalCode, date_of_birth};
+pub use self::import_export::{CHUNK, ExportLine, ImportLine, ImportOutcome, ImportedSoFar, export, import};
+pub use self::model::{Address, Customer, Versioned};
+pub use self::queries::{NewRow, create, erase_by_id, insert_at, insert_rows};
+pub(crate) use self::read::find_owned;
+pub use self::read::{Reads, find_by_id, find_many};
+pub use self::update::{Done, Update, Updates};

@@ -1,22 +1,20 @@
 //! One statement, or one transaction, a function.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::change::NewCustomer;
-use super::model::{CustomerId, Versioned};
-use super::read::{find_by_id, find_owned};
-use super::slug;
+use super::fields::slug;
+use super::model::Versioned;
+use super::read::{find_owned, find_unowned};
 use super::stored::{AddressRow, CustomerRow};
-use super::update::{Holders, Wishes};
 use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
-use crate::denied::Denied;
-use crate::guard::OwnedCustomer;
-use crate::schema::{addresses, customers, passwords, sessions};
-use crate::sessions::{SessionId, set_password};
+use crate::http::{Denied, Operator, OwnedCustomer};
+use crate::ids::CustomerId;
+use crate::schema::{addresses, customers, passwords};
+use crate::sessions::hold;
 
 /// How often another id or slug is drawn before a collision is believed to be something else.
 const DRAWS: u32 = 8;
@@ -59,12 +57,21 @@ impl AddressInsert {
     }
 }
 
-/// Adds a customer under a given id. The first holder of a name gets the plain slug, a later one a random suffix:
+/// Adds a customer for the operator, under a given id. The first holder of a name gets the plain slug, a later one a random suffix:
 /// at most one more try, whatever the number of holders.
 ///
 /// # Errors
 /// [`DbError::Unique`] when the email or the id is taken.
-pub fn insert_at(connection: &mut DbConnection, id: CustomerId, new: &NewCustomer) -> DbResult<CustomerId> {
+pub fn insert_at(
+    connection: &mut DbConnection,
+    _: Operator,
+    id: CustomerId,
+    new: &NewCustomer,
+) -> DbResult<CustomerId> {
+    insert_with_slug(connection, id, new)
+}
+
+fn insert_with_slug(connection: &mut DbConnection, id: CustomerId, new: &NewCustomer) -> DbResult<CustomerId> {
     let form = slug::form(&new.first_name.slug, &new.last_name.slug);
     let mut chosen = form.clone();
     let mut outcome = Err(DbError::Unique(Constraint::Slug));
@@ -90,11 +97,22 @@ fn try_insert(connection: &mut DbConnection, id: CustomerId, new: &NewCustomer, 
     })
 }
 
-/// Adds a customer in one transaction, under the given id or a new one, with a password where there is one.
+/// Adds a customer for the operator, under the given id or a new one, with a password where there is one.
 ///
 /// # Errors
 /// [`DbError::Unique`] when the email, or the given id, is taken.
 pub fn create(
+    connection: &mut DbConnection,
+    _: Operator,
+    id: Option<CustomerId>,
+    new: &NewCustomer,
+    hash: Option<&str>,
+) -> DbResult<CustomerId> {
+    insert(connection, id, new, hash)
+}
+
+/// Adds a customer and the password in one transaction, under the given id or a new one.
+pub(super) fn insert(
     connection: &mut DbConnection,
     id: Option<CustomerId>,
     new: &NewCustomer,
@@ -104,9 +122,10 @@ pub fn create(
     for _ in 0..DRAWS {
         let id = id.unwrap_or_else(CustomerId::generate);
         outcome = connection.transaction(|connection| {
-            insert_at(connection, id, new)?;
+            insert_with_slug(connection, id, new)?;
             if let Some(hash) = hash {
-                set_password(connection, id, hash)?;
+                let password = PasswordInsert { customer_id: id.get(), hash, changed_at: UtcMicros::now() };
+                diesel::insert_into(passwords::table).values(password).execute(connection)?;
             }
             Ok(id)
         });
@@ -117,70 +136,45 @@ pub fn create(
     outcome
 }
 
-/// Adds a customer who can sign in; `None` when the email is taken.
+/// Adds a customer who can sign in.
 pub(super) fn register(
     connection: &mut DbConnection,
     new: &NewCustomer,
     hash: &str,
-) -> DbResult<Option<(CustomerId, Versioned)>> {
-    match create(connection, None, new, Some(hash)) {
-        Ok(id) => Ok(find_by_id(connection, id)?.map(|versioned| (id, versioned))),
-        Err(DbError::Unique(Constraint::Email)) => Ok(None),
+) -> DbResult<Result<(CustomerId, Versioned), Denied>> {
+    match insert(connection, None, new, Some(hash)) {
+        Ok(id) => Ok(find_unowned(connection, id)?.map(|versioned| (id, versioned)).ok_or(Denied::Missing)),
+        Err(DbError::Unique(Constraint::Email)) => Ok(Err(Denied::EmailTaken)),
         Err(error) => Err(error),
     }
 }
 
-/// Erases the customer, with address, password and sessions, if the version is one of those expected and the
-/// token's session is alive: all in the deleting statement. Why nothing was deleted is asked only then.
+/// Erases the customer with address, password and sessions, if the version is one of those expected.
 pub(super) fn erase(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
     expected: Option<&[i64]>,
 ) -> DbResult<Result<(), Denied>> {
-    let id = customer.id().get();
-    let session = customer.session().map(SessionId::get);
-    let alive = exists(
-        sessions::table.filter(sessions::id.eq(session.unwrap_or(0)).and(sessions::customer_id.eq(customers::id))),
-    );
-    let version_fits = customers::version.eq_any(expected.unwrap_or_default().to_vec());
-    let erased = diesel::delete(customers::table)
-        .filter(customers::id.eq(id))
-        .filter(session.is_none().into_sql::<Bool>().or(alive))
-        .filter(expected.is_none().into_sql::<Bool>().or(version_fits))
-        .execute(connection)?;
-    if erased > 0 {
-        return Ok(Ok(()));
-    }
-    Ok(find_owned(connection, customer)?.and(Err(Denied::VersionMismatch)))
+    connection.transaction(|connection| {
+        if let Err(denied) = hold(connection, customer)? {
+            return Ok(Err(denied));
+        }
+        let version_fits = customers::version.eq_any(expected.unwrap_or_default().to_vec());
+        let erased = diesel::delete(customers::table.find(customer.id().get()))
+            .filter(expected.is_none().into_sql::<Bool>().or(version_fits))
+            .execute(connection)?;
+        if erased > 0 {
+            return Ok(Ok(()));
+        }
+        Ok(find_owned(connection, customer)?.and(Err(Denied::VersionMismatch)))
+    })
 }
 
-/// Who holds the emails and slugs that changes would take.
-pub(super) fn holders(connection: &mut DbConnection, wishes: Wishes) -> DbResult<Holders> {
-    let Wishes { emails, slugs } = wishes;
-    let mut holders = Holders::default();
-    if !emails.is_empty() {
-        let taken = customers::email_canonical.eq_any(emails);
-        let rows = customers::table.filter(taken).select((customers::email_canonical, customers::id));
-        holders.emails = by_name(rows.load(connection)?);
-    }
-    if !slugs.is_empty() {
-        let taken = customers::slug.eq_any(&slugs);
-        let rows = customers::table.filter(taken).select((customers::slug, customers::id));
-        holders.slugs = by_name(rows.load(connection)?);
-        holders.drawn = slugs.into_iter().filter(|slug| !holders.slugs.contains_key(slug)).collect();
-    }
-    Ok(holders)
-}
-
-fn by_name(rows: Vec<(String, i64)>) -> HashMap<String, CustomerId> {
-    rows.into_iter().filter_map(|(name, id)| Some((name, CustomerId::new(id)?))).collect()
-}
-
-/// Erases a customer on the operator's word; whether there was one.
+/// Erases a customer for the operator. Returns whether there was one.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn erase_by_id(connection: &mut DbConnection, id: CustomerId) -> DbResult<bool> {
+pub fn erase_by_id(connection: &mut DbConnection, _: Operator, id: CustomerId) -> DbResult<bool> {
     Ok(diesel::delete(customers::table.find(id.get())).execute(connection)? > 0)
 }
 
@@ -201,7 +195,7 @@ pub struct NewRow<'a> {
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn insert_rows(connection: &mut DbConnection, rows: &[NewRow<'_>]) -> DbResult<HashSet<i64>> {
+pub fn insert_rows(connection: &mut DbConnection, _: Operator, rows: &[NewRow<'_>]) -> DbResult<HashSet<i64>> {
     let now = UtcMicros::now();
     match connection {
         DbConnection::Postgres(postgres) => postgres.transaction(|postgres| {

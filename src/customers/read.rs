@@ -12,14 +12,13 @@ use diesel::query_builder::{AstPass, Query, QueryFragment};
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable};
 use diesel::sqlite::Sqlite;
 
-use super::model::{Customer, CustomerId, Versioned};
+use super::model::{Customer, Versioned};
 use super::stored::{AddressRow, CustomerRow, Stored, StoredTypes};
 use crate::db::statement::{BindRows, Columns, columns, prepared, push_names};
 use crate::db::{Batch, DbConnection, DbResult};
-use crate::denied::Denied;
-use crate::guard::OwnedCustomer;
+use crate::http::{Denied, Operator, OwnedCustomer};
+use crate::ids::{CustomerId, SessionId};
 use crate::schema::customers;
-use crate::sessions::SessionId;
 
 /// The batch of reads; see [`crate::db::Lane`].
 pub struct Reads;
@@ -42,7 +41,7 @@ impl Batch for Reads {
 }
 
 /// The customer that the principal owns.
-pub(super) fn find_owned(
+pub(crate) fn find_owned(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
 ) -> DbResult<Result<Versioned, Denied>> {
@@ -50,11 +49,16 @@ pub(super) fn find_owned(
     Ok(owned(customer, row).map(Versioned::from))
 }
 
-/// A customer by id, for the operator; over HTTP ownership comes first.
+/// Returns a customer by id, for the operator.
 ///
 /// # Errors
 /// See [`crate::db::DbError`].
-pub fn find_by_id(connection: &mut DbConnection, id: CustomerId) -> DbResult<Option<Versioned>> {
+pub fn find_by_id(connection: &mut DbConnection, _: Operator, id: CustomerId) -> DbResult<Option<Versioned>> {
+    find_unowned(connection, id)
+}
+
+/// Returns a customer by id, whoever asks: for what has decided by itself that it may.
+pub(super) fn find_unowned(connection: &mut DbConnection, id: CustomerId) -> DbResult<Option<Versioned>> {
     let row = find::<false>(connection, std::iter::once((id, None)))?.pop().flatten();
     Ok(row.map(|row| row.stored.into()))
 }
@@ -65,6 +69,7 @@ pub fn find_by_id(connection: &mut DbConnection, id: CustomerId) -> DbResult<Opt
 /// See [`crate::db::DbError`].
 pub fn find_many(
     connection: &mut DbConnection,
+    _: Operator,
     ids: impl Iterator<Item = CustomerId> + Clone,
 ) -> DbResult<Vec<(CustomerId, Customer)>> {
     let rows = find::<false>(connection, ids.clone().map(|id| (id, None)))?;

@@ -1,14 +1,12 @@
 //! The body of a registration.
 
 use super::change::{Change, NewCustomer, member, whole_address};
-use crate::body::{Body, FieldCode, FieldErrors, Json, Members, NotMembers, Refusal};
-use crate::problem::Problem;
-use crate::sessions::password::{Client, Password, Passwords};
-use crate::throttle::Action;
+use crate::http::{Body, FieldCode, FieldErrors, Json, JsonError, Members, Problem, Violation};
+use crate::passwords::{Client, Password, Passwords};
 
 /// A new customer and the password to sign in with: checked but for the password's strength, which takes too long for
 /// an HTTP thread. Until then there may be errors.
-pub(super) struct Registration {
+pub(crate) struct Registration {
     change: Change,
     password: Option<Password>,
     errors: FieldErrors,
@@ -17,9 +15,7 @@ pub(super) struct Registration {
 const REQUIRED: [&str; 4] = ["email", "first_name", "last_name", "password"];
 
 impl Body for Registration {
-    const THROTTLED: Option<Action> = Some(Action::Registration);
-
-    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, NotMembers> {
+    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError> {
         let mut change = Change::default();
         let (mut password, mut repeated) = (None, None);
         for (name, value) in members.iter() {
@@ -33,7 +29,7 @@ impl Body for Registration {
         }
         members.require("#", &REQUIRED, errors);
         if password.as_ref().zip(repeated).is_some_and(|(password, repeated)| !repeated.equals(password)) {
-            errors.add("#/password2", Refusal::new(FieldCode::Mismatch, "Both passwords must be the same."));
+            errors.add("#/password2", Violation::new(FieldCode::Mismatch, "Both passwords must be the same."));
         }
         Ok(Some(Self { change, password, errors: std::mem::take(errors) }))
     }
@@ -47,7 +43,7 @@ impl Registration {
     pub(super) async fn judge(self, passwords: &Passwords) -> Result<(NewCustomer, String), Problem> {
         let Self { change, password, errors } = self;
         let Some(password) = password else {
-            return errors.into_result(None);
+            return Err(errors.into());
         };
         let known = [
             change.email.as_ref().map(|email| email.typed().to_owned()),

@@ -4,10 +4,10 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Date, Nullable, Text};
 
-use super::change::{AddressMembers, Change, Name, NewCustomer};
+use super::change::{AddressMembers, Change, NewCustomer};
+use super::fields::slug;
+use super::fields::{Name, PostalCode};
 use super::model::{Address, Customer, Versioned};
-use super::postal_code::PostalCode;
-use super::slug;
 use crate::db::statement::{Columns, columns};
 use crate::schema::{addresses, customers};
 

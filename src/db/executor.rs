@@ -12,7 +12,7 @@ use super::error::DbResult;
 use super::pool::{self, Pool};
 use super::thread_connection::{OnLoss, ThreadConnection};
 use super::write_lock::WriteLock;
-use crate::customers::CustomerId;
+use crate::ids::CustomerId;
 use crate::settings::{Settings, Target};
 use crate::threads::{self, Limits, Places, Progress, Ticket, Workers};
 

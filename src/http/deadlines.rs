@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{Connection, Owed, Timeouts};
 use super::last_reply::{LastReply, bare_error};
-use crate::problem::Problem;
+use super::problem::Problem;
 
 /// The longest head of a request, in bytes. The framework parses what has come of it after each piece.
 const LONGEST_HEAD: usize = 16 * 1024;

@@ -13,8 +13,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HttpDate;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::operations::edge::request_id;
-use crate::problem::Problem;
+use super::problem::Problem;
+use super::respond::request_id;
 
 /// How long the client may take to hear it. What it still sends is read meanwhile: closing a socket with unread bytes
 /// would make the kernel take the reply back (RFC 9112 §9.6).
@@ -29,7 +29,7 @@ pub(super) struct LastReply {
 }
 
 impl LastReply {
-    /// A problem as `operations::edge` would tell it.
+    /// A problem as `http::respond` would tell it.
     pub(super) fn problem(problem: &Problem) -> Self {
         let request_id = request_id(None);
         log::info!(

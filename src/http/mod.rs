@@ -1,12 +1,33 @@
-//! The transport below the framework: deadlines, bounds on memory, and replies where the framework has no body for them.
+//! What every request passes, whatever it asks for. Knows no feature.
 //!
-//! actix-http times only the first head of a connection, reads from clients that take no replies, and reads a body that
-//! nobody wants for as long as it lasts. [`Deadlines`] wraps each accepted stream, counts bytes and time, and parses
-//! nothing: the middleware tells it through [`Connection`] where requests, bodies and replies end.
+//! From the socket up: [`deadlines`] bounds each connection in time and memory, [`respond`] gives every reply its
+//! request id, headers and log line, and every error its [`problem`] body. [`guard`] lets an account's owner through,
+//! [`throttle`] slows guessing and floods, [`body`] reads and validates JSON, [`conditional`] reads preconditions.
 
+pub(crate) mod auth;
+pub(crate) mod body;
+pub(crate) mod conditional;
 mod connection;
 mod deadlines;
+mod denied;
+mod field_errors;
+pub(crate) mod guard;
+pub(crate) mod health;
+mod json;
+pub(crate) mod jwks;
 mod last_reply;
+mod problem;
+mod request_body;
+pub(crate) mod respond;
+pub(crate) mod throttle;
 
-pub use self::connection::{Connection, Timeouts};
+pub use self::body::{Body, ValidJson};
+pub use self::connection::Timeouts;
 pub use self::deadlines::{Deadlines, Stop};
+pub use self::denied::Denied;
+pub use self::field_errors::{FieldCode, FieldError, FieldErrors, Params, Violation, pointer};
+pub use self::guard::{Operator, OwnedCustomer};
+pub use self::json::{Json, JsonError, Members};
+pub use self::problem::Problem;
+pub use self::request_body::LONGEST_BODY;
+pub use self::throttle::{Action, ClientAddress, ClientNetwork, Throttle};

@@ -1,19 +1,11 @@
-//! Sessions: sign-ins, the tokens they yield, and the passwords they begin with.
+//! Sessions: signing in, refreshing, listing and ending.
 
 mod body;
-mod hashing;
-pub mod keys;
 mod model;
 mod networks;
-pub mod password;
 mod queries;
-pub mod refresh;
-pub mod routes;
-pub mod secret;
-mod signatures;
-mod strength;
-pub mod token;
+pub(crate) mod routes;
 
-pub use hashing::is_importable;
-pub use model::SessionId;
-pub(crate) use queries::{set_password, sweep};
+pub use self::model::Lifetimes;
+pub(crate) use self::networks::Networks;
+pub(crate) use self::queries::{hold, sweep};

@@ -1,45 +1,17 @@
 //! A session as it is named, stored and shown.
 
-use std::fmt;
-
 use chrono::{SecondsFormat, TimeDelta};
 use diesel::prelude::*;
 use serde::Serialize;
 
-use crate::customers::{CustomerId, ID_LIMIT, parse_id};
 use crate::db::UtcMicros;
+use crate::http::ClientNetwork;
+use crate::ids::{CustomerId, SessionId};
 use crate::schema::sessions;
-use crate::throttle::ClientNetwork;
-
-/// A positive integer below 2^53, drawn at random.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SessionId(i64);
+use crate::settings;
 
 /// Characters of a user agent that are kept.
 const USER_AGENT: usize = 255;
-
-impl SessionId {
-    /// Draws one; a collision is tried anew by the caller.
-    pub fn generate() -> Self {
-        Self(rand::random_range(1..ID_LIMIT))
-    }
-
-    /// Reads the canonical decimal form.
-    pub fn parse(text: &str) -> Option<Self> {
-        parse_id(text).map(Self)
-    }
-
-    /// The number.
-    pub fn get(self) -> i64 {
-        self.0
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// A sign-in.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -82,7 +54,7 @@ impl Session {
 
 /// A session as a reply shows one.
 #[derive(Debug, Serialize)]
-pub(crate) struct Shown {
+pub(crate) struct SessionInfo {
     id: String,
     started: String,
     last_refreshed: String,
@@ -90,7 +62,7 @@ pub(crate) struct Shown {
     current: bool,
 }
 
-impl Shown {
+impl SessionInfo {
     /// `current` marks the session of the token that asks.
     pub(crate) fn new(session: Session, own: Option<SessionId>) -> Self {
         let text = |moment: UtcMicros| moment.naive().and_utc().to_rfc3339_opts(SecondsFormat::Millis, true);
@@ -101,5 +73,21 @@ impl Shown {
             user_agent: session.user_agent,
             current: own.is_some_and(|own| own.get() == session.id),
         }
+    }
+}
+
+/// How long sessions live.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetimes {
+    /// Without a refresh.
+    pub idle: TimeDelta,
+    /// In any case.
+    pub absolute: TimeDelta,
+}
+
+impl From<&settings::Auth> for Lifetimes {
+    fn from(auth: &settings::Auth) -> Self {
+        let span = |seconds: u64| TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000));
+        Self { idle: span(auth.session_idle_seconds), absolute: span(auth.session_absolute_seconds) }
     }
 }

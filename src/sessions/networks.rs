@@ -1,6 +1,6 @@
 //! The networks that have signed in to an account.
 
-use crate::throttle::ClientNetwork;
+use crate::http::ClientNetwork;
 
 /// So many are kept; the one that did not sign in for the longest time goes first.
 const MOST: usize = 16;

@@ -3,14 +3,14 @@
 use chrono::TimeDelta;
 use diesel::prelude::*;
 
-use super::model::{Session, SessionId};
+use super::model::Session;
 use super::networks::Networks;
-use super::refresh::Presented;
-use crate::customers::{CustomerId, Email};
+use crate::customers::fields::Email;
 use crate::db::{DbConnection, DbResult, UtcMicros};
-use crate::guard::OwnedCustomer;
+use crate::http::{ClientNetwork, Denied, OwnedCustomer};
+use crate::ids::{CustomerId, SessionId};
 use crate::schema::{customers, passwords, sessions};
-use crate::throttle::ClientNetwork;
+use crate::tokens::RefreshClaims;
 
 /// How long the previous refresh token yields the same child: a lost reply, or parallel tabs.
 const GRACE: TimeDelta = TimeDelta::seconds(10);
@@ -99,7 +99,7 @@ pub(crate) enum Rotation {
 /// older token, or another network again, ends the session.
 pub(crate) fn rotate(
     connection: &mut DbConnection,
-    presented: Presented,
+    presented: RefreshClaims,
     idle: TimeDelta,
     network: ClientNetwork,
 ) -> DbResult<Rotation> {
@@ -156,8 +156,8 @@ pub(crate) fn end(connection: &mut DbConnection, session: SessionId) -> DbResult
     Ok(diesel::delete(sessions::table.find(session.get())).execute(connection)? > 0)
 }
 
-/// The customer's sessions, the newest first; `None` when there is no such customer.
-pub(crate) fn list(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Option<Vec<Session>>> {
+/// Returns the customer's sessions, the newest first.
+pub(crate) fn list(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Result<Vec<Session>, Denied>> {
     let rows = customers::table
         .left_join(sessions::table)
         .filter(customers::id.eq(customer.id().get()))
@@ -165,139 +165,52 @@ pub(crate) fn list(connection: &mut DbConnection, customer: &OwnedCustomer) -> D
         .limit(MOST_SESSIONS)
         .select(Option::<Session>::as_select())
         .load::<Option<Session>>(connection)?;
-    Ok((!rows.is_empty()).then(|| rows.into_iter().flatten().collect()))
+    let exists = !rows.is_empty();
+    let sessions: Vec<Session> = rows.into_iter().flatten().collect();
+    Ok(match customer.session() {
+        None if !exists => Err(Denied::Missing),
+        Some(own) if sessions.iter().all(|session| session.id != own.get()) => Err(Denied::SessionEnded),
+        _ => Ok(sessions),
+    })
 }
 
-/// Which of a customer's sessions to end.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Which {
-    /// This one.
-    One(SessionId),
-    /// All of them.
-    All,
-}
-
-/// What became of the wish to end sessions.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Ending {
-    /// So many were alive.
-    Ended(usize),
-    /// The token's own session is over already.
-    SessionEnded,
-    /// There is no such customer.
-    Missing,
-}
-
-/// Ends sessions of the customer.
+/// Ends the given session of the customer, or all of them. Returns how many were alive.
 pub(crate) fn end_of_customer(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
-    which: Which,
-) -> DbResult<Ending> {
+    session: Option<SessionId>,
+) -> DbResult<Result<usize, Denied>> {
     connection.transaction(|connection| {
-        if !hold_own(connection, customer)? {
-            return Ok(Ending::SessionEnded);
+        if let Err(denied) = hold(connection, customer)? {
+            return Ok(Err(denied));
         }
         let owned = sessions::customer_id.eq(customer.id().get());
-        let ended = match which {
-            Which::One(session) => {
+        let ended = match session {
+            Some(session) => {
                 diesel::delete(sessions::table.filter(owned.and(sessions::id.eq(session.get())))).execute(connection)?
             }
-            Which::All => diesel::delete(sessions::table.filter(owned)).execute(connection)?,
+            None => diesel::delete(sessions::table.filter(owned)).execute(connection)?,
         };
         if ended == 0 && customer.session().is_none() {
             let found = customers::table.find(customer.id().get()).select(customers::id).load::<i64>(connection)?;
-            return Ok(if found.is_empty() { Ending::Missing } else { Ending::Ended(0) });
+            return Ok(if found.is_empty() { Err(Denied::Missing) } else { Ok(0) });
         }
-        Ok(Ending::Ended(ended))
+        Ok(Ok(ended))
     })
 }
 
-/// Whether the token's session is alive. Writes its row without changing it, which locks it on either database
-/// until the transaction ends. A token without a session always is.
-fn hold_own(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<bool> {
+/// Checks that the token's session is alive and keeps it so until the transaction ends: it writes the session's row
+/// without changing it, which locks it on either database. A token without a session always passes.
+///
+/// Statements that only read, and those of the batches, look at the session by themselves: see [`crate::customers`].
+pub(crate) fn hold(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Result<(), Denied>> {
     let Some(session) = customer.session() else {
-        return Ok(true);
+        return Ok(Ok(()));
     };
     let own = sessions::id.eq(session.get()).and(sessions::customer_id.eq(customer.id().get()));
-    Ok(diesel::update(sessions::table.filter(own)).set(sessions::counter.eq(sessions::counter)).execute(connection)?
-        == 1)
-}
-
-/// What a password change needs to know of the customer.
-#[derive(Debug)]
-pub(crate) struct Account {
-    pub(crate) email: String,
-    pub(crate) first_name: String,
-    pub(crate) last_name: String,
-    pub(crate) hash: Option<String>,
-    pub(crate) networks: Networks,
-}
-
-/// The account behind a token.
-#[derive(Debug)]
-pub(crate) enum Standing {
-    Account(Account),
-    Missing,
-    SessionEnded,
-}
-
-/// The account and its hash, with the token's session checked in the same statement.
-pub(crate) fn account(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Standing> {
-    let session = customer.session();
-    let own = sessions::customer_id.eq(customers::id).and(sessions::id.eq(session.map_or(0, SessionId::get)));
-    let mut rows = customers::table
-        .left_join(passwords::table)
-        .left_join(sessions::table.on(own))
-        .filter(customers::id.eq(customer.id().get()))
-        .select((
-            customers::email,
-            customers::first_name,
-            customers::last_name,
-            passwords::hash.nullable(),
-            passwords::networks.nullable(),
-            sessions::id.nullable(),
-        ))
-        .load::<(String, String, String, Option<String>, Option<String>, Option<i64>)>(connection)?;
-    Ok(match rows.pop() {
-        Some((email, first_name, last_name, hash, networks, alive)) if session.is_none() || alive.is_some() => {
-            Standing::Account(Account { email, first_name, last_name, hash, networks: networks.into() })
-        }
-        None if session.is_none() => Standing::Missing,
-        _ => Standing::SessionEnded,
-    })
-}
-
-/// Replaces the verified hash and ends every other session of the customer; `false` when the hash or the token's
-/// session had gone in between.
-pub(crate) fn change_password(
-    connection: &mut DbConnection,
-    customer: &OwnedCustomer,
-    verified: &str,
-    fresh: &str,
-    network: ClientNetwork,
-) -> DbResult<bool> {
-    connection.transaction(|connection| {
-        if !hold_own(connection, customer)? {
-            return Ok(false);
-        }
-        let id = customer.id().get();
-        let changed = diesel::update(passwords::table)
-            .filter(passwords::customer_id.eq(id).and(passwords::hash.eq(verified)))
-            .set((
-                passwords::hash.eq(fresh),
-                passwords::changed_at.eq(UtcMicros::now()),
-                // Whoever knew the old password is a stranger now.
-                passwords::networks.eq(Networks::from(None).after_sign_in(network)),
-            ))
-            .execute(connection)?;
-        if changed == 0 {
-            return Ok(false);
-        }
-        let others = sessions::customer_id.eq(id).and(sessions::id.ne(customer.session().map_or(0, SessionId::get)));
-        diesel::delete(sessions::table.filter(others)).execute(connection)?;
-        Ok(true)
-    })
+    let held =
+        diesel::update(sessions::table.filter(own)).set(sessions::counter.eq(sessions::counter)).execute(connection)?;
+    Ok(if held == 1 { Ok(()) } else { Err(Denied::SessionEnded) })
 }
 
 /// Deletes some of the sessions that are over; how many.
@@ -310,15 +223,4 @@ pub(crate) fn sweep(connection: &mut DbConnection, idle: TimeDelta) -> DbResult<
     }
     // Looked at again: one that was refreshed in between stays.
     Ok(diesel::delete(sessions::table.filter(sessions::id.eq_any(ids).and(over))).execute(connection)?)
-}
-
-/// Stores the hash of a new customer.
-pub(crate) fn set_password(connection: &mut DbConnection, customer: CustomerId, hash: &str) -> DbResult<()> {
-    let row = (
-        passwords::customer_id.eq(customer.get()),
-        passwords::hash.eq(hash),
-        passwords::changed_at.eq(UtcMicros::now()),
-    );
-    diesel::insert_into(passwords::table).values(row).execute(connection)?;
-    Ok(())
 }

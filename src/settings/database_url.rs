@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{PostgresUrl, Secret};
+use super::postgres_url::PostgresUrl;
+use super::secret::Secret;
 
 /// A database URL whose password is not shown.
 #[derive(Clone, Deserialize)]

@@ -2,30 +2,22 @@
 
 use std::collections::HashMap;
 
-use super::Done;
 use crate::customers::change::{AddressChange, Change};
-use crate::customers::etag::Conditions;
-use crate::customers::model::{CustomerId, Versioned};
-use crate::customers::slug;
+use crate::customers::fields::slug;
+use crate::customers::holders::{Holders, Wanted};
+use crate::customers::model::Versioned;
 use crate::customers::stored::{AddressRow, CustomerRow, Stored};
-use crate::denied::Denied;
+use crate::http::Denied;
+use crate::http::conditional::Conditions;
+use crate::ids::CustomerId;
 
-/// Who holds which email and slug, as far as that is known: a customer's id, by the canonical email or the slug.
-/// What is not known counts as free. The unique indexes have the last word.
-#[derive(Default)]
-pub(in crate::customers) struct Holders {
-    pub(in crate::customers) emails: HashMap<String, CustomerId>,
-    pub(in crate::customers) slugs: HashMap<String, CustomerId>,
-    /// Slugs with a random suffix that were looked up and are free. Of a name with 100,000 holders one suffix in 300 is
-    /// taken, which would be one full batch of renames in three.
-    pub(in crate::customers) drawn: Vec<String>,
-}
-
-/// Emails and slugs that changes would take.
-#[derive(Default)]
-pub(in crate::customers) struct Wishes {
-    pub(in crate::customers) emails: Vec<String>,
-    pub(in crate::customers) slugs: Vec<String>,
+/// A change that was applied, or that changed nothing.
+#[derive(Debug)]
+pub struct Done {
+    /// As it is now.
+    pub versioned: Box<Versioned>,
+    /// Whether another email was stored.
+    pub email_changed: bool,
 }
 
 /// A customer in the course of a batch.
@@ -53,7 +45,7 @@ impl Profile {
 pub(super) struct Profiles {
     holders: Holders,
     by_id: HashMap<CustomerId, Profile>,
-    wishes: Wishes,
+    wanted: Wanted,
 }
 
 impl Profiles {
@@ -62,9 +54,9 @@ impl Profiles {
     }
 
     /// The emails and slugs that the merges so far took, if they took any.
-    pub(super) fn take_wishes(&mut self) -> Option<Wishes> {
-        let wishes = std::mem::take(&mut self.wishes);
-        (!wishes.emails.is_empty() || !wishes.slugs.is_empty()).then_some(wishes)
+    pub(super) fn take_wanted(&mut self) -> Option<Wanted> {
+        let wanted = std::mem::take(&mut self.wanted);
+        (!wanted.emails.is_empty() || !wanted.slugs.is_empty()).then_some(wanted)
     }
 
     /// The customers that are to be written.
@@ -92,13 +84,13 @@ impl Profiles {
         }
         let email_changed = next.customer.email != current.customer.email;
         if next.customer.email_canonical != current.customer.email_canonical {
-            self.wishes.emails.push(next.customer.email_canonical.clone());
+            self.wanted.emails.push(next.customer.email_canonical.clone());
             if is_held(&self.holders.emails, &next.customer.email_canonical, id) {
                 return Err(Denied::EmailTaken);
             }
         }
         if next.customer.slug_form() != current.customer.slug_form() {
-            next.customer.slug = free_slug(&next.customer, id, &mut self.holders, &mut self.wishes.slugs);
+            next.customer.slug = free_slug(&next.customer, id, &mut self.holders, &mut self.wanted.slugs);
         }
         if next != *current {
             next.version += 1;
@@ -130,23 +122,23 @@ fn merged_address(current: Option<&AddressRow>, change: &AddressChange) -> Resul
 }
 
 /// The plain slug where nobody else holds it, else one with a random suffix.
-fn free_slug(row: &CustomerRow, id: CustomerId, holders: &mut Holders, wishes: &mut Vec<String>) -> String {
+fn free_slug(row: &CustomerRow, id: CustomerId, holders: &mut Holders, wanted: &mut Vec<String>) -> String {
     let form = row.slug_form();
     let is_free = |slug: &str| !is_held(&holders.slugs, slug, id);
     let suffixed = || slug::suffixed(&form, &slug::random_suffix());
     if is_free(&form) {
-        wishes.extend([form.clone(), suffixed(), suffixed()]);
+        wanted.extend([form.clone(), suffixed(), suffixed()]);
         return form;
     }
-    let drawn = holders.drawn.iter().position(|drawn| slug::is_of_form(drawn, &form) && is_free(drawn));
-    drawn.map_or_else(suffixed, |place| holders.drawn.swap_remove(place))
+    let drawn = holders.free.iter().position(|drawn| slug::is_of_form(drawn, &form) && is_free(drawn));
+    drawn.map_or_else(suffixed, |place| holders.free.swap_remove(place))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::customers::change::{AddressMembers, Name, NewCustomer};
-    use crate::customers::email::Email;
+    use crate::customers::change::{AddressMembers, NewCustomer};
+    use crate::customers::fields::{Email, Name};
 
     fn id(number: i64) -> CustomerId {
         CustomerId::new(number).expect("an id")
@@ -191,7 +183,7 @@ mod tests {
         for change in [Change::default(), renamed("Customer"), with_email("customer1@example.com")] {
             assert_eq!(merge(&mut profiles, 1, &change).expect("a merge").versioned.version, 1);
         }
-        assert!(profiles.changed().is_empty() && profiles.take_wishes().is_none());
+        assert!(profiles.changed().is_empty() && profiles.take_wanted().is_none());
     }
 
     #[test]
@@ -208,7 +200,7 @@ mod tests {
     fn a_slug_that_another_customer_holds_gets_a_suffix() {
         let slugs = HashMap::from([("ada-1".to_owned(), id(7))]);
         let drawn = vec!["ada-1-22222".to_owned()];
-        let mut profiles = Profiles::with_holders(Holders { slugs, drawn, ..Holders::default() });
+        let mut profiles = Profiles::with_holders(Holders { slugs, free: drawn, ..Holders::default() });
         let slug = |done: Done| done.versioned.customer.slug;
         assert_eq!(merge(&mut profiles, 1, &renamed("Ada")).map(slug), Ok("ada-1-22222".to_owned()));
         let slugs = HashMap::from([("ada-1".to_owned(), id(1))]);

@@ -9,16 +9,14 @@ mod write;
 
 use std::collections::HashSet;
 
+pub use self::merge::Done;
 use self::merge::Profiles;
-pub(super) use self::merge::{Holders, Wishes};
 use super::change::Change;
-use super::etag::Conditions;
-use super::model::Versioned;
-use super::queries;
+use super::holders::{self, Holders};
 use super::read::{self, Locked};
 use crate::db::{Batch, Constraint, DbConnection, DbError, DbResult};
-use crate::denied::Denied;
-use crate::guard::OwnedCustomer;
+use crate::http::conditional::Conditions;
+use crate::http::{Denied, OwnedCustomer};
 
 /// One request to change a customer.
 pub struct Update {
@@ -28,15 +26,6 @@ pub struct Update {
     pub change: Change,
     /// From which versions.
     pub conditions: Conditions,
-}
-
-/// A change that was applied or, where nothing differed, found so already.
-#[derive(Debug)]
-pub struct Done {
-    /// As it is now.
-    pub versioned: Box<Versioned>,
-    /// Whether another email was stored.
-    pub email_changed: bool,
 }
 
 /// The batch of updates; see [`crate::db::Lane`].
@@ -58,8 +47,8 @@ impl Batch for Updates {
         let rows = read::lock(connection, &owners)?;
         // The first merge takes every email and slug for free, and so tells which are wanted.
         let (mut profiles, mut outcomes) = merged(updates, &rows, Holders::default());
-        if let Some(wishes) = profiles.take_wishes() {
-            let holders = queries::holders(connection, wishes)?;
+        if let Some(wanted) = profiles.take_wanted() {
+            let holders = holders::find(connection, wanted)?;
             (profiles, outcomes) = merged(updates, &rows, holders);
         }
         write::profiles(connection, &profiles).map_err(|error| match error {

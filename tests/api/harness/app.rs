@@ -9,13 +9,13 @@ use std::time::Duration;
 use actix_rt::task::JoinHandle;
 use actix_web::dev::ServerHandle;
 use awc::http::Method;
-use clientele::auth::Principal;
-use clientele::customers::{CustomerId, Email, Name, NewCustomer, insert_at};
+use clientele::customers::{Email, Name, NewCustomer, insert_at};
 use clientele::db::{Batch, DbConnection, Lane};
-use clientele::operations::logging;
-use clientele::sessions::keys::Keys;
-use clientele::sessions::token::AccessTokens;
+use clientele::http::Operator;
+use clientele::ids::CustomerId;
+use clientele::logging;
 use clientele::settings::Settings;
+use clientele::tokens::{AccessTokens, Keys, Principal};
 use futures_util::FutureExt;
 use serde_json::Value;
 
@@ -214,7 +214,8 @@ impl App {
 fn insert(connection: &mut DbConnection, id: i64, email: &str, first_name: &str, last_name: &str) {
     let name = |text: &str| Name::from(text.to_owned());
     let new = NewCustomer::named(Email::parse(email).expect("an email"), name(first_name), name(last_name));
-    insert_at(connection, CustomerId::new(id).expect("an id"), &new).expect("a new customer");
+    insert_at(connection, Operator::of_command_line(), CustomerId::new(id).expect("an id"), &new)
+        .expect("a new customer");
 }
 
 /// The variables that every instance runs with, and those of the test.

@@ -1,0 +1,54 @@
+//! What handlers share: built once, and given to each as `web::Data<App>`.
+
+use std::sync::Arc;
+
+use crate::customers::{Reads, Updates};
+use crate::db::{Database, Lane};
+use crate::http::Throttle;
+use crate::passwords::Passwords;
+use crate::prepare::{Prepared, StartError};
+use crate::sessions::Lifetimes;
+use crate::settings::Settings;
+use crate::tokens::{AccessTokens, RefreshTokens};
+
+/// The state of the service.
+pub struct App {
+    /// Runs single pieces of work.
+    pub database: Database,
+    /// Runs changes of profiles in batches.
+    pub updates: Lane<Updates>,
+    /// Runs reads of profiles in batches.
+    pub reads: Lane<Reads>,
+    /// Issues and verifies access tokens. The guard's middleware has it too.
+    pub tokens: Arc<AccessTokens>,
+    /// Derives and checks refresh tokens.
+    pub refresh_tokens: RefreshTokens,
+    /// How long sessions live.
+    pub lifetimes: Lifetimes,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+    /// Slows guessing and floods. The throttle's middleware has it too.
+    pub throttle: Arc<Throttle>,
+}
+
+impl App {
+    /// Starts the threads of the database and of the passwords.
+    ///
+    /// # Errors
+    /// The operating system refused a thread, or its random numbers.
+    pub(crate) fn start(settings: &Settings, prepared: Prepared) -> Result<Self, StartError> {
+        let Prepared { secret, keys, target } = prepared;
+        let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
+        let database = Database::start(settings, target).map_err(failed)?;
+        Ok(Self {
+            updates: Lane::start(&database).map_err(failed)?,
+            reads: Lane::start(&database).map_err(failed)?,
+            database,
+            tokens: Arc::new(AccessTokens::new(&settings.auth, keys)),
+            refresh_tokens: RefreshTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
+            lifetimes: Lifetimes::from(&settings.auth),
+            passwords: Passwords::start(&settings.auth).map_err(failed)?,
+            throttle: Arc::new(Throttle::new(&settings.throttle)),
+        })
+    }
+}

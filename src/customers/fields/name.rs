@@ -1,0 +1,31 @@
+//! First and last names.
+
+use super::{slug, text};
+use crate::http::Violation;
+
+/// A name with its ASCII form.
+#[derive(Clone)]
+pub struct Name {
+    /// Normalised.
+    pub text: String,
+    /// Empty when nothing of the name can be written in ASCII.
+    pub slug: String,
+}
+
+impl Name {
+    /// 1 to 150 characters.
+    pub(crate) fn first(given: &str) -> Result<Self, Violation> {
+        text::normalise(given, 1..=150).map(Self::from)
+    }
+
+    /// 0 to 150 characters: one-name people exist.
+    pub(crate) fn last(given: &str) -> Result<Self, Violation> {
+        text::normalise(given, 0..=150).map(Self::from)
+    }
+}
+
+impl From<String> for Name {
+    fn from(text: String) -> Self {
+        Self { slug: slug::part(&text), text }
+    }
+}

@@ -1,0 +1,308 @@
+//! Import and export, in chunks, so that a million customers need the memory of a thousand.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+
+use chrono::{DateTime, SecondsFormat};
+use diesel::prelude::*;
+use serde::Serialize;
+
+use super::change::{Change, NewCustomer, is_absent, member, whole_address};
+use super::fields::slug;
+use super::model::Customer;
+use super::queries::{NewRow, create, insert_rows};
+use super::read::find_many;
+use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
+use crate::http::{Body, FieldCode, FieldErrors, Json, JsonError, Members, Operator, Violation};
+use crate::ids::{CustomerId, ID_LIMIT};
+use crate::passwords::is_importable;
+use crate::schema::{customers, passwords};
+
+/// Customers of one statement.
+pub const CHUNK: usize = 1_000;
+
+/// One line of an import: a customer as a registration or an export writes it.
+pub struct ImportLine {
+    id: Option<CustomerId>,
+    customer: NewCustomer,
+    /// Kept where it is one that this name can have, and free.
+    slug: Option<String>,
+    password_hash: Option<String>,
+    /// Members that nothing becomes of.
+    unkept: Vec<&'static str>,
+}
+
+impl Body for ImportLine {
+    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError> {
+        let mut change = Change::default();
+        let (mut id, mut slug, mut created_at, mut password_hash) = (None, None, None, None);
+        let mut unkept = Vec::new();
+        for (name, value) in members.iter() {
+            match name {
+                "id" => id = errors.keep("#/id", read_id(&value)),
+                "slug" | "password_hash" | "created_at" | "updated_at" | "last_purchase_date" if is_absent(&value) => {}
+                "slug" => slug = value.text().ok().map(ToOwned::to_owned),
+                "password_hash" => password_hash = errors.keep("#/password_hash", read_hash(&value)),
+                "created_at" => {
+                    created_at = value.text().ok().and_then(past_moment);
+                    unkept.extend(created_at.is_none().then_some("created_at"));
+                }
+                "updated_at" => unkept.push("updated_at"),
+                "last_purchase_date" => unkept.push("last_purchase_date"),
+                _ => member(&mut change, name, &value, errors, whole_address)?,
+            }
+        }
+        members.require("#", &["email", "first_name", "last_name"], errors);
+        Ok(change.into_new_customer().map(|customer| {
+            let customer = NewCustomer { created_at, ..customer };
+            Self { id, customer, slug, password_hash, unkept }
+        }))
+    }
+}
+
+/// A moment as RFC 3339 writes it, unless it lies in the future.
+fn past_moment(text: &str) -> Option<UtcMicros> {
+    let moment = UtcMicros::from(DateTime::parse_from_rfc3339(text.trim()).ok()?.naive_utc());
+    (moment <= UtcMicros::now()).then_some(moment)
+}
+
+fn read_id(value: &Json<'_>) -> Result<CustomerId, Violation> {
+    let id = match value {
+        Json::Number(digits) => CustomerId::parse(digits),
+        _ => None,
+    };
+    id.ok_or_else(|| Violation::out_of_range("An id is a positive integer below 2^53.", 1, ID_LIMIT - 1))
+}
+
+fn read_hash(value: &Json<'_>) -> Result<String, Violation> {
+    let text = value.text()?;
+    if is_importable(text) {
+        return Ok(text.to_owned());
+    }
+    Err(Violation::new(FieldCode::Format, "Use a hash in Argon2's PHC format or Django's pbkdf2_sha256$… form."))
+}
+
+/// What becomes of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImportOutcome {
+    /// It was, or in a dry run would be, added, without these members.
+    Added(Vec<&'static str>),
+    /// The customer is there already, as a line that ran before leaves it.
+    Present,
+    /// Another customer has the id.
+    IdTaken,
+    /// Another customer has the email.
+    EmailTaken,
+}
+
+/// Who has an email.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Holder {
+    id: i64,
+    names: u64,
+}
+
+impl Holder {
+    fn new(id: i64, first_name: &str, last_name: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (first_name, last_name).hash(&mut hasher);
+        Self { id, names: hasher.finish() }
+    }
+
+    fn of(id: i64, customer: &NewCustomer) -> Self {
+        Self::new(id, &customer.first_name.text, &customer.last_name.text)
+    }
+}
+
+/// What a dry run has seen, in a few bytes a line: it adds nothing that a later line could be compared with.
+#[derive(Default)]
+pub struct ImportedSoFar {
+    hasher: RandomState,
+    ids: HashSet<i64>,
+    emails: HashMap<u64, Holder>,
+}
+
+impl ImportedSoFar {
+    fn add(&mut self, holder: Holder, email: &str) {
+        self.ids.insert(holder.id);
+        self.emails.insert(self.hasher.hash_one(email), holder);
+    }
+
+    fn holder(&self, email: &str) -> Option<Holder> {
+        self.emails.get(&self.hasher.hash_one(email)).copied()
+    }
+}
+
+/// Adds what a chunk of lines describes, in one transaction; one outcome a line, in order. With `seen` it is a dry run:
+/// nothing is added.
+///
+/// # Errors
+/// See [`DbError`]; then nothing of the chunk was added.
+pub fn import(
+    connection: &mut DbConnection,
+    operator: Operator,
+    lines: &[ImportLine],
+    mut seen: Option<&mut ImportedSoFar>,
+) -> DbResult<Vec<ImportOutcome>> {
+    let ids: Vec<i64> = lines.iter().filter_map(|line| line.id.map(CustomerId::get)).collect();
+    let emails: Vec<&str> = lines.iter().map(|line| line.customer.email.canonical()).collect();
+    let stored: Vec<(i64, String, String, String)> = customers::table
+        .filter(customers::id.eq_any(ids).or(customers::email_canonical.eq_any(emails)))
+        .select((customers::id, customers::email_canonical, customers::first_name, customers::last_name))
+        .load(connection)?;
+    let mut taken_ids: HashSet<i64> = stored.iter().map(|(id, ..)| *id).collect();
+    let holder = |(id, email, first, last): (i64, String, String, String)| (email, Holder::new(id, &first, &last));
+    let mut by_email: HashMap<String, Holder> = stored.into_iter().map(holder).collect();
+    let mut slugs = taken_slugs(connection, lines)?;
+    let mut outcomes = Vec::with_capacity(lines.len());
+    let mut rows = Vec::new();
+    for (place, line) in lines.iter().enumerate() {
+        let email = line.customer.email.canonical();
+        let holder = by_email.get(email).copied().or_else(|| seen.as_ref().and_then(|seen| seen.holder(email)));
+        let is_taken = |id: CustomerId| {
+            taken_ids.contains(&id.get()) || seen.as_ref().is_some_and(|seen| seen.ids.contains(&id.get()))
+        };
+        let mut outcome = outcome(line, line.id.is_some_and(is_taken), holder);
+        if let ImportOutcome::Added(unkept) = &mut outcome {
+            let id = line.id.unwrap_or_else(|| unused_id(&taken_ids));
+            let holder = Holder::of(id.get(), &line.customer);
+            taken_ids.insert(id.get());
+            by_email.insert(email.to_owned(), holder);
+            if let Some(seen) = seen.as_mut() {
+                seen.add(holder, email);
+            }
+            let slug = line.choose_slug(&mut slugs);
+            unkept.extend(line.slug.as_ref().is_some_and(|own| *own != slug).then_some("slug"));
+            rows.push((place, NewRow { id, new: &line.customer, slug, password_hash: line.password_hash.as_deref() }));
+        }
+        outcomes.push(outcome);
+    }
+    if seen.is_none() {
+        add(connection, operator, rows, &mut outcomes)?;
+    }
+    Ok(outcomes)
+}
+
+/// Adds the rows; those that a slug drawn twice or another process got in the way of are added one by one.
+fn add(
+    connection: &mut DbConnection,
+    operator: Operator,
+    rows: Vec<(usize, NewRow<'_>)>,
+    outcomes: &mut [ImportOutcome],
+) -> DbResult<()> {
+    let (places, rows): (Vec<usize>, Vec<NewRow<'_>>) = rows.into_iter().unzip();
+    let added = insert_rows(connection, operator, &rows)?;
+    for (place, row) in places.into_iter().zip(rows).filter(|(_, row)| !added.contains(&row.id.get())) {
+        let Some(outcome) = outcomes.get_mut(place) else { continue };
+        match (create(connection, operator, Some(row.id), row.new, row.password_hash), outcome) {
+            (Ok(_), ImportOutcome::Added(unkept)) => unkept.push("slug"),
+            (Ok(_), _) => {}
+            (Err(DbError::Unique(Constraint::Email)), outcome) => *outcome = ImportOutcome::EmailTaken,
+            (Err(DbError::Unique(Constraint::CustomerId)), outcome) => *outcome = ImportOutcome::IdTaken,
+            (Err(error), _) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// A line without an id is about the customer who has its email if both have the same name.
+fn outcome(line: &ImportLine, id_is_taken: bool, holder: Option<Holder>) -> ImportOutcome {
+    match (line.id, id_is_taken, holder) {
+        (_, false, None) => ImportOutcome::Added(line.unkept.clone()),
+        (None, _, Some(holder)) if holder == Holder::of(holder.id, &line.customer) => ImportOutcome::Present,
+        (Some(id), _, Some(holder)) if holder.id == id.get() => ImportOutcome::Present,
+        (Some(_), true, _) => ImportOutcome::IdTaken,
+        _ => ImportOutcome::EmailTaken,
+    }
+}
+
+fn unused_id(taken: &HashSet<i64>) -> CustomerId {
+    loop {
+        let id = CustomerId::generate();
+        if !taken.contains(&id.get()) {
+            return id;
+        }
+    }
+}
+
+/// Those of the slugs that the lines may want which are taken.
+fn taken_slugs(connection: &mut DbConnection, lines: &[ImportLine]) -> DbResult<HashSet<String>> {
+    let wanted: Vec<String> =
+        lines.iter().flat_map(|line| line.slug.clone().into_iter().chain([line.form()])).collect();
+    let taken = customers::table.filter(customers::slug.eq_any(wanted)).select(customers::slug).load(connection)?;
+    Ok(taken.into_iter().collect())
+}
+
+impl ImportLine {
+    fn form(&self) -> String {
+        slug::form(&self.customer.first_name.slug, &self.customer.last_name.slug)
+    }
+
+    /// The slug of the line, if it is one of this name and free; else the plain one, else one with a suffix.
+    fn choose_slug(&self, taken: &mut HashSet<String>) -> String {
+        let form = self.form();
+        let own = self.slug.as_deref().filter(|own| slug::is_of_form(own, &form)).map(ToOwned::to_owned);
+        let candidates = own.into_iter().chain([form.clone()]);
+        let drawn = std::iter::repeat_with(|| slug::suffixed(&form, &slug::random_suffix()));
+        let mut free = candidates.chain(drawn).filter(|slug| !taken.contains(slug));
+        let slug = free.next().unwrap_or_default();
+        taken.insert(slug.clone());
+        slug
+    }
+}
+
+/// One line of an export; an import reads it back.
+#[derive(Serialize)]
+pub struct ExportLine {
+    id: i64,
+    #[serde(flatten)]
+    customer: Customer,
+    created_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password_hash: Option<String>,
+}
+
+/// The next chunk of customers after an id, in the order of ids; empty at the end.
+///
+/// # Errors
+/// See [`crate::db::DbError`].
+pub fn export(
+    connection: &mut DbConnection,
+    operator: Operator,
+    after: i64,
+    with_passwords: bool,
+) -> DbResult<Vec<ExportLine>> {
+    let limit = i64::try_from(CHUNK).unwrap_or(i64::MAX);
+    let mut began: BTreeMap<i64, UtcMicros> = customers::table
+        .filter(customers::id.gt(after))
+        .order(customers::id)
+        .limit(limit)
+        .select((customers::id, customers::created_at))
+        .load::<(i64, UtcMicros)>(connection)?
+        .into_iter()
+        .collect();
+    let ids: Vec<i64> = began.keys().copied().collect();
+    let mut hashes: HashMap<i64, String> = HashMap::new();
+    if with_passwords {
+        let rows = passwords::table
+            .filter(passwords::customer_id.eq_any(&ids))
+            .select((passwords::customer_id, passwords::hash))
+            .load::<(i64, String)>(connection)?;
+        hashes.extend(rows);
+    }
+    let found = find_many(connection, operator, ids.iter().filter_map(|id| CustomerId::new(*id)))?;
+    let line = |(id, customer): (CustomerId, Customer)| ExportLine {
+        id: id.get(),
+        customer,
+        created_at: began.remove(&id.get()).map(|at| at.naive().and_utc().to_rfc3339_opts(SecondsFormat::Micros, true)),
+        password_hash: hashes.remove(&id.get()),
+    };
+    Ok(found.into_iter().map(line).collect())
+}
+
+impl ExportLine {
+    /// The id to go on after.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+}

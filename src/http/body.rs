@@ -1,0 +1,112 @@
+//! A request body that is parsed and validated, or a problem: a handler never sees an unchecked value.
+//!
+//! A body is read member by member with the raw JSON text of each value, so that a number keeps its digits,
+//! a duplicate member is noticed, and every field error of one body ends up in one reply.
+
+use std::io::ErrorKind;
+
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::BytesMut;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt, StreamExt};
+
+use super::field_errors::{FieldErrors, Violation};
+use super::json::{JsonError, Members};
+use super::problem::Problem;
+use super::request_body::LONGEST_BODY;
+
+/// What is read of a body that is too long, so that its sender hears the answer instead of a reset.
+const DRAINED: usize = 16 * 1024 * 1024;
+
+/// What a body of one endpoint must be.
+pub trait Body: Sized + 'static {
+    /// Media types that are accepted.
+    const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
+
+    /// Checks the members; what is wrong goes into `errors`, and then there is no value.
+    ///
+    /// # Errors
+    /// An object inside the body holds a member twice.
+    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError>;
+
+    /// Reads a whole body.
+    ///
+    /// # Errors
+    /// 400 when it is not JSON, 422 with every field error otherwise.
+    fn from_json(bytes: &[u8]) -> Result<Self, Problem> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Problem::MalformedJson("The body is not UTF-8.".into()))?;
+        let mut errors = FieldErrors::default();
+        let outcome = Members::parse(text).and_then(|members| Self::from_members(&members, &mut errors));
+        match outcome {
+            Ok(value) => Ok(errors.into_result(value)?),
+            Err(JsonError::Malformed(detail)) => Err(Problem::MalformedJson(detail.into())),
+            Err(JsonError::NotAnObject) => {
+                errors.add("#", Violation::wrong_type("an object"));
+                Err(errors.into())
+            }
+        }
+    }
+}
+
+/// The extractor of a checked body.
+pub struct ValidJson<T>(pub T);
+
+impl<T: Body> FromRequest for ValidJson<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let media_type = check_media_type(request, T::MEDIA_TYPES);
+        let payload = payload.take();
+        async move {
+            media_type?;
+            T::from_json(&collect(payload).await?).map(Self)
+        }
+        .boxed_local()
+    }
+}
+
+fn check_media_type(request: &HttpRequest, accepted: &'static [&'static str]) -> Result<(), Problem> {
+    let mut given = request.headers().get_all(CONTENT_TYPE);
+    let (first, second) = (given.next(), given.next());
+    let text = first.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut parts = text.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    // RFC 8259 §11 gives JSON no charset parameter; UTF-8 is tolerated, another is not what would be read.
+    let charset_fits = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            let value = value.trim().trim_matches('"');
+            value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8")
+        }
+        _ => true,
+    });
+    let fits = accepted.iter().any(|accepted| accepted.eq_ignore_ascii_case(essence));
+    let encoded = request.headers().get("content-encoding").is_some_and(|coding| coding != "identity");
+    if second.is_some() || !fits || !charset_fits || encoded {
+        return Err(Problem::UnsupportedMediaType(accepted));
+    }
+    Ok(())
+}
+
+async fn collect(mut payload: Payload) -> Result<BytesMut, Problem> {
+    let mut body = BytesMut::new();
+    let mut drained = 0;
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| match error {
+            PayloadError::Io(error) if error.kind() == ErrorKind::TimedOut => Problem::RequestTimeout,
+            _ => Problem::MalformedJson("The body broke off.".into()),
+        })?;
+        if drained == 0 && body.len() + chunk.len() <= LONGEST_BODY {
+            body.extend_from_slice(&chunk);
+        } else {
+            drained += chunk.len();
+            if drained > DRAINED {
+                break;
+            }
+        }
+    }
+    if drained > 0 { Err(Problem::BodyTooLarge) } else { Ok(body) }
+}

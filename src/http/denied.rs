@@ -1,0 +1,35 @@
+//! What a statement on a customer's data may answer besides success.
+
+use super::field_errors::{FieldErrors, Violation};
+use super::problem::Problem;
+
+/// Why a statement on a customer's data was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// There is no such customer.
+    Missing,
+    /// The token's session has ended.
+    SessionEnded,
+    /// The stored version is not one that the request allows.
+    VersionMismatch,
+    /// Another customer has the email.
+    EmailTaken,
+    /// The address would lack these required members.
+    AddressIncomplete(Vec<&'static str>),
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Missing => Self::NotFound,
+            Denied::SessionEnded => Self::SessionEnded,
+            Denied::VersionMismatch => Self::VersionMismatch,
+            Denied::EmailTaken => Self::EmailTaken,
+            Denied::AddressIncomplete(members) => {
+                let mut errors = FieldErrors::default();
+                members.iter().for_each(|name| errors.add(format!("#/address/{name}"), Violation::required()));
+                errors.into()
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What can be wrong with the fields of a body, and where.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// The most field errors that one reply lists.
+const MOST_ERRORS: usize = 100;
+
+/// What is wrong with one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldCode {
+    /// Must be there.
+    Required,
+    /// Must not be `null`.
+    Null,
+    /// Another JSON type is expected.
+    Type,
+    /// The text is not of the expected form.
+    Format,
+    /// Too few characters.
+    TooShort,
+    /// Too many characters.
+    TooLong,
+    /// The value lies outside what is allowed.
+    OutOfRange,
+    /// No such member.
+    UnknownField,
+    /// Too easily guessed.
+    PasswordWeak,
+    /// Not the same as the field it repeats.
+    Mismatch,
+    /// Not what it was compared with, such as the current password.
+    Incorrect,
+    /// Somebody else has it.
+    Taken,
+    /// Good once it has been confirmed.
+    NeedsConfirmation,
+}
+
+/// The numbers behind a field's code, so that a client can say it in another language.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Params {
+    /// The least that is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<Value>,
+    /// The most that is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<Value>,
+}
+
+/// One row of a reply's `errors`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// A JSON pointer as a URI fragment (RFC 6901 §6).
+    pub pointer: String,
+    /// For programs.
+    pub code: FieldCode,
+    /// Where the code has numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub params: Option<Params>,
+    /// For people.
+    pub detail: Cow<'static, str>,
+}
+
+/// A field error that does not know its place yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    code: FieldCode,
+    params: Option<Params>,
+    detail: Cow<'static, str>,
+}
+
+impl Violation {
+    /// A refusal with its text for people.
+    pub fn new(code: FieldCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, params: None, detail: detail.into() }
+    }
+
+    /// A refusal of what lies beyond a limit.
+    pub fn limit(code: FieldCode, detail: impl Into<Cow<'static, str>>, params: Params) -> Self {
+        Self { params: Some(params), ..Self::new(code, detail) }
+    }
+
+    /// The text has fewer characters than these.
+    pub fn too_short(min: u64) -> Self {
+        let detail: Cow<'static, str> = match min {
+            1 => "This field must not be empty.".into(),
+            min => format!("At least {min} characters are needed.").into(),
+        };
+        Self::limit(FieldCode::TooShort, detail, Params { min: Some(min.into()), max: None })
+    }
+
+    /// The text has more characters than these.
+    pub fn too_long(max: u64) -> Self {
+        let detail = format!("At most {max} characters are allowed.");
+        Self::limit(FieldCode::TooLong, detail, Params { min: None, max: Some(max.into()) })
+    }
+
+    /// The value lies outside what is allowed.
+    pub fn out_of_range(detail: &'static str, min: impl Into<Value>, max: impl Into<Value>) -> Self {
+        Self::limit(FieldCode::OutOfRange, detail, Params { min: Some(min.into()), max: Some(max.into()) })
+    }
+
+    /// Somebody else has the value.
+    pub fn taken(detail: &'static str) -> Self {
+        Self::new(FieldCode::Taken, detail)
+    }
+
+    /// The field must be there.
+    pub fn required() -> Self {
+        Self::new(FieldCode::Required, "This field is required.")
+    }
+
+    /// The field must not be `null`.
+    pub fn null() -> Self {
+        Self::new(FieldCode::Null, "This field must not be null.")
+    }
+
+    /// The field takes another JSON type.
+    pub fn wrong_type(expected: &str) -> Self {
+        Self::new(FieldCode::Type, format!("This must be {expected}."))
+    }
+
+    /// The field error at a place.
+    pub fn at(self, pointer: impl Into<String>) -> FieldError {
+        let Self { code, params, detail } = self;
+        FieldError { pointer: pointer.into(), code, params, detail }
+    }
+
+    /// For people.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+/// All that is wrong with a body so far.
+#[derive(Debug, Default)]
+pub struct FieldErrors(Vec<FieldError>);
+
+impl FieldErrors {
+    /// Notes a refusal at a place.
+    pub fn add(&mut self, pointer: impl Into<String>, refusal: Violation) {
+        if self.0.len() < MOST_ERRORS {
+            self.0.push(refusal.at(pointer));
+        }
+    }
+
+    /// Keeps a value, or notes why there is none.
+    pub fn keep<T>(&mut self, pointer: &str, value: Result<T, Violation>) -> Option<T> {
+        value.map_err(|refusal| self.add(pointer, refusal)).ok()
+    }
+
+    /// Returns the errors in the order in which they were noted.
+    pub fn into_vec(self) -> Vec<FieldError> {
+        self.0
+    }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the value if nothing is wrong.
+    ///
+    /// # Errors
+    /// These errors.
+    pub fn into_result<T>(self, value: Option<T>) -> Result<T, Self> {
+        match value {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(self),
+        }
+    }
+}
+
+/// A JSON pointer to a member, as a URI fragment: escaped as RFC 6901 §3 and §6 say, shortened where hostile.
+pub fn pointer(parent: &str, member: &str) -> String {
+    let mut pointer = format!("{parent}/");
+    for c in member.chars().take(64) {
+        match c {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '.' | '_' => pointer.push(c),
+            _ => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| pointer.push_str(&format!("%{byte:02X}"))),
+        }
+    }
+    pointer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_to_a_hostile_name_stays_a_pointer() {
+        assert_eq!(pointer("#/address", "a/b~c é"), "#/address/a~1b~0c%20%C3%A9");
+    }
+}

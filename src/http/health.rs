@@ -1,0 +1,34 @@
+//! Liveness and readiness, for load balancers and orchestrators.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+
+use super::problem::Problem;
+use crate::app::App;
+use crate::db::pending_migrations;
+
+fn status(text: &str) -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({ "status": text }))
+}
+
+/// The process answers.
+pub(crate) async fn live() -> HttpResponse {
+    status("live")
+}
+
+/// How long the database may take: whoever asks wants an answer now.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The database answers and lacks no migration.
+pub(crate) async fn ready(app: web::Data<App>) -> Result<HttpResponse, Problem> {
+    let late = |_| Problem::DatabaseUnavailable("the database did not answer the readiness check in time".into());
+    let pending =
+        actix_rt::time::timeout(PATIENCE, app.database.read(None, pending_migrations)).await.map_err(late)??;
+    match pending.first() {
+        None => Ok(status("ready")),
+        Some(first) => {
+            Err(Problem::DatabaseUnavailable(format!("{} migrations are pending, {first} first", pending.len())))
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! JSON one level at a time: members in their order, each with its raw text.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::field_errors::{FieldCode, FieldErrors, Violation, pointer};
+
+/// A JSON value, one level deep; what is inside an array or object stays raw.
+#[derive(Debug)]
+pub enum Json<'a> {
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Bool,
+    /// A number as its digits were sent.
+    Number(&'a str),
+    /// A string.
+    String(Cow<'a, str>),
+    /// A string that is no Unicode text: it holds half of a surrogate pair (RFC 8259 §8.2).
+    InvalidText,
+    /// `[…]`
+    Array,
+    /// `{…}`
+    Object(&'a str),
+}
+
+impl<'a> Json<'a> {
+    /// Sorts the raw text of one valid JSON value.
+    pub fn parse(raw: &'a str) -> Option<Self> {
+        Some(match raw.as_bytes().first()? {
+            b'n' => Self::Null,
+            b't' | b'f' => Self::Bool,
+            b'[' => Self::Array,
+            b'{' => Self::Object(raw),
+            b'"' if !raw.contains('\\') => Self::String(Cow::Borrowed(raw.get(1..raw.len() - 1)?)),
+            b'"' => serde_json::from_str(raw).map_or(Self::InvalidText, |text: String| Self::String(Cow::Owned(text))),
+            _ => Self::Number(raw),
+        })
+    }
+
+    /// The text, for fields that take a string.
+    ///
+    /// # Errors
+    /// `null`, `type`, or `format` for a lone surrogate.
+    pub fn text(&self) -> Result<&str, Violation> {
+        match self {
+            Self::String(text) => Ok(text),
+            Self::Null => Err(Violation::null()),
+            Self::InvalidText => Err(Violation::new(FieldCode::Format, "This is not valid Unicode text.")),
+            _ => Err(Violation::wrong_type("a string")),
+        }
+    }
+}
+
+/// The members of a JSON object in their order.
+#[derive(Debug)]
+pub struct Members<'a> {
+    list: Vec<(Cow<'a, str>, &'a RawValue)>,
+    duplicate: bool,
+}
+
+/// Why a text is not an object with members.
+#[derive(Debug, PartialEq, Eq)]
+pub enum JsonError {
+    /// Not JSON, or a member stands in it twice.
+    Malformed(String),
+    /// JSON of another type.
+    NotAnObject,
+}
+
+impl<'a> Members<'a> {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// See [`JsonError`].
+    pub fn parse(text: &'a str) -> Result<Self, JsonError> {
+        match serde_json::from_str::<Self>(text) {
+            Ok(members) if members.duplicate => {
+                Err(JsonError::Malformed("A member stands in the object twice.".into()))
+            }
+            Ok(members) => Ok(members),
+            Err(_) if serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| !raw.get().starts_with('{')) => {
+                Err(JsonError::NotAnObject)
+            }
+            Err(error) => Err(JsonError::Malformed(format!(
+                "The body is not JSON (line {}, column {}).",
+                error.line(),
+                error.column()
+            ))),
+        }
+    }
+
+    /// Name and value of each member.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Json<'a>)> {
+        self.list.iter().filter_map(|(name, raw)| Json::parse(raw.get()).map(|value| (name.as_ref(), value)))
+    }
+}
+
+impl Members<'_> {
+    /// Reads each of `names` by its function; absent ones and unknown ones are noted.
+    pub fn read_all(
+        &self,
+        errors: &mut FieldErrors,
+        names: &[&str],
+        mut read: impl FnMut(&str, &Json<'_>, &mut FieldErrors),
+    ) {
+        for (name, value) in self.iter() {
+            if names.contains(&name) {
+                read(name, &value, errors);
+            } else {
+                errors.add(pointer("#", name), Violation::new(FieldCode::UnknownField, "There is no such member."));
+            }
+        }
+        self.require("#", names, errors);
+    }
+
+    /// Notes which of these members are absent.
+    pub fn require(&self, parent: &str, names: &[&str], errors: &mut FieldErrors) {
+        for name in names.iter().filter(|name| !self.list.iter().any(|(given, _)| given == *name)) {
+            errors.add(pointer(parent, name), Violation::required());
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut list: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::with_capacity(8);
+                while let Some((name, value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    list.push((name.0, value));
+                }
+                let duplicate = has_duplicate(&list);
+                Ok(Members { list, duplicate })
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+fn has_duplicate(list: &[(Cow<'_, str>, &RawValue)]) -> bool {
+    let mut names: Vec<&str> = list.iter().map(|(name, _)| name.as_ref()).collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// A member's name, borrowed where it holds no escape.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrowing;
+
+        impl<'de> Visitor<'de> for Borrowing {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(Borrowing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duplicate_member_is_malformed_even_when_one_name_is_escaped() {
+        assert!(matches!(Members::parse(r#"{"a":1,"\u0061":2}"#), Err(JsonError::Malformed(_))));
+    }
+
+    #[test]
+    fn json_of_another_type_is_told_from_what_is_not_json() {
+        for text in ["[]", "1", "null", "\"x\"", "[[[[]]]]"] {
+            assert_eq!(Members::parse(text).err(), Some(JsonError::NotAnObject), "{text}");
+        }
+        for text in ["", "{", "[", "{\"a\":01}", "{} {}", "{'a':1}", "nul", "{\"a\":1,}"] {
+            assert!(matches!(Members::parse(text), Err(JsonError::Malformed(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The outcomes an endpoint can have besides success, and how each is told: RFC 9457 problem details.
+//!
+//! A [`Problem`] travels as the error of a response; `http::respond` renders it, so that the framework's own
+//! errors look the same and every body carries the request id. Causes are logged there once, never sent.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+use super::field_errors::{FieldError, FieldErrors, Violation};
+use crate::db::DbError;
+use crate::tokens::InvalidToken;
+
+/// The media type of every error body.
+const MEDIA_TYPE: &str = "application/problem+json";
+
+const EMAIL_TAKEN: &str = "Another account uses this email address.";
+
+/// Why a request did not succeed.
+#[derive(Debug)]
+pub enum Problem {
+    /// 400: the body is not JSON, or a member stands in it twice.
+    MalformedJson(Cow<'static, str>),
+    /// 400: a header cannot be read.
+    MalformedHeader(&'static str),
+    /// 401: there is no bearer token.
+    TokenMissing,
+    /// 401: the token is not one of ours. Which check failed stays hidden.
+    TokenInvalid,
+    /// 401: the token was good until its `exp`.
+    TokenExpired,
+    /// 401: the token is good, the session behind it is over.
+    SessionEnded,
+    /// 401: no such email, or another password: which of the two stays hidden.
+    BadCredentials,
+    /// 403: the token is somebody else's. Says nothing about whether the id exists.
+    NotOwner,
+    /// 404: no such path, or the token's customer does not exist any more.
+    NotFound,
+    /// 405: the path exists, the method does not.
+    MethodNotAllowed,
+    /// 408: the client did not finish sending in time.
+    RequestTimeout,
+    /// 409: another customer has the email.
+    EmailTaken,
+    /// 412: `If-Match` or `If-None-Match` does not allow the customer's version.
+    VersionMismatch,
+    /// 413: the body is longer than [`super::request_body::LONGEST_BODY`].
+    BodyTooLarge,
+    /// 415: with the media types that are accepted.
+    UnsupportedMediaType(&'static [&'static str]),
+    /// 422: what is wrong, field by field.
+    Validation(Vec<FieldError>),
+    /// 429: too many tries; seconds until the next one is welcome.
+    TooManyRequests(u32),
+    /// 503: more waits than is admitted.
+    Overloaded,
+    /// 503: the cause goes to the log only.
+    DatabaseUnavailable(String),
+    /// 500: the cause goes to the log only.
+    Internal(String),
+    /// Another status of the framework's own, such as 400 for a request target that is no path.
+    Framework(StatusCode),
+}
+
+/// The members of RFC 9457 with ours behind them.
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    code: &'static str,
+    detail: Cow<'a, str>,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Cow<'a, [FieldError]>>,
+}
+
+impl Problem {
+    /// The `code` of the body: for programs, stable.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MalformedJson(_) => "malformed_json",
+            Self::MalformedHeader(_) => "malformed_header",
+            Self::TokenMissing => "token_missing",
+            Self::TokenInvalid => "token_invalid",
+            Self::TokenExpired => "token_expired",
+            Self::SessionEnded => "session_ended",
+            Self::BadCredentials => "bad_credentials",
+            Self::NotOwner => "not_owner",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::EmailTaken => "email_taken",
+            Self::VersionMismatch => "version_mismatch",
+            Self::BodyTooLarge => "body_too_large",
+            Self::UnsupportedMediaType(_) => "unsupported_media_type",
+            Self::Validation(_) => "validation_failed",
+            Self::TooManyRequests(_) => "too_many_requests",
+            Self::Overloaded => "overloaded",
+            Self::DatabaseUnavailable(_) => "database_unavailable",
+            Self::Internal(_) => "internal",
+            Self::Framework(status) if status.is_client_error() => "bad_request",
+            Self::Framework(_) => "internal",
+        }
+    }
+
+    fn detail(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
+            Self::MalformedJson(detail) => detail,
+            Self::MalformedHeader(name) => {
+                return Cow::Owned(format!("The header {name} cannot be read."));
+            }
+            Self::TokenMissing => "This needs a bearer token in the Authorization header.",
+            Self::TokenInvalid => "The token is not valid.",
+            Self::TokenExpired => "The token has expired.",
+            Self::SessionEnded => "The session has ended. Sign in again.",
+            Self::BadCredentials => "The email or the password is wrong.",
+            Self::NotOwner => "The token belongs to another customer.",
+            Self::NotFound => "There is nothing here.",
+            Self::MethodNotAllowed => "This path does not take that method.",
+            Self::RequestTimeout => "The request was not finished in time.",
+            Self::EmailTaken => EMAIL_TAKEN,
+            Self::VersionMismatch => "The customer's version is not one that If-Match or If-None-Match allows.",
+            Self::BodyTooLarge => "A body may have at most 64 KiB.",
+            Self::UnsupportedMediaType(accepted) => {
+                return Cow::Owned(format!("Send the body as {}, in UTF-8.", accepted.join(" or ")));
+            }
+            Self::Validation(errors) if errors.len() == 1 => "1 field needs attention.",
+            Self::Validation(errors) => {
+                return Cow::Owned(format!("{} fields need attention.", errors.len()));
+            }
+            Self::TooManyRequests(_) => "Too many requests. Wait a little.",
+            Self::Overloaded => "Too many requests are waiting. Try again shortly.",
+            Self::DatabaseUnavailable(_) => "The database cannot be reached. Try again shortly.",
+            Self::Internal(_) => "Something went wrong on our side. The request id finds it in our log.",
+            Self::Framework(status) => status.canonical_reason().unwrap_or("The request cannot be answered."),
+        })
+    }
+
+    /// The body.
+    pub fn body(&self, request_id: &str) -> Vec<u8> {
+        let status = self.status_code();
+        let document = Document {
+            r#type: "about:blank",
+            title: title(status),
+            status: status.as_u16(),
+            code: self.code(),
+            detail: self.detail(),
+            request_id,
+            errors: self.errors(),
+        };
+        serde_json::to_vec(&document).unwrap_or_default()
+    }
+
+    fn errors(&self) -> Option<Cow<'_, [FieldError]>> {
+        match self {
+            Self::Validation(errors) => Some(Cow::Borrowed(errors)),
+            Self::EmailTaken => Some(Cow::Owned(vec![Violation::taken(EMAIL_TAKEN).at("#/email")])),
+            _ => None,
+        }
+    }
+
+    /// `WWW-Authenticate`, for 401 and 403 (RFC 6750 §3).
+    pub fn challenge(&self) -> Option<&'static str> {
+        match self {
+            Self::TokenMissing | Self::BadCredentials => Some(r#"Bearer realm="customers""#),
+            Self::TokenInvalid | Self::SessionEnded => Some(r#"Bearer realm="customers", error="invalid_token""#),
+            Self::TokenExpired => {
+                Some(r#"Bearer realm="customers", error="invalid_token", error_description="The token has expired""#)
+            }
+            Self::NotOwner => Some(r#"Bearer realm="customers", error="insufficient_scope""#),
+            _ => None,
+        }
+    }
+
+    /// `Retry-After`, in seconds.
+    pub fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::TooManyRequests(seconds) => Some(*seconds),
+            Self::Overloaded => Some(1),
+            Self::DatabaseUnavailable(_) => Some(2),
+            _ => None,
+        }
+    }
+
+    /// The header fields that go with the body.
+    pub fn fields(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let challenge = self.challenge().map(|text| (WWW_AUTHENTICATE, HeaderValue::from_static(text)));
+        let retry_after = self.retry_after().map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds)));
+        let always = [
+            (CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)),
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ];
+        always.into_iter().chain(challenge).chain(retry_after)
+    }
+
+    /// What to log, once, for a 5xx.
+    pub fn cause(&self) -> Option<&str> {
+        match self {
+            Self::DatabaseUnavailable(cause) | Self::Internal(cause) => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// The problem behind a status that the framework answered with by itself.
+    pub fn from_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            StatusCode::REQUEST_TIMEOUT => Self::RequestTimeout,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
+            StatusCode::INTERNAL_SERVER_ERROR => Self::Internal("the framework answered 500".into()),
+            other => Self::Framework(other),
+        }
+    }
+}
+
+/// The reason phrases of RFC 9110; the `http` crate still has some of RFC 7231's.
+fn title(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        413 => "Content Too Large",
+        422 => "Unprocessable Content",
+        _ => status.canonical_reason().unwrap_or("Error"),
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::MalformedJson(_) | Self::MalformedHeader(_) => StatusCode::BAD_REQUEST,
+            Self::TokenMissing
+            | Self::TokenInvalid
+            | Self::TokenExpired
+            | Self::SessionEnded
+            | Self::BadCredentials => StatusCode::UNAUTHORIZED,
+            Self::NotOwner => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::EmailTaken => StatusCode::CONFLICT,
+            Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Overloaded | Self::DatabaseUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Framework(status) => *status,
+        }
+    }
+
+    /// The bare status: the edge fills in the body, which needs the request id.
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.status_code())
+    }
+}
+
+impl From<FieldErrors> for Problem {
+    fn from(errors: FieldErrors) -> Self {
+        Self::Validation(errors.into_vec())
+    }
+}
+
+impl From<InvalidToken> for Problem {
+    fn from(invalid: InvalidToken) -> Self {
+        match invalid {
+            InvalidToken::Expired => Self::TokenExpired,
+            InvalidToken::Invalid => Self::TokenInvalid,
+        }
+    }
+}
+
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Overloaded => Self::Overloaded,
+            DbError::ShareTaken => Self::TooManyRequests(1),
+            DbError::Unavailable(cause) | DbError::CommitLost(cause) | DbError::TimedOut(cause) => {
+                Self::DatabaseUnavailable(cause)
+            }
+            // What outlasted every retry: the same request may well succeed in a moment.
+            DbError::Contention(_) | DbError::Busy => Self::Overloaded,
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The outermost middleware: request ids, security headers, problem bodies, the access line.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use actix_http::ConnectionType;
+use actix_web::body::{BodySize, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage};
+
+use super::connection::Connection;
+use super::problem::Problem;
+use super::request_body::RequestBody;
+use crate::tokens::Principal;
+
+/// The header that names a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest incoming request id that is kept, in bytes.
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// Runs a request and finishes its reply.
+///
+/// # Errors
+/// None of its own.
+pub(crate) async fn respond<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, Vec<u8>>>, Error> {
+    let started = Instant::now();
+    let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let request_id = request_id(sent);
+    let connection = request.request().conn_data::<Rc<Connection>>().cloned();
+    let body = connection.as_ref().and_then(|connection| RequestBody::of(&mut request, connection));
+    if let Some(connection) = &connection {
+        connection.request_begins(body.is_some());
+        connection.has_room().await;
+    }
+    let response = next.call(request).await?;
+    let is_read = match body {
+        Some(body) => body.finish().await,
+        None => true,
+    };
+    let problem_body = problem_body(&response, &request_id);
+    let (request, mut response) = response.into_parts();
+    if !is_read {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    if problem_body.is_some() {
+        set_problem_headers(&mut response);
+    }
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Nothing is kept by a cache unless its handler says so: most replies hold personal data or tokens.
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    let customer = request.extensions().get::<Principal>().map(|principal| principal.customer.get());
+    log::info!(
+        target: "clientele::access",
+        method = request.method().as_str(),
+        route = request.match_pattern().as_deref().unwrap_or("-"),
+        status = response.status().as_u16(),
+        duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        request_id = request_id.as_str(),
+        customer_id = customer;
+        "request"
+    );
+    let response = response.map_body(|_, body| match problem_body {
+        Some(bytes) => EitherBody::right(bytes),
+        None => EitherBody::left(body),
+    });
+    if let Some(connection) = &connection {
+        connection.reply_begins(match response.body().size() {
+            BodySize::Sized(length) => usize::try_from(length).unwrap_or(usize::MAX),
+            BodySize::None | BodySize::Stream => 0,
+        });
+    }
+    Ok(ServiceResponse::new(request, response))
+}
+
+/// An incoming id is kept when it is short and harmless in a log, else a new one is made.
+pub(crate) fn request_id(sent: Option<&str>) -> String {
+    let sane = |id: &&str| {
+        (1..=LONGEST_REQUEST_ID).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    };
+    sent.filter(sane).map_or_else(|| format!("{:032x}", rand::random::<u128>()), ToOwned::to_owned)
+}
+
+/// Every 4xx and 5xx gets a body, whoever made it; the cause of a 5xx is logged here, once.
+fn problem_body<B>(response: &ServiceResponse<B>, request_id: &str) -> Option<Vec<u8>> {
+    if response.status().as_u16() < 400 {
+        return None;
+    }
+    with_problem(response.response(), |problem| {
+        if let Some(cause) = problem.cause() {
+            log::error!(target: "clientele", request_id, code = problem.code(); "{cause}");
+        }
+        Some(problem.body(request_id))
+    })
+}
+
+fn with_problem<B, T>(response: &actix_web::HttpResponse<B>, tell: impl FnOnce(&Problem) -> T) -> T {
+    match response.error().and_then(|error| error.as_error::<Problem>()) {
+        Some(problem) => tell(problem),
+        None => tell(&Problem::from_status(response.status())),
+    }
+}
+
+fn set_problem_headers<B>(response: &mut actix_web::HttpResponse<B>) {
+    let fields: Vec<_> = with_problem(response, |problem| problem.fields().collect());
+    for (name, value) in fields {
+        response.headers_mut().insert(name, value);
+    }
+}

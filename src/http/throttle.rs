@@ -1,0 +1,253 @@
+//! Throttling of what guesses and floods go for: sign-in, registration, refresh, password change, change of email.
+//!
+//! Every try counts for the client's address, before its body is read. Guesses at a password count for the account too,
+//! and only those that fail. Nobody is locked out by them: each network that has signed in to the account before has a
+//! bucket of its own, and only the others share the account's ([`Throttle::guess`]).
+
+mod buckets;
+mod client;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest};
+
+use self::buckets::Buckets;
+use self::client::Proxies;
+pub use self::client::{ClientAddress, ClientNetwork};
+use super::problem::Problem;
+use crate::settings;
+
+/// What is throttled; each is counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// `POST /auth/token/`
+    SignIn,
+    /// `POST /api/v1/customers/`
+    Registration,
+    /// `POST /auth/token/refresh/`
+    Refresh,
+    /// `POST /api/v1/customers/{id}/password/`
+    PasswordChange,
+    /// `PUT` and `PATCH` of a customer, where they change the email or find it taken
+    EmailChange,
+}
+
+/// An action and a number for whom it is counted, so that a key has 16 bytes, whatever was sent.
+type Key = (Action, u64);
+
+/// The buckets of addresses and of accounts, in this process alone.
+pub struct Throttle {
+    enabled: bool,
+    proxies: Proxies,
+    addresses: Buckets<Key>,
+    accounts: Buckets<Key>,
+    /// Keyed, so that nobody can choose accounts that share a bucket.
+    hasher: RandomState,
+}
+
+impl Throttle {
+    /// Full buckets with the configured quotas.
+    pub fn new(settings: &settings::Throttle) -> Self {
+        Self {
+            enabled: settings.enabled,
+            proxies: Proxies::new(settings.trusted_proxies.clone()),
+            addresses: Buckets::new(settings.address_burst, settings.address_per_minute),
+            accounts: Buckets::new(settings.account_burst, settings.account_per_minute),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Returns the address of a request's client: the peer's, or the nearest one that a trusted proxy names.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] for a request that did not come from a socket.
+    pub fn client(&self, request: &HttpRequest) -> Result<ClientAddress, Problem> {
+        self.proxies.client(request)
+    }
+
+    /// Counts a try by a client's address.
+    ///
+    /// # Errors
+    /// [`Problem::TooManyRequests`].
+    fn by_address(&self, action: Action, client: ClientAddress) -> Result<(), Problem> {
+        if !self.enabled {
+            return Ok(());
+        }
+        self.addresses.take((action, client.subscriber()), Instant::now()).map_err(too_many)
+    }
+
+    /// Counts a try for an account, whoever makes it.
+    ///
+    /// # Errors
+    /// [`Problem::TooManyRequests`].
+    pub fn by_account(&self, action: Action, account: &str) -> Result<(), Problem> {
+        if !self.enabled {
+            return Ok(());
+        }
+        self.accounts.take(self.account(action, account, None), Instant::now()).map_err(too_many)
+    }
+
+    /// Whether both the address and the account may try; nothing is counted.
+    ///
+    /// # Errors
+    /// [`Problem::TooManyRequests`].
+    pub fn peek(&self, action: Action, account: &str, client: ClientAddress) -> Result<(), Problem> {
+        if !self.enabled {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let address = self.addresses.peek(&(action, client.subscriber()), now);
+        address.and(self.accounts.peek(&self.account(action, account, None), now)).map_err(too_many)
+    }
+
+    /// Counts what was let through by a [peek](Self::peek). More may have been under way than there was room for.
+    pub fn count(&self, action: Action, account: &str, client: ClientAddress) {
+        let counted = self.by_address(action, client).and(self.by_account(action, account));
+        if counted.is_err() {
+            log::debug!("more tries were under way than fit");
+        }
+    }
+
+    /// Counts a guess for the account and the client's network together, and for the account alone unless the network
+    /// is `known`: it has signed in to the account before. The guess stays counted unless it is [taken back](Guess::take_back).
+    ///
+    /// # Errors
+    /// [`Problem::TooManyRequests`].
+    pub fn guess(
+        &self,
+        action: Action,
+        account: &str,
+        network: ClientNetwork,
+        known: bool,
+    ) -> Result<Guess<'_>, Problem> {
+        let mut guess = Guess { throttle: self, keys: Vec::new() };
+        guess.count_for(self.account(action, account, Some(network)))?;
+        if !known {
+            guess.count_for(self.account(action, account, None))?;
+        }
+        Ok(guess)
+    }
+
+    /// Drops the buckets that are full again.
+    pub fn forget_idle(&self) {
+        let now = Instant::now();
+        self.addresses.forget_full(now);
+        self.accounts.forget_full(now);
+    }
+
+    fn account(&self, action: Action, account: &str, network: Option<ClientNetwork>) -> Key {
+        (action, self.hasher.hash_one((account, network)))
+    }
+}
+
+/// A guess that is counted. It stays counted when it is dropped: a client that goes away before it hears the outcome has
+/// guessed all the same.
+pub struct Guess<'a> {
+    throttle: &'a Throttle,
+    keys: Vec<Key>,
+}
+
+impl Guess<'_> {
+    fn count_for(&mut self, key: Key) -> Result<(), Problem> {
+        if self.throttle.enabled {
+            self.throttle.accounts.take(key, Instant::now()).map_err(|wait| {
+                // Nothing was tried.
+                self.keys.drain(..).for_each(|key| self.throttle.accounts.give_back(&key));
+                too_many(wait)
+            })?;
+            self.keys.push(key);
+        }
+        Ok(())
+    }
+
+    /// The guess was right, or nothing was tried.
+    pub fn take_back(self) {
+        for key in &self.keys {
+            self.throttle.accounts.give_back(key);
+        }
+    }
+}
+
+fn too_many(wait: Duration) -> Problem {
+    Problem::TooManyRequests(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1))
+}
+
+/// The middleware of a throttled route: counts a request for its client's address before anything of the body is read.
+///
+/// # Errors
+/// [`Problem::TooManyRequests`].
+pub(crate) async fn by_address<B: MessageBody>(
+    throttle: Arc<Throttle>,
+    action: Action,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    throttle.by_address(action, throttle.client(request.request())?)?;
+    next.call(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn throttle() -> Throttle {
+        Throttle::new(&settings::Throttle {
+            enabled: true,
+            address_burst: 2,
+            address_per_minute: 1,
+            account_burst: 2,
+            account_per_minute: 1,
+            trusted_proxies: Vec::new(),
+        })
+    }
+
+    fn network(text: &str) -> ClientNetwork {
+        ClientAddress(text.parse().unwrap_or_else(|_| [0, 0, 0, 0].into())).network()
+    }
+
+    #[test]
+    fn one_subscriber_s_ipv6_addresses_share_a_bucket_and_actions_do_not() {
+        let throttle = throttle();
+        let try_from = |text: &str, action| {
+            text.parse().map(|address| throttle.by_address(action, ClientAddress(address)).is_ok()).ok()
+        };
+        assert_eq!(try_from("2001:db8::1", Action::SignIn), Some(true));
+        assert_eq!(try_from("2001:db8::2", Action::SignIn), Some(true));
+        assert_eq!(try_from("2001:db8::3", Action::SignIn), Some(false));
+        assert_eq!(try_from("2001:db8::3", Action::Refresh), Some(true));
+        assert_eq!(try_from("2001:db8:0:1::3", Action::SignIn), Some(true));
+    }
+
+    #[test]
+    fn a_guess_counts_unless_it_is_taken_back() {
+        let throttle = throttle();
+        let guess = || throttle.guess(Action::SignIn, "ann", network("192.0.2.1"), false);
+        for _ in 0..5 {
+            let under_way = (guess(), guess());
+            assert!(guess().is_err());
+            assert!(under_way.0.map(Guess::take_back).is_ok() && under_way.1.map(Guess::take_back).is_ok());
+        }
+        for _ in 0..2 {
+            assert!(guess().map(drop).is_ok());
+        }
+        assert!(guess().is_err());
+    }
+
+    #[test]
+    fn guesses_from_many_networks_leave_a_known_network_its_own_bucket() {
+        let throttle = throttle();
+        let guess = |from: String, known| throttle.guess(Action::SignIn, "ann", network(&from), known);
+        let allowed = (0..200).filter(|n| guess(format!("203.0.{n}.1"), false).map(drop).is_ok()).count();
+        assert_eq!(allowed, 2);
+        for _ in 0..2 {
+            assert!(guess("192.0.2.1".into(), true).map(drop).is_ok());
+        }
+        assert!(guess("192.0.2.9".into(), true).is_err());
+        assert!(guess("198.51.100.1".into(), true).is_ok());
+    }
+}

@@ -1,0 +1,75 @@
+//! `POST /api/v1/customers/{id}/password/`
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::queries;
+use super::threads::Client;
+use super::value::Password;
+use crate::app::App;
+use crate::events::Event;
+use crate::http::{
+    Action, Body, FieldCode, FieldErrors, JsonError, Members, OwnedCustomer, Problem, ValidJson, Violation,
+};
+
+/// The body.
+pub(crate) struct PasswordChange {
+    pub(crate) current: Password,
+    pub(crate) new: Password,
+}
+
+impl Body for PasswordChange {
+    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError> {
+        let (mut current, mut new) = (None, None);
+        members.read_all(errors, &["current_password", "new_password"], |name, value, errors| match name {
+            "current_password" => current = errors.keep("#/current_password", Password::to_verify(value)),
+            _ => new = errors.keep("#/new_password", Password::to_set(value)),
+        });
+        Ok(current.zip(new).map(|(current, new)| Self { current, new }))
+    }
+}
+
+/// A wrong current password is the body's fault, not the token's: 422, beside what is wrong with the new one.
+pub(crate) async fn change_password(
+    app: web::Data<App>,
+    request: HttpRequest,
+    customer: OwnedCustomer,
+    ValidJson(PasswordChange { current, new }): ValidJson<PasswordChange>,
+) -> Result<HttpResponse, Problem> {
+    let client = app.throttle.client(&request)?;
+    let owner = customer.clone();
+    let account =
+        app.database.read(Some(customer.id()), move |connection| queries::account(connection, &owner)).await??;
+    let known = account.networks.contain(client.network());
+    let guess = app.throttle.guess(Action::PasswordChange, &customer.id().to_string(), client.network(), known)?;
+    let mut errors = FieldErrors::default();
+    let asks = Client::from_known_network(known);
+    let wrong = match app.passwords.verify(asks, current, account.hash.clone()).await {
+        Ok(Ok(_)) => {
+            guess.take_back();
+            None
+        }
+        Ok(Err(wrong)) => {
+            Event::PasswordChangeFailed.record(Some(customer.id()), customer.session());
+            errors.add("#/current_password", Violation::new(FieldCode::Incorrect, "This is not the current password."));
+            Some(wrong)
+        }
+        Err(problem) => {
+            guess.take_back();
+            return Err(problem);
+        }
+    };
+    let known = vec![account.profile.email, account.profile.first_name, account.profile.last_name];
+    let fresh = app.passwords.hash_new(asks, new, "#/new_password", known, errors).await;
+    if let Some(wrong) = wrong {
+        wrong.wait().await;
+    }
+    let fresh = fresh?;
+    let network = client.network();
+    let id = customer.id();
+    let verified = account.hash.ok_or(Problem::NotFound)?;
+    app.database
+        .write(Some(id), move |connection| queries::change_password(connection, &customer, &verified, &fresh, network))
+        .await??;
+    Event::PasswordChange.record(Some(id), None);
+    Ok(HttpResponse::NoContent().finish())
+}

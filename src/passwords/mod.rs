@@ -1,0 +1,12 @@
+//! Passwords: their rules, their hashes, the threads that compute them, and the change of a password.
+
+pub(crate) mod change;
+mod hash;
+mod queries;
+mod strength;
+mod threads;
+mod value;
+
+pub use self::hash::is_importable;
+pub use self::threads::{Client, Passwords, Verified};
+pub use self::value::Password;

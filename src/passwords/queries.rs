@@ -1,0 +1,66 @@
+//! One statement, or one transaction, a function.
+
+use diesel::prelude::*;
+
+use crate::customers::{Customer, find_owned};
+use crate::db::{DbConnection, DbResult, UtcMicros};
+use crate::http::{ClientNetwork, Denied, OwnedCustomer};
+use crate::ids::SessionId;
+use crate::schema::{passwords, sessions};
+use crate::sessions::{Networks, hold};
+
+/// What a password change needs to know of the customer.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) profile: Customer,
+    pub(super) hash: Option<String>,
+    pub(super) networks: Networks,
+}
+
+/// Returns the account behind a token whose session is alive.
+pub(super) fn account(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Result<Account, Denied>> {
+    let profile = match find_owned(connection, customer)? {
+        Ok(versioned) => versioned.customer,
+        Err(denied) => return Ok(Err(denied)),
+    };
+    let mut rows = passwords::table.find(customer.id().get()).select((passwords::hash, passwords::networks)).load::<(
+        String,
+        Option<String>,
+    )>(
+        connection,
+    )?;
+    let (hash, networks) = rows.pop().map_or((None, None), |(hash, networks)| (Some(hash), networks));
+    Ok(Ok(Account { profile, hash, networks: networks.into() }))
+}
+
+/// Replaces the verified hash and ends every other session of the customer. [`Denied::SessionEnded`] when the hash or
+/// the token's session is not the same any more.
+pub(super) fn change_password(
+    connection: &mut DbConnection,
+    customer: &OwnedCustomer,
+    verified: &str,
+    fresh: &str,
+    network: ClientNetwork,
+) -> DbResult<Result<(), Denied>> {
+    connection.transaction(|connection| {
+        if let Err(denied) = hold(connection, customer)? {
+            return Ok(Err(denied));
+        }
+        let id = customer.id().get();
+        let changed = diesel::update(passwords::table)
+            .filter(passwords::customer_id.eq(id).and(passwords::hash.eq(verified)))
+            .set((
+                passwords::hash.eq(fresh),
+                passwords::changed_at.eq(UtcMicros::now()),
+                // Whoever knew the old password is a stranger now.
+                passwords::networks.eq(Networks::from(None).after_sign_in(network)),
+            ))
+            .execute(connection)?;
+        if changed == 0 {
+            return Ok(Err(Denied::SessionEnded));
+        }
+        let others = sessions::customer_id.eq(id).and(sessions::id.ne(customer.session().map_or(0, SessionId::get)));
+        diesel::delete(sessions::table.filter(others)).execute(connection)?;
+        Ok(Ok(()))
+    })
+}

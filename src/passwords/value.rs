@@ -1,0 +1,89 @@
+//! A password as it was typed.
+
+use std::ops::RangeInclusive;
+
+use argon2::Argon2;
+use unicode_normalization::UnicodeNormalization;
+
+use super::hash::{Verification, argon2, hash, verify};
+use super::strength;
+use crate::http::{Json, Violation};
+
+/// Characters of a password.
+const LENGTH: RangeInclusive<usize> = 8..=256;
+
+/// A password; never shown.
+#[derive(Clone)]
+pub struct Password {
+    /// In Unicode NFC: keyboards compose letters differently.
+    normal: String,
+    /// As it was sent, where that differs: a hash from elsewhere may be of that.
+    sent: Option<String>,
+}
+
+impl Password {
+    /// A password that is to be checked against a hash: any text up to the longest.
+    ///
+    /// # Errors
+    /// `null`, `type`, `format`, `too_long`.
+    pub fn to_verify(value: &Json<'_>) -> Result<Self, Violation> {
+        Self::of_length(value, 0..=*LENGTH.end())
+    }
+
+    /// A password that is to be set. Its strength is another question: see [`Password::check_strength`].
+    ///
+    /// # Errors
+    /// `null`, `type`, `format`, `too_short`, `too_long`.
+    pub fn to_set(value: &Json<'_>) -> Result<Self, Violation> {
+        Self::of_length(value, LENGTH)
+    }
+
+    fn of_length(value: &Json<'_>, length: RangeInclusive<usize>) -> Result<Self, Violation> {
+        let sent = value.text()?;
+        let normal: String = sent.nfc().collect();
+        match normal.chars().count() {
+            count if count < *length.start() => Err(Violation::too_short(*length.start() as u64)),
+            count if count > *length.end() => Err(Violation::too_long(*length.end() as u64)),
+            _ => Ok(Self { sent: (sent != normal).then(|| sent.to_owned()), normal }),
+        }
+    }
+
+    /// Returns the text in Unicode NFC.
+    pub(super) fn normal(&self) -> &str {
+        &self.normal
+    }
+
+    /// Whether both are the same text.
+    pub fn equals(&self, other: &Self) -> bool {
+        self.normal == other.normal
+    }
+
+    /// Hashes on the calling thread, for the command line.
+    ///
+    /// # Errors
+    /// The operating system's random numbers failed.
+    pub fn hash(&self) -> Result<String, String> {
+        let argon2 = argon2().map_err(|error| error.to_string())?;
+        hash(&argon2, &self.normal)
+    }
+
+    /// Judges on the calling thread, for the command line, how many guesses it takes somebody who knows the customer.
+    ///
+    /// # Errors
+    /// `password_weak` with a hint that helps.
+    pub fn check_strength(&self, known: &[&str]) -> Result<(), Violation> {
+        strength::judge(&self.normal, known)
+    }
+
+    /// Tries the normal form, then what was sent. A hash of the latter alone is to be replaced.
+    pub(super) fn verify(&self, argon2: &Argon2<'_>, stored: &str) -> Verification {
+        match verify(argon2, &self.normal, stored) {
+            Verification::Wrong
+                if self.sent.as_ref().is_some_and(|sent| verify(argon2, sent, stored) != Verification::Wrong) =>
+            {
+                Verification::Outdated
+            }
+            verdict => verdict,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What proves who somebody is: access tokens, refresh tokens, the keys and the secret behind them.
+
+mod access;
+mod keys;
+mod refresh;
+pub(crate) mod secret;
+mod signatures;
+
+pub use self::access::{AccessTokens, InvalidToken, Principal, TokenError};
+pub use self::keys::{Keys, generate_key};
+pub use self::refresh::{RefreshClaims, RefreshTokens};
