@@ -1,16 +1,28 @@
 //! Clientele: a self-hosted customer-accounts service.
 //!
-//! The way of a request runs in one direction and visits no file twice:
+//! This is the map. Imports point downwards, and no two modules import each other.
 //!
-//! 1. [`server`] builds the application: state, middleware, routes. `operations::edge` gives every request an id
-//!    and every error its body.
-//! 2. [`auth`] turns the bearer token into a `Principal`, or answers 401.
-//! 3. [`guard`] turns principal and path into an `OwnedCustomer`, or answers 403 or 404.
-//! 4. [`body`] reads, parses and validates the body, or answers 415, 413, 400 or 422.
-//! 5. `customers::routes` hands the checked values to the database.
-//! 6. [`db`] runs the work on a thread of its own, batched where that pays, or answers 503.
-//! 7. `customers::queries` and `customers::update` hold the statements.
-//! 8. The row becomes JSON, or the outcome becomes a [`problem`].
+//! | module | holds |
+//! |---|---|
+//! | [`cli`] | the command line, one file a subcommand |
+//! | [`server`] | listens, serves, stops |
+//! | `router` | every route once: method, path, who may, handler, documentation |
+//! | [`app`] | what handlers share |
+//! | [`customers`] | the profile and its address: handlers, bodies, rules of fields, statements, import and export |
+//! | [`sessions`] | signing in, refreshing, listing and ending sessions |
+//! | [`passwords`] | values, strength, hashes, the threads that hash, the change of a password |
+//! | [`http`] | what every request passes, whatever it asks for: deadlines, authentication, ownership, bodies, problems |
+//! | [`tokens`] | access and refresh tokens, the keys and the secret |
+//! | [`events`] | what happens to accounts, for the operator's log |
+//! | [`prepare`] | what `serve` sees to before it listens, and `config check` finds out |
+//! | [`db`] | connections, the threads that talk to the database, batches, migrations |
+//! | `threads` | bounded queues, and workers that are replaced when they are stuck |
+//! | [`settings`] | typed settings, validated once |
+//! | [`ids`], `private_file`, [`logging`], [`schema`] | ids; files with mode 0600; the log; the generated tables |
+//!
+//! A request passes `http::respond` (request id, headers, problem body), `http::guard` (401, 403, 404), its handler's
+//! extractors (400, 413, 415, 422) and its handler, which hands checked values to a lane or to the executor of [`db`].
+//! There a feature's statement answers with a value or with [`http::Denied`]. See `docs/architecture.md`.
 
 pub mod app;
 pub mod cli;

@@ -1,64 +1,23 @@
-//! Every route, once: method, path, who may, and the handler.
-
-use std::sync::Arc;
+//! Every route, once: method, path, who may, the handler, and what the OpenAPI document says of it.
 
 use actix_web::http::Method;
-use actix_web::middleware::from_fn;
-use actix_web::{HttpResponse, Resource, Route, web};
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, Resource, web};
+use utoipa::openapi::OpenApi;
 
 use crate::app::App;
 use crate::customers::routes as customers;
-use crate::http::throttle::by_address;
-use crate::http::{Action, Problem, guard, health, jwks};
+use crate::customers::{Customer, PatchCustomer, PutCustomer, Registration};
+use crate::http::endpoint::Endpoint;
+use crate::http::health::Health;
+use crate::http::jwks::KeySet;
+use crate::http::{Action, Problem, health, jwks, openapi};
 use crate::passwords::change as passwords;
+use crate::passwords::change::PasswordChange;
+use crate::sessions::SessionInfo;
+use crate::sessions::body::{Refresh, Revocation, SignIn};
 use crate::sessions::routes as sessions;
-
-/// Who may call an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Access {
-    /// The customer whose id is in the path.
-    Owner,
-    /// Anybody.
-    Public,
-}
-
-/// A method of a path.
-struct Endpoint {
-    method: Method,
-    /// With its trailing slash, or without one that it cannot have. It is served both ways.
-    path: &'static str,
-    access: Access,
-    /// What the client's address is throttled for.
-    throttled: Option<Action>,
-    handler: fn() -> Route,
-}
-
-impl Endpoint {
-    fn throttled(self, action: Action) -> Self {
-        Self { throttled: Some(action), ..self }
-    }
-
-    /// The route with its middleware; the outermost one is added last.
-    fn route(&self, app: &App, method: Method) -> Route {
-        let mut route = (self.handler)().method(method);
-        if let Some(action) = self.throttled {
-            let throttle = Arc::clone(&app.throttle);
-            route = route.wrap(from_fn(move |request, next| by_address(Arc::clone(&throttle), action, request, next)));
-        }
-        match self.access {
-            Access::Owner => route.wrap(guard::owner(Arc::clone(&app.tokens))),
-            Access::Public => route,
-        }
-    }
-}
-
-fn owner(method: Method, path: &'static str, handler: fn() -> Route) -> Endpoint {
-    Endpoint { method, path, access: Access::Owner, throttled: None, handler }
-}
-
-fn public(method: Method, path: &'static str, handler: fn() -> Route) -> Endpoint {
-    Endpoint { method, path, access: Access::Public, throttled: None, handler }
-}
+use crate::sessions::routes::Tokens;
 
 const CUSTOMERS: &str = "/api/v1/customers/";
 const CUSTOMER: &str = "/api/v1/customers/{id}/";
@@ -69,28 +28,101 @@ const SESSION: &str = "/api/v1/customers/{id}/sessions/{sid}/";
 /// The endpoints. Those of one path stand together.
 fn endpoints() -> Vec<Endpoint> {
     use web::to;
+    let owner = Endpoint::owner;
+    let public = Endpoint::public;
     vec![
-        public(Method::POST, CUSTOMERS, || to(customers::register)).throttled(Action::Registration),
-        owner(Method::PUT, CUSTOMER, || to(customers::replace)),
-        owner(Method::PATCH, CUSTOMER, || to(customers::patch)),
-        owner(Method::DELETE, CUSTOMER, || to(customers::erase)),
-        owner(Method::GET, CUSTOMER, || to(customers::show)),
-        owner(Method::POST, PASSWORD, || to(passwords::change_password)).throttled(Action::PasswordChange),
-        owner(Method::GET, SESSIONS, || to(sessions::list)),
-        owner(Method::DELETE, SESSIONS, || to(sessions::end_all)),
-        owner(Method::DELETE, SESSION, || to(sessions::end_one)),
-        public(Method::POST, "/auth/token/", || to(sessions::sign_in)).throttled(Action::SignIn),
-        public(Method::POST, "/auth/token/refresh/", || to(sessions::refresh)).throttled(Action::Refresh),
-        public(Method::POST, "/auth/token/revoke/", || to(sessions::revoke)),
-        public(Method::GET, "/health/live", || to(health::live)),
-        public(Method::GET, "/health/ready", || to(health::ready)),
-        public(Method::GET, "/.well-known/jwks.json", || to(jwks::jwks)),
+        public(Method::POST, CUSTOMERS, "register", "Registers a customer", || to(customers::register))
+            .throttled(Action::Registration)
+            .takes::<Registration>()
+            .replies::<Customer>(201, "The new customer.")
+            .with_headers(&["Location", "ETag"])
+            .problems([Problem::EmailTaken]),
+        owner(Method::GET, CUSTOMER, "getCustomer", "Reads the profile", || to(customers::show))
+            .conditional(&["If-None-Match"])
+            .replies::<Customer>(200, "The customer.")
+            .with_headers(&["ETag", "Content-Location"])
+            .replies_empty(304, "The client has this version.")
+            .with_headers(&["ETag", "Content-Location"]),
+        owner(Method::PUT, CUSTOMER, "replaceCustomer", "Changes the profile, the address as one value", || {
+            to(customers::replace)
+        })
+        .describe("A member that is absent stays as it is. The address is replaced as a whole, or created.")
+        .conditional(&["If-Match", "If-None-Match"])
+        .takes::<PutCustomer>()
+        .replies::<Customer>(200, "The customer after the change.")
+        .with_headers(&["Content-Location"])
+        .problems([Problem::VersionMismatch, Problem::EmailTaken]),
+        owner(Method::PATCH, CUSTOMER, "patchCustomer", "Merges a change into the profile (RFC 7396)", || {
+            to(customers::patch)
+        })
+        .describe("The address is merged member by member, and the result must have every required member.")
+        .conditional(&["If-Match", "If-None-Match"])
+        .takes::<PatchCustomer>()
+        .replies::<Customer>(200, "The customer after the change.")
+        .with_headers(&["ETag", "Content-Location"])
+        .problems([Problem::VersionMismatch, Problem::EmailTaken]),
+        owner(Method::DELETE, CUSTOMER, "eraseCustomer", "Erases the customer", || to(customers::erase))
+            .describe("Customer, address, sessions and password are erased, and the email is free again.")
+            .conditional(&["If-Match"])
+            .replies_empty(204, "The customer is erased.")
+            .problems([Problem::VersionMismatch]),
+        owner(Method::POST, PASSWORD, "changePassword", "Changes the password", || to(passwords::change_password))
+            .describe("Every other session of the customer ends.")
+            .throttled(Action::PasswordChange)
+            .takes::<PasswordChange>()
+            .replies_empty(204, "The password is changed."),
+        owner(Method::GET, SESSIONS, "listSessions", "Lists the sessions", || to(sessions::list))
+            .replies::<Vec<SessionInfo>>(200, "The sessions, the newest first."),
+        owner(Method::DELETE, SESSIONS, "endSessions", "Ends all sessions", || to(sessions::end_all))
+            .replies_empty(204, "All sessions are over, the token's own included."),
+        owner(Method::DELETE, SESSION, "endSession", "Ends a session", || to(sessions::end_one))
+            .replies_empty(204, "The session is over."),
+        public(Method::POST, "/auth/token/", "signIn", "Signs in", || to(sessions::sign_in))
+            .throttled(Action::SignIn)
+            .takes::<SignIn>()
+            .replies::<Tokens>(200, "The tokens of a new session.")
+            .problems([Problem::BadCredentials]),
+        public(Method::POST, "/auth/token/refresh/", "refresh", "Renews the tokens", || to(sessions::refresh))
+            .describe("A refresh token is for one use. For 10 seconds the previous one yields the same reply.")
+            .throttled(Action::Refresh)
+            .takes::<Refresh>()
+            .replies::<Tokens>(200, "New tokens of the session.")
+            .problems([Problem::TokenInvalid, Problem::SessionEnded]),
+        public(Method::POST, "/auth/token/revoke/", "revoke", "Ends the session of a refresh token", || {
+            to(sessions::revoke)
+        })
+        .describe("200 also for what is not a token: it is of no use afterwards (RFC 7009).")
+        .takes::<Revocation>()
+        .replies_empty(200, "The token is of no use."),
+        public(Method::GET, "/health/live", "live", "Whether the process answers", || to(health::live))
+            .replies::<Health>(200, "It does."),
+        public(Method::GET, "/health/ready", "ready", "Whether requests can be served", || to(health::ready))
+            .replies::<Health>(200, "The database answers and lacks no migration.")
+            .problems([Problem::DatabaseUnavailable(String::new())]),
+        public(Method::GET, "/.well-known/jwks.json", "keys", "The public keys of access tokens", || to(jwks::jwks))
+            .replies::<KeySet>(200, "A JWK Set (RFC 7517); empty when tokens are signed with a secret."),
+        public(Method::GET, "/openapi.json", "openapi", "This document", || to(show_document))
+            .replies::<openapi::AnyObject>(200, "OpenAPI 3.1."),
     ]
+}
+
+/// Describes the endpoints.
+pub(crate) fn document() -> OpenApi {
+    openapi::document(&endpoints())
+}
+
+async fn show_document() -> Result<HttpResponse, Problem> {
+    let json = document().to_pretty_json().map_err(|error| Problem::Internal(error.to_string()))?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header((CACHE_CONTROL, "public, max-age=300"))
+        .body(json))
 }
 
 /// Mounts the endpoints. What is not here is answered 404, and another method of a path 405.
 pub(crate) fn configure(app: &App, config: &mut web::ServiceConfig) {
-    for of_path in endpoints().chunk_by(|one, next| one.path == next.path) {
+    let endpoints = endpoints();
+    for of_path in endpoints.chunk_by(|one, next| one.path == next.path) {
         config.service(resource(app, of_path));
     }
     config.default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::NotFound) }));
@@ -100,9 +132,9 @@ fn resource(app: &App, of_path: &[Endpoint]) -> Resource {
     let path = of_path.first().map_or("", |endpoint| endpoint.path.trim_end_matches('/'));
     let mut resource = web::resource([path.to_owned(), format!("{path}/")]);
     for endpoint in of_path {
-        resource = resource.route(endpoint.route(app, endpoint.method.clone()));
+        resource = resource.route(endpoint.route(endpoint.method.clone(), &app.tokens, &app.throttle));
         if endpoint.method == Method::GET {
-            resource = resource.route(endpoint.route(app, Method::HEAD));
+            resource = resource.route(endpoint.route(Method::HEAD, &app.tokens, &app.throttle));
         }
     }
     resource

@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod keys;
 mod migrate;
+mod openapi;
 mod seed;
 mod serve;
 mod signals;
@@ -68,6 +69,8 @@ enum Command {
     /// Show or check the effective settings
     #[command(subcommand)]
     Config(config::Config),
+    /// Print the OpenAPI document of the API
+    Openapi,
 }
 
 /// Why a command ended without success.
@@ -127,6 +130,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Token(command) => command.run(&settings),
         Command::Seed(command) => command.run(&settings),
         Command::Config(command) => command.run(&settings),
+        Command::Openapi => openapi::run(),
     }
 }
 

@@ -1,13 +1,15 @@
 //! What a body asks to change, checked.
 
+use std::sync::LazyLock;
+
 use chrono::NaiveDate;
 
-use super::fields::{Email, Name, PostalCode, country, date_of_birth, text};
+use super::fields::{
+    CITY, COUNTRY, DATE_OF_BIRTH, EMAIL, Email, FIRST_NAME, LAST_NAME, Name, POSTAL_CODE, PostalCode, STATE,
+    STREET_ADDRESS,
+};
 use crate::db::UtcMicros;
-use crate::http::{Body, FieldCode, FieldErrors, Json, JsonError, Members, Violation, pointer};
-
-/// Members that a reply shows or might show and that nobody can set.
-const READ_ONLY: [&str; 5] = ["slug", "id", "last_purchase_date", "created_at", "updated_at"];
+use crate::http::{Body, FieldErrors, Member};
 
 /// What becomes of a customer; `None` leaves a member as it is.
 #[derive(Clone, Default)]
@@ -91,101 +93,89 @@ pub struct AddressMembers {
 pub struct PutCustomer(pub Change);
 
 impl Body for PutCustomer {
-    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError> {
-        change(members, errors, whole_address).map(|change| Some(Self(change)))
+    const NAME: &'static str = "CustomerReplacement";
+    const EXAMPLE: &'static str = include_str!("../../tests/api/seed/request.json");
+    type Draft = Change;
+
+    fn members() -> &'static [Member<Change>] {
+        static MEMBERS: LazyLock<Vec<Member<Change>>> = LazyLock::new(|| profile(whole_address()));
+        &MEMBERS
+    }
+
+    fn finish(change: Change, _: &mut FieldErrors) -> Option<Self> {
+        Some(Self(change))
     }
 }
 
-/// The body of PATCH (RFC 7396): members of an address are merged one by one, and the statement checks the whole.
+/// The body of PATCH (RFC 7396): members of an address are merged one by one, and the result is checked with the row.
 pub struct PatchCustomer(pub Change);
 
 impl Body for PatchCustomer {
+    const NAME: &'static str = "CustomerPatch";
+    const EXAMPLE: &'static str = r#"{"date_of_birth": null, "address": {"city": "San Diego"}}"#;
     const MEDIA_TYPES: &'static [&'static str] = &["application/merge-patch+json", "application/json"];
+    type Draft = Change;
 
-    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError> {
-        change(members, errors, address_members).map(|change| Some(Self(change)))
+    fn members() -> &'static [Member<Change>] {
+        static MEMBERS: LazyLock<Vec<Member<Change>>> = LazyLock::new(|| profile(merged_address()));
+        &MEMBERS
+    }
+
+    fn finish(change: Change, _: &mut FieldErrors) -> Option<Self> {
+        Some(Self(change))
     }
 }
 
-type ReadAddress = fn(&Members<'_>, &mut FieldErrors) -> AddressMembers;
-
-fn change(members: &Members<'_>, errors: &mut FieldErrors, read: ReadAddress) -> Result<Change, JsonError> {
-    let mut change = Change::default();
-    for (name, value) in members.iter() {
-        member(&mut change, name, &value, errors, read)?;
+impl AsMut<Self> for Change {
+    fn as_mut(&mut self) -> &mut Self {
+        self
     }
-    Ok(change)
 }
 
-/// Reads one member that describes a customer into `change`.
-pub(super) fn member(
-    change: &mut Change,
-    name: &str,
-    value: &Json<'_>,
-    errors: &mut FieldErrors,
-    read: ReadAddress,
-) -> Result<(), JsonError> {
-    match name {
-        "email" => change.email = errors.keep("#/email", value.text().and_then(Email::parse)),
-        "first_name" => change.first_name = errors.keep("#/first_name", value.text().and_then(Name::first)),
-        "last_name" => change.last_name = errors.keep("#/last_name", value.text().and_then(Name::last)),
-        "date_of_birth" => {
-            change.date_of_birth =
-                errors.keep("#/date_of_birth", nullable(value, |value| date_of_birth(value.text()?)));
-        }
-        "address" => match value {
-            Json::Object(raw) => change.address = AddressChange::Set(read(&Members::parse(raw)?, errors)),
-            value if is_absent(value) => change.address = AddressChange::Remove,
-            _ => errors.add("#/address", Violation::wrong_type("an object or null")),
-        },
-        other if READ_ONLY.contains(&other) => {}
-        other => errors.add(pointer("#", other), unknown()),
-    }
-    Ok(())
+/// The members of a profile, with the address as given.
+pub(super) fn profile<D: AsMut<Change> + 'static>(address: Member<D>) -> Vec<Member<D>> {
+    vec![
+        Member::new("email", &EMAIL, |draft: &mut D, email| draft.as_mut().email = Some(email)),
+        Member::new("first_name", &FIRST_NAME, |draft: &mut D, name| draft.as_mut().first_name = Some(name)),
+        Member::new("last_name", &LAST_NAME, |draft: &mut D, name| draft.as_mut().last_name = Some(name)),
+        Member::nullable("date_of_birth", &DATE_OF_BIRTH, |draft: &mut D, date| {
+            draft.as_mut().date_of_birth = Some(date);
+        }),
+        address,
+        Member::read_only("slug"),
+        Member::read_only("id"),
+        Member::read_only("last_purchase_date"),
+        Member::read_only("created_at"),
+        Member::read_only("updated_at"),
+    ]
 }
 
-fn unknown() -> Violation {
-    Violation::new(FieldCode::UnknownField, "There is no such member.")
+/// An address that replaces the stored one: optional members that are absent become null, the others are required.
+pub(super) fn whole_address<D: AsMut<Change> + 'static>() -> Member<D> {
+    let members = address().map(|(member, is_required)| if is_required { member.required() } else { member });
+    Member::object("address", members.into(), |draft: &mut D, address| {
+        draft.as_mut().address = address.map_or(AddressChange::Remove, |mut address: AddressMembers| {
+            address.state.get_or_insert_default();
+            address.postal_code.get_or_insert_default();
+            AddressChange::Set(address)
+        });
+    })
 }
 
-fn nullable<'a, T>(
-    value: &Json<'a>,
-    read: impl FnOnce(&Json<'a>) -> Result<T, Violation>,
-) -> Result<Option<T>, Violation> {
-    if is_absent(value) { Ok(None) } else { read(value).map(Some) }
+fn merged_address() -> Member<Change> {
+    let members = address().map(|(member, _)| member);
+    Member::object("address", members.into(), |change: &mut Change, address| {
+        change.address = address.map_or(AddressChange::Remove, AddressChange::Set);
+    })
 }
 
-/// `null`, or the empty text, which a form sends for what was left out.
-pub(super) fn is_absent(value: &Json<'_>) -> bool {
-    matches!(value, Json::Null) || matches!(value, Json::String(text) if text.trim().is_empty())
-}
-
-fn address_members(members: &Members<'_>, errors: &mut FieldErrors) -> AddressMembers {
-    let mut address = AddressMembers::default();
-    for (name, value) in members.iter() {
-        let text = |most| value.text().and_then(|text| text::normalise(text, 1..=most));
-        match name {
-            "street_address" => address.street_address = errors.keep("#/address/street_address", text(255)),
-            "city" => address.city = errors.keep("#/address/city", text(100)),
-            "country" => address.country = errors.keep("#/address/country", value.text().and_then(country::parse)),
-            "state" => {
-                let state = nullable(&value, |value| text::normalise(value.text()?, 1..=100));
-                address.state = errors.keep("#/address/state", state);
-            }
-            "postal_code" => {
-                address.postal_code = errors.keep("#/address/postal_code", nullable(&value, PostalCode::parse));
-            }
-            other => errors.add(pointer("#/address", other), unknown()),
-        }
-    }
-    address
-}
-
-/// Optional members that are absent become `null`, the others are required.
-pub(super) fn whole_address(members: &Members<'_>, errors: &mut FieldErrors) -> AddressMembers {
-    let mut address = address_members(members, errors);
-    members.require("#/address", &["street_address", "city", "country"], errors);
-    address.state.get_or_insert_default();
-    address.postal_code.get_or_insert_default();
-    address
+/// The members of an address, each with whether an address needs it.
+fn address() -> [(Member<AddressMembers>, bool); 5] {
+    [
+        (Member::new("street_address", &STREET_ADDRESS, |address, street| address.street_address = Some(street)), true),
+        (Member::nullable("postal_code", &POSTAL_CODE, |address, code| address.postal_code = Some(code)), false),
+        (Member::new("city", &CITY, |address, city| address.city = Some(city)), true),
+        (Member::nullable("state", &STATE, |address, state| address.state = Some(state)), false),
+        (Member::new("country", &COUNTRY, |address, country| address.country = Some(country)), true),
+    ]
 }

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::sync::LazyLock;
 
 use chrono::{DateTime, SecondsFormat};
 use diesel::prelude::*;
 use serde::Serialize;
+use utoipa::openapi::{ObjectBuilder, Schema};
 
-use super::change::{Change, NewCustomer, is_absent, member, whole_address};
+use super::change::{Change, NewCustomer, profile, whole_address};
 use super::fields::slug;
 use super::model::Customer;
 use super::queries::{NewRow, create, insert_rows};
 use super::read::find_many;
 use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
-use crate::http::{Body, FieldCode, FieldErrors, Json, JsonError, Members, Operator, Violation};
+use crate::http::{Body, FieldCode, FieldErrors, Json, Member, Operator, Rule, Violation};
 use crate::ids::{CustomerId, ID_LIMIT};
 use crate::passwords::is_importable;
 use crate::schema::{customers, passwords};
@@ -32,32 +34,74 @@ pub struct ImportLine {
     unkept: Vec<&'static str>,
 }
 
-impl Body for ImportLine {
-    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError> {
-        let mut change = Change::default();
-        let (mut id, mut slug, mut created_at, mut password_hash) = (None, None, None, None);
-        let mut unkept = Vec::new();
-        for (name, value) in members.iter() {
-            match name {
-                "id" => id = errors.keep("#/id", read_id(&value)),
-                "slug" | "password_hash" | "created_at" | "updated_at" | "last_purchase_date" if is_absent(&value) => {}
-                "slug" => slug = value.text().ok().map(ToOwned::to_owned),
-                "password_hash" => password_hash = errors.keep("#/password_hash", read_hash(&value)),
-                "created_at" => {
-                    created_at = value.text().ok().and_then(past_moment);
-                    unkept.extend(created_at.is_none().then_some("created_at"));
-                }
-                "updated_at" => unkept.push("updated_at"),
-                "last_purchase_date" => unkept.push("last_purchase_date"),
-                _ => member(&mut change, name, &value, errors, whole_address)?,
-            }
-        }
-        members.require("#", &["email", "first_name", "last_name"], errors);
-        Ok(change.into_new_customer().map(|customer| {
-            let customer = NewCustomer { created_at, ..customer };
-            Self { id, customer, slug, password_hash, unkept }
-        }))
+/// What a line holds, as far as it could be read.
+#[derive(Default)]
+pub struct ImportDraft {
+    change: Change,
+    id: Option<CustomerId>,
+    slug: Option<String>,
+    created_at: Option<UtcMicros>,
+    password_hash: Option<String>,
+    unkept: Vec<&'static str>,
+}
+
+impl AsMut<Change> for ImportDraft {
+    fn as_mut(&mut self) -> &mut Change {
+        &mut self.change
     }
+}
+
+static ID: Rule<CustomerId> = Rule { parse: read_id, schema: any_schema };
+static PASSWORD_HASH: Rule<String> = Rule { parse: read_hash, schema: any_schema };
+
+/// A line of a file is no part of the document.
+fn any_schema() -> Schema {
+    ObjectBuilder::new().build().into()
+}
+
+impl Body for ImportLine {
+    const NAME: &'static str = "ImportLine";
+    const EXAMPLE: &'static str = r#"{"email": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"}"#;
+    type Draft = ImportDraft;
+
+    fn members() -> &'static [Member<ImportDraft>] {
+        static MEMBERS: LazyLock<Vec<Member<ImportDraft>>> = LazyLock::new(|| {
+            let own = [
+                Member::new("id", &ID, |draft: &mut ImportDraft, id| draft.id = Some(id)),
+                Member::any("slug", |draft, value| draft.slug = present_text(value)),
+                Member::nullable("password_hash", &PASSWORD_HASH, |draft, hash| draft.password_hash = hash),
+                Member::any("created_at", |draft, value| {
+                    draft.created_at = present_text(value).and_then(|text| past_moment(&text));
+                    if draft.created_at.is_none() && !value.is_absent() {
+                        draft.unkept.push("created_at");
+                    }
+                }),
+                Member::any("updated_at", |draft, value| {
+                    draft.unkept.extend((!value.is_absent()).then_some("updated_at"));
+                }),
+                Member::any("last_purchase_date", |draft, value| {
+                    draft.unkept.extend((!value.is_absent()).then_some("last_purchase_date"));
+                }),
+            ];
+            let profile = profile::<ImportDraft>(whole_address()).into_iter().map(|member| match member.name() {
+                "email" | "first_name" | "last_name" => member.required(),
+                _ => member,
+            });
+            // Of two members with one name the first counts.
+            own.into_iter().chain(profile).collect()
+        });
+        &MEMBERS
+    }
+
+    fn finish(draft: ImportDraft, _: &mut FieldErrors) -> Option<Self> {
+        let ImportDraft { change, id, slug, created_at, password_hash, unkept } = draft;
+        let customer = NewCustomer { created_at, ..change.into_new_customer()? };
+        Some(Self { id, customer, slug, password_hash, unkept })
+    }
+}
+
+fn present_text(value: &Json<'_>) -> Option<String> {
+    if value.is_absent() { None } else { value.text().ok().map(ToOwned::to_owned) }
 }
 
 /// A moment as RFC 3339 writes it, unless it lies in the future.

@@ -1,8 +1,10 @@
 //! The body of a registration.
 
-use super::change::{Change, NewCustomer, member, whole_address};
-use crate::http::{Body, FieldCode, FieldErrors, Json, JsonError, Members, Problem, Violation};
-use crate::passwords::{Client, Password, Passwords};
+use std::sync::LazyLock;
+
+use super::change::{Change, NewCustomer, profile, whole_address};
+use crate::http::{Body, FieldCode, FieldErrors, Member, Problem, Violation};
+use crate::passwords::{ANY_PASSWORD, Client, NEW_PASSWORD, Password, Passwords};
 
 /// A new customer and the password to sign in with: checked but for the password's strength, which takes too long for
 /// an HTTP thread. Until then there may be errors.
@@ -12,26 +14,48 @@ pub(crate) struct Registration {
     errors: FieldErrors,
 }
 
-const REQUIRED: [&str; 4] = ["email", "first_name", "last_name", "password"];
+/// What a registration holds, as far as it could be read.
+#[derive(Default)]
+pub(crate) struct Draft {
+    change: Change,
+    password: Option<Password>,
+    repeated: Option<Password>,
+}
+
+impl AsMut<Change> for Draft {
+    fn as_mut(&mut self) -> &mut Change {
+        &mut self.change
+    }
+}
 
 impl Body for Registration {
-    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError> {
-        let mut change = Change::default();
-        let (mut password, mut repeated) = (None, None);
-        for (name, value) in members.iter() {
-            match name {
-                "password" => password = errors.keep("#/password", Password::to_set(&value)),
-                // An absent repetition may also be sent as null.
-                "password2" if matches!(value, Json::Null) => {}
-                "password2" => repeated = errors.keep("#/password2", Password::to_verify(&value)),
-                _ => member(&mut change, name, &value, errors, whole_address)?,
-            }
-        }
-        members.require("#", &REQUIRED, errors);
+    const NAME: &'static str = "Registration";
+    const EXAMPLE: &'static str = r#"{
+        "email": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace", "password": "difference engine no 2"
+    }"#;
+    type Draft = Draft;
+
+    fn members() -> &'static [Member<Draft>] {
+        static MEMBERS: LazyLock<Vec<Member<Draft>>> = LazyLock::new(|| {
+            let profile = profile::<Draft>(whole_address()).into_iter().map(|member| match member.name() {
+                "email" | "first_name" | "last_name" => member.required(),
+                _ => member,
+            });
+            let password = [
+                Member::new("password", &NEW_PASSWORD, |draft: &mut Draft, password| draft.password = Some(password))
+                    .required(),
+                Member::nullable("password2", &ANY_PASSWORD, |draft: &mut Draft, repeated| draft.repeated = repeated),
+            ];
+            profile.chain(password).collect()
+        });
+        &MEMBERS
+    }
+
+    fn finish(Draft { change, password, repeated }: Draft, errors: &mut FieldErrors) -> Option<Self> {
         if password.as_ref().zip(repeated).is_some_and(|(password, repeated)| !repeated.equals(password)) {
             errors.add("#/password2", Violation::new(FieldCode::Mismatch, "Both passwords must be the same."));
         }
-        Ok(Some(Self { change, password, errors: std::mem::take(errors) }))
+        Some(Self { change, password, errors: std::mem::take(errors) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/api/v1/customers/…`
 
-use actix_web::http::header::{ETAG, LOCATION};
+use actix_web::http::header::{ETAG, HeaderName, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
 use super::change::{PatchCustomer, PutCustomer};
@@ -14,7 +14,7 @@ use crate::events::Event;
 use crate::http::conditional::{Conditions, IfMatch, IfNoneMatch};
 use crate::http::{Action, Denied, OwnedCustomer, Problem, ValidJson};
 
-/// `PUT`: no `ETag`, because the stored representation is not the one sent (RFC 9110 §9.3.4).
+/// `PUT`: no `ETag`, because what is stored may differ from what was sent (RFC 9110 §9.3.4).
 pub(crate) async fn replace(
     app: web::Data<App>,
     request: HttpRequest,
@@ -22,8 +22,9 @@ pub(crate) async fn replace(
     conditions: Conditions,
     ValidJson(PutCustomer(change)): ValidJson<PutCustomer>,
 ) -> Result<HttpResponse, Problem> {
+    let location = customer.content_location();
     let versioned = apply(&app, &request, Update { customer, change, conditions }).await?;
-    Ok(HttpResponse::Ok().json(&versioned.customer))
+    Ok(located(HttpResponse::Ok(), location).json(&versioned.customer))
 }
 
 pub(crate) async fn patch(
@@ -33,8 +34,9 @@ pub(crate) async fn patch(
     conditions: Conditions,
     ValidJson(PatchCustomer(change)): ValidJson<PatchCustomer>,
 ) -> Result<HttpResponse, Problem> {
+    let location = customer.content_location();
     let versioned = apply(&app, &request, Update { customer, change, conditions }).await?;
-    Ok(tagged(HttpResponse::Ok(), &versioned).json(&versioned.customer))
+    Ok(located(tagged(HttpResponse::Ok(), &versioned), location).json(&versioned.customer))
 }
 
 async fn apply(app: &App, request: &HttpRequest, update: Update) -> Result<Box<Versioned>, Problem> {
@@ -57,12 +59,20 @@ pub(crate) async fn show(
     customer: OwnedCustomer,
     if_none_match: IfNoneMatch,
 ) -> Result<HttpResponse, Problem> {
+    let location = customer.content_location();
     let versioned = app.reads.submit(customer).await??;
     Ok(if if_none_match.has(versioned.version) {
-        tagged(HttpResponse::NotModified(), &versioned).finish()
+        located(tagged(HttpResponse::NotModified(), &versioned), location).finish()
     } else {
-        tagged(HttpResponse::Ok(), &versioned).json(&versioned.customer)
+        located(tagged(HttpResponse::Ok(), &versioned), location).json(&versioned.customer)
     })
+}
+
+fn located(mut builder: HttpResponseBuilder, location: Option<(HeaderName, String)>) -> HttpResponseBuilder {
+    if let Some(location) = location {
+        builder.insert_header(location);
+    }
+    builder
 }
 
 fn tagged(mut builder: HttpResponseBuilder, versioned: &Versioned) -> HttpResponseBuilder {

@@ -1,7 +1,7 @@
 //! A request body that is parsed and validated, or a problem: a handler never sees an unchecked value.
 //!
-//! A body is read member by member with the raw JSON text of each value, so that a number keeps its digits,
-//! a duplicate member is noticed, and every field error of one body ends up in one reply.
+//! A body is read member by member with the raw JSON text of each value, so that a number keeps its digits, a duplicate
+//! member is noticed, and every field error of one body ends up in one reply.
 
 use std::io::ErrorKind;
 
@@ -12,36 +12,58 @@ use actix_web::web::BytesMut;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, StreamExt};
+use utoipa::openapi::Schema;
 
 use super::field_errors::{FieldErrors, Violation};
-use super::json::{JsonError, Members};
+use super::json::{JsonError, JsonObject};
+use super::members::{Member, object_schema, read_members};
 use super::problem::Problem;
 use super::request_body::LONGEST_BODY;
 
-/// What is read of a body that is too long, so that its sender hears the answer instead of a reset.
+/// How much of a body that is too long is read, in bytes, so that its sender gets the reply instead of a reset.
 const DRAINED: usize = 16 * 1024 * 1024;
 
 /// What a body of one endpoint must be.
 pub trait Body: Sized + 'static {
+    /// The name of its schema in the OpenAPI document.
+    const NAME: &'static str;
+    /// One that is valid, in JSON.
+    const EXAMPLE: &'static str;
     /// Media types that are accepted.
     const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
+    /// Whether other members than those declared may be there.
+    const OPEN: bool = false;
 
-    /// Checks the members; what is wrong goes into `errors`, and then there is no value.
-    ///
-    /// # Errors
-    /// An object inside the body holds a member twice.
-    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError>;
+    /// The members as far as they could be read.
+    type Draft: Default + 'static;
 
-    /// Reads a whole body.
+    /// The members that it may have.
+    fn members() -> &'static [Member<Self::Draft>];
+
+    /// Makes the body from its members, after all of them were read. `errors` has what was wrong with them; a rule about
+    /// several members adds to it.
+    fn finish(draft: Self::Draft, errors: &mut FieldErrors) -> Option<Self>;
+
+    /// Describes the body.
+    fn schema() -> Schema {
+        object_schema(Self::members(), Self::OPEN)
+    }
+
+    /// Parses and validates a whole body.
     ///
     /// # Errors
     /// 400 when it is not JSON, 422 with every field error otherwise.
     fn from_json(bytes: &[u8]) -> Result<Self, Problem> {
         let text = std::str::from_utf8(bytes).map_err(|_| Problem::MalformedJson("The body is not UTF-8.".into()))?;
         let mut errors = FieldErrors::default();
-        let outcome = Members::parse(text).and_then(|members| Self::from_members(&members, &mut errors));
-        match outcome {
-            Ok(value) => Ok(errors.into_result(value)?),
+        let mut draft = Self::Draft::default();
+        let read = JsonObject::parse(text)
+            .and_then(|object| read_members(Self::members(), &object, "#", &mut draft, &mut errors));
+        match read {
+            Ok(()) => {
+                let body = Self::finish(draft, &mut errors);
+                Ok(errors.into_result(body)?)
+            }
             Err(JsonError::Malformed(detail)) => Err(Problem::MalformedJson(detail.into())),
             Err(JsonError::NotAnObject) => {
                 errors.add("#", Violation::wrong_type("an object"));
@@ -51,7 +73,7 @@ pub trait Body: Sized + 'static {
     }
 }
 
-/// The extractor of a checked body.
+/// The extractor of a parsed and validated body.
 pub struct ValidJson<T>(pub T);
 
 impl<T: Body> FromRequest for ValidJson<T> {

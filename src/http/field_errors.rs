@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// The most field errors that one reply lists.
 const MOST_ERRORS: usize = 100;
 
 /// What is wrong with one field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldCode {
     /// Must be there.
@@ -41,27 +42,32 @@ pub enum FieldCode {
 }
 
 /// The numbers behind a field's code, so that a client can say it in another language.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Params {
     /// The least that is allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub min: Option<Value>,
     /// The most that is allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub max: Option<Value>,
 }
 
 /// One row of a reply's `errors`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// A JSON pointer as a URI fragment (RFC 6901 §6).
+    #[schema(pattern = "^#(/.*)?$", example = "#/address/city")]
     pub pointer: String,
     /// For programs.
     pub code: FieldCode,
     /// Where the code has numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub params: Option<Params>,
     /// For people.
+    #[schema(value_type = String)]
     pub detail: Cow<'static, str>,
 }
 

@@ -8,6 +8,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::header::{CONTENT_LOCATION, HeaderName};
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 use actix_web_httpauth::middleware::HttpAuthentication;
 
@@ -21,6 +22,7 @@ use crate::tokens::{AccessTokens, Principal};
 pub struct OwnedCustomer {
     id: CustomerId,
     session: Option<SessionId>,
+    is_me: bool,
 }
 
 impl OwnedCustomer {
@@ -32,6 +34,11 @@ impl OwnedCustomer {
     /// Returns the session that the statement must find alive; `None` for a token that was minted elsewhere.
     pub fn session(&self) -> Option<SessionId> {
         self.session
+    }
+
+    /// Returns `Content-Location` for a reply that shows the customer, where the path says `me` (RFC 9110 §8.7).
+    pub fn content_location(&self) -> Option<(HeaderName, String)> {
+        self.is_me.then(|| (CONTENT_LOCATION, format!("/api/v1/customers/{}/", self.id)))
     }
 }
 
@@ -73,8 +80,8 @@ fn admit(request: &ServiceRequest, tokens: &AccessTokens) -> Result<(), Problem>
 
 /// 404 for text that is not an id, 403 for another customer's id; `me` is the principal's own.
 fn decide(principal: &Principal, id: &str) -> Result<OwnedCustomer, Problem> {
-    let own = OwnedCustomer { id: principal.customer, session: principal.session };
-    if id == "me" {
+    let own = OwnedCustomer { id: principal.customer, session: principal.session, is_me: id == "me" };
+    if own.is_me {
         return Ok(own);
     }
     match CustomerId::parse(id) {

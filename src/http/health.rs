@@ -3,13 +3,22 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::problem::Problem;
 use crate::app::App;
 use crate::db::pending_migrations;
 
-fn status(text: &str) -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({ "status": text }))
+/// The body of both replies.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    #[schema(example = "ready")]
+    status: &'static str,
+}
+
+fn status(status: &'static str) -> HttpResponse {
+    HttpResponse::Ok().json(Health { status })
 }
 
 /// The process answers.

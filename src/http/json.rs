@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::field_errors::{FieldCode, FieldErrors, Violation, pointer};
+use super::field_errors::{FieldCode, Violation};
 
 /// A JSON value, one level deep; what is inside an array or object stays raw.
 #[derive(Debug)]
@@ -41,6 +41,15 @@ impl<'a> Json<'a> {
         })
     }
 
+    /// Whether this is `null`, or text of white space only: a form sends the empty text for a field that was left out.
+    pub fn is_absent(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::String(text) => text.trim().is_empty(),
+            _ => false,
+        }
+    }
+
     /// The text, for fields that take a string.
     ///
     /// # Errors
@@ -57,7 +66,7 @@ impl<'a> Json<'a> {
 
 /// The members of a JSON object in their order.
 #[derive(Debug)]
-pub struct Members<'a> {
+pub struct JsonObject<'a> {
     list: Vec<(Cow<'a, str>, &'a RawValue)>,
     duplicate: bool,
 }
@@ -71,7 +80,7 @@ pub enum JsonError {
     NotAnObject,
 }
 
-impl<'a> Members<'a> {
+impl<'a> JsonObject<'a> {
     /// Reads an object.
     ///
     /// # Errors
@@ -93,44 +102,23 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// Whether it has a member of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.list.iter().any(|(given, _)| given == name)
+    }
+
     /// Name and value of each member.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Json<'a>)> {
         self.list.iter().filter_map(|(name, raw)| Json::parse(raw.get()).map(|value| (name.as_ref(), value)))
     }
 }
 
-impl Members<'_> {
-    /// Reads each of `names` by its function; absent ones and unknown ones are noted.
-    pub fn read_all(
-        &self,
-        errors: &mut FieldErrors,
-        names: &[&str],
-        mut read: impl FnMut(&str, &Json<'_>, &mut FieldErrors),
-    ) {
-        for (name, value) in self.iter() {
-            if names.contains(&name) {
-                read(name, &value, errors);
-            } else {
-                errors.add(pointer("#", name), Violation::new(FieldCode::UnknownField, "There is no such member."));
-            }
-        }
-        self.require("#", names, errors);
-    }
-
-    /// Notes which of these members are absent.
-    pub fn require(&self, parent: &str, names: &[&str], errors: &mut FieldErrors) {
-        for name in names.iter().filter(|name| !self.list.iter().any(|(given, _)| given == *name)) {
-            errors.add(pointer(parent, name), Violation::required());
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Members<'de> {
+impl<'de> Deserialize<'de> for JsonObject<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct InOrder;
 
         impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
+            type Value = JsonObject<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
@@ -142,7 +130,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
                     list.push((name.0, value));
                 }
                 let duplicate = has_duplicate(&list);
-                Ok(Members { list, duplicate })
+                Ok(JsonObject { list, duplicate })
             }
         }
 
@@ -189,16 +177,16 @@ mod tests {
 
     #[test]
     fn a_duplicate_member_is_malformed_even_when_one_name_is_escaped() {
-        assert!(matches!(Members::parse(r#"{"a":1,"\u0061":2}"#), Err(JsonError::Malformed(_))));
+        assert!(matches!(JsonObject::parse(r#"{"a":1,"\u0061":2}"#), Err(JsonError::Malformed(_))));
     }
 
     #[test]
     fn json_of_another_type_is_told_from_what_is_not_json() {
         for text in ["[]", "1", "null", "\"x\"", "[[[[]]]]"] {
-            assert_eq!(Members::parse(text).err(), Some(JsonError::NotAnObject), "{text}");
+            assert_eq!(JsonObject::parse(text).err(), Some(JsonError::NotAnObject), "{text}");
         }
         for text in ["", "{", "[", "{\"a\":01}", "{} {}", "{'a':1}", "nul", "{\"a\":1,}"] {
-            assert!(matches!(Members::parse(text), Err(JsonError::Malformed(_))), "{text}");
+            assert!(matches!(JsonObject::parse(text), Err(JsonError::Malformed(_))), "{text}");
         }
     }
 }

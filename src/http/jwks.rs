@@ -2,8 +2,17 @@
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::app::App;
+
+/// A JWK Set (RFC 7517).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the tokens have as JSON")]
+pub(crate) struct KeySet {
+    keys: Vec<Map<String, Value>>,
+}
 
 /// The public keys of access tokens; caches may keep them for five minutes.
 pub(crate) async fn jwks(app: web::Data<App>) -> HttpResponse {

@@ -10,13 +10,14 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::field_errors::{FieldError, FieldErrors, Violation};
 use crate::db::DbError;
 use crate::tokens::InvalidToken;
 
 /// The media type of every error body.
-const MEDIA_TYPE: &str = "application/problem+json";
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 const EMAIL_TAKEN: &str = "Another account uses this email address.";
 
@@ -67,15 +68,25 @@ pub enum Problem {
     Framework(StatusCode),
 }
 
-/// The members of RFC 9457 with ours behind them.
-#[derive(Serialize)]
-struct Document<'a> {
+/// The body of an error (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Document<'a> {
+    #[schema(example = "about:blank")]
     r#type: &'static str,
+    /// The status in words.
     title: &'a str,
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// For programs.
     code: &'static str,
+    /// For people.
+    #[schema(value_type = String)]
     detail: Cow<'a, str>,
+    /// The name of this request in the service's log.
     request_id: &'a str,
+    /// What is wrong with the fields of the body.
+    #[schema(value_type = Option<Vec<FieldError>>, nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Cow<'a, [FieldError]>>,
 }
@@ -221,7 +232,7 @@ impl Problem {
 }
 
 /// The reason phrases of RFC 9110; the `http` crate still has some of RFC 7231's.
-fn title(status: StatusCode) -> &'static str {
+pub(super) fn title(status: StatusCode) -> &'static str {
     match status.as_u16() {
         413 => "Content Too Large",
         422 => "Unprocessable Content",

@@ -11,7 +11,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest};
@@ -177,18 +177,22 @@ fn too_many(wait: Duration) -> Problem {
     Problem::TooManyRequests(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1))
 }
 
-/// The middleware of a throttled route: counts a request for its client's address before anything of the body is read.
+/// The middleware of a throttled route: counts a request for its client's address before anything of the body is read,
+/// and answers 429 when there were too many.
 ///
 /// # Errors
-/// [`Problem::TooManyRequests`].
+/// The handler's.
 pub(crate) async fn by_address<B: MessageBody>(
     throttle: Arc<Throttle>,
     action: Action,
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    throttle.by_address(action, throttle.client(request.request())?)?;
-    next.call(request).await
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let client = throttle.client(request.request());
+    match client.and_then(|client| throttle.by_address(action, client)) {
+        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(problem) => Ok(request.error_response(problem).map_into_right_body()),
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! `POST /api/v1/customers/{id}/password/`
 
+use std::sync::LazyLock;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::queries;
 use super::threads::Client;
-use super::value::Password;
+use super::value::{ANY_PASSWORD, NEW_PASSWORD, Password};
 use crate::app::App;
 use crate::events::Event;
-use crate::http::{
-    Action, Body, FieldCode, FieldErrors, JsonError, Members, OwnedCustomer, Problem, ValidJson, Violation,
-};
+use crate::http::{Action, Body, FieldCode, FieldErrors, Member, OwnedCustomer, Problem, ValidJson, Violation};
 
 /// The body.
 pub(crate) struct PasswordChange {
@@ -17,14 +17,29 @@ pub(crate) struct PasswordChange {
     pub(crate) new: Password,
 }
 
+/// The passwords, as far as they could be read.
+type Draft = (Option<Password>, Option<Password>);
+
 impl Body for PasswordChange {
-    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError> {
-        let (mut current, mut new) = (None, None);
-        members.read_all(errors, &["current_password", "new_password"], |name, value, errors| match name {
-            "current_password" => current = errors.keep("#/current_password", Password::to_verify(value)),
-            _ => new = errors.keep("#/new_password", Password::to_set(value)),
+    const NAME: &'static str = "PasswordChange";
+    const EXAMPLE: &'static str = r#"{
+        "current_password": "difference engine no 2", "new_password": "analytical engine no 1"
+    }"#;
+    type Draft = Draft;
+
+    fn members() -> &'static [Member<Draft>] {
+        static MEMBERS: LazyLock<[Member<Draft>; 2]> = LazyLock::new(|| {
+            [
+                Member::new("current_password", &ANY_PASSWORD, |draft: &mut Draft, current| draft.0 = Some(current)),
+                Member::new("new_password", &NEW_PASSWORD, |draft: &mut Draft, new| draft.1 = Some(new)),
+            ]
+            .map(Member::required)
         });
-        Ok(current.zip(new).map(|(current, new)| Self { current, new }))
+        &*MEMBERS
+    }
+
+    fn finish((current, new): Draft, _: &mut FieldErrors) -> Option<Self> {
+        current.zip(new).map(|(current, new)| Self { current, new })
     }
 }
 

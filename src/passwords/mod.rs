@@ -10,3 +10,4 @@ mod value;
 pub use self::hash::is_importable;
 pub use self::threads::{Client, Passwords, Verified};
 pub use self::value::Password;
+pub(crate) use self::value::{ANY_PASSWORD, NEW_PASSWORD};

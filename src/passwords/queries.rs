@@ -19,10 +19,6 @@ pub(super) struct Account {
 
 /// Returns the account behind a token whose session is alive.
 pub(super) fn account(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Result<Account, Denied>> {
-    let profile = match find_owned(connection, customer)? {
-        Ok(versioned) => versioned.customer,
-        Err(denied) => return Ok(Err(denied)),
-    };
     let mut rows = passwords::table.find(customer.id().get()).select((passwords::hash, passwords::networks)).load::<(
         String,
         Option<String>,
@@ -30,7 +26,9 @@ pub(super) fn account(connection: &mut DbConnection, customer: &OwnedCustomer) -
         connection,
     )?;
     let (hash, networks) = rows.pop().map_or((None, None), |(hash, networks)| (Some(hash), networks));
-    Ok(Ok(Account { profile, hash, networks: networks.into() }))
+    // After the hash: one that is missing because the customer was erased meanwhile is not taken for a wrong password.
+    let found = find_owned(connection, customer)?;
+    Ok(found.map(|versioned| Account { profile: versioned.customer, hash, networks: networks.into() }))
 }
 
 /// Replaces the verified hash and ends every other session of the customer. [`Denied::SessionEnded`] when the hash or

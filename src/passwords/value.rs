@@ -4,13 +4,27 @@ use std::ops::RangeInclusive;
 
 use argon2::Argon2;
 use unicode_normalization::UnicodeNormalization;
+use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
+use utoipa::openapi::{ObjectBuilder, Schema};
 
 use super::hash::{Verification, argon2, hash, verify};
 use super::strength;
-use crate::http::{Json, Violation};
+use crate::http::{Json, Rule, Violation};
 
 /// Characters of a password.
 const LENGTH: RangeInclusive<usize> = 8..=256;
+
+/// A password that is to be set.
+pub(crate) static NEW_PASSWORD: Rule<Password> =
+    Rule { parse: Password::to_set, schema: || schema(*LENGTH.start(), "difference engine no 2") };
+/// A password that is to be checked.
+pub(crate) static ANY_PASSWORD: Rule<Password> =
+    Rule { parse: Password::to_verify, schema: || schema(0, "difference engine no 2") };
+
+fn schema(min: usize, example: &str) -> Schema {
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(min)).max_length(Some(*LENGTH.end()));
+    text.format(Some(SchemaFormat::KnownFormat(KnownFormat::Password))).examples([example]).build().into()
+}
 
 /// A password; never shown.
 #[derive(Clone)]

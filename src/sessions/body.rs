@@ -1,8 +1,13 @@
-//! The bodies of the token and password endpoints, checked.
+//! The bodies of the token endpoints.
 
-use crate::customers::Email;
-use crate::http::{Body, FieldErrors, JsonError, Members};
-use crate::passwords::Password;
+use std::sync::LazyLock;
+
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::schema::Type;
+
+use crate::customers::fields::{EMAIL, Email};
+use crate::http::{Body, FieldErrors, Member, Rule};
+use crate::passwords::{ANY_PASSWORD, Password};
 
 /// `POST /auth/token/`
 pub(crate) struct SignIn {
@@ -10,45 +15,77 @@ pub(crate) struct SignIn {
     pub(crate) password: Password,
 }
 
-/// `POST /auth/token/revoke/`: whatever it holds, the answer is the same. Ending a session is never throttled.
-pub(crate) struct Revocation {
-    pub(crate) refresh: Option<String>,
+/// Email and password, as far as they could be read.
+type SignInDraft = (Option<Email>, Option<Password>);
+
+impl Body for SignIn {
+    const NAME: &'static str = "SignIn";
+    const EXAMPLE: &'static str = r#"{"email": "ada@example.com", "password": "difference engine no 2"}"#;
+    type Draft = SignInDraft;
+
+    fn members() -> &'static [Member<SignInDraft>] {
+        static MEMBERS: LazyLock<[Member<SignInDraft>; 2]> = LazyLock::new(|| {
+            [
+                Member::new("email", &EMAIL, |draft: &mut SignInDraft, email| draft.0 = Some(email)),
+                Member::new("password", &ANY_PASSWORD, |draft: &mut SignInDraft, password| draft.1 = Some(password)),
+            ]
+            .map(Member::required)
+        });
+        &*MEMBERS
+    }
+
+    fn finish((email, password): SignInDraft, _: &mut FieldErrors) -> Option<Self> {
+        email.zip(password).map(|(email, password)| Self { email, password })
+    }
 }
+
+/// White space around a token is dropped: what was copied or read from a file may end with some.
+static TOKEN: Rule<String> = Rule {
+    parse: |json| json.text().map(|token| token.trim().to_owned()),
+    schema: || ObjectBuilder::new().schema_type(Type::String).examples(["5126….0.w3Xb…"]).build().into(),
+};
 
 /// `POST /auth/token/refresh/`
 pub(crate) struct Refresh {
     pub(crate) refresh: String,
 }
 
-impl Body for SignIn {
-    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError> {
-        let (mut email, mut password) = (None, None);
-        members.read_all(errors, &["email", "password"], |name, value, errors| match name {
-            "email" => email = errors.keep("#/email", value.text().and_then(Email::parse)),
-            _ => password = errors.keep("#/password", Password::to_verify(value)),
-        });
-        Ok(email.zip(password).map(|(email, password)| Self { email, password }))
+impl Body for Refresh {
+    const NAME: &'static str = "Refresh";
+    const EXAMPLE: &'static str = r#"{"refresh": "5126384.0.w3Xb"}"#;
+    type Draft = Option<String>;
+
+    fn members() -> &'static [Member<Option<String>>] {
+        static MEMBERS: LazyLock<[Member<Option<String>>; 1]> =
+            LazyLock::new(|| [Member::new("refresh", &TOKEN, |draft, token| *draft = Some(token)).required()]);
+        &*MEMBERS
+    }
+
+    fn finish(refresh: Option<String>, _: &mut FieldErrors) -> Option<Self> {
+        refresh.map(|refresh| Self { refresh })
     }
 }
 
-impl Body for Refresh {
-    fn from_members(members: &Members<'_>, errors: &mut FieldErrors) -> Result<Option<Self>, JsonError> {
-        let mut refresh = None;
-        members.read_all(errors, &["refresh"], |_, value, errors| {
-            refresh = errors.keep("#/refresh", value.text().map(trimmed));
-        });
-        Ok(refresh.map(|refresh| Self { refresh }))
-    }
+/// `POST /auth/token/revoke/`: whatever the object holds, the reply is the same. Ending a session is never throttled.
+pub(crate) struct Revocation {
+    pub(crate) refresh: Option<String>,
 }
 
 impl Body for Revocation {
-    fn from_members(members: &Members<'_>, _: &mut FieldErrors) -> Result<Option<Self>, JsonError> {
-        let refresh = members.iter().find(|(name, _)| *name == "refresh");
-        Ok(Some(Self { refresh: refresh.and_then(|(_, value)| value.text().ok().map(trimmed)) }))
-    }
-}
+    const NAME: &'static str = "Revocation";
+    const EXAMPLE: &'static str = r#"{"refresh": "5126384.0.w3Xb"}"#;
+    const OPEN: bool = true;
+    type Draft = Option<String>;
 
-/// A token holds no white space; what was copied or read from a file may end with some.
-fn trimmed(token: &str) -> String {
-    token.trim().to_owned()
+    fn members() -> &'static [Member<Option<String>>] {
+        static MEMBERS: LazyLock<[Member<Option<String>>; 1]> = LazyLock::new(|| {
+            [Member::any("refresh", |draft: &mut Option<String>, json| *draft = (TOKEN.parse)(json).ok())]
+        });
+        &*MEMBERS
+    }
+
+    fn finish(refresh: Option<String>, errors: &mut FieldErrors) -> Option<Self> {
+        *errors = FieldErrors::default();
+        Some(Self { refresh })
+    }
 }

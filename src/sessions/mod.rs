@@ -1,11 +1,12 @@
 //! Sessions: signing in, refreshing, listing and ending.
 
-mod body;
+pub(crate) mod body;
 mod model;
 mod networks;
 mod queries;
 pub(crate) mod routes;
 
 pub use self::model::Lifetimes;
+pub(crate) use self::model::SessionInfo;
 pub(crate) use self::networks::Networks;
 pub(crate) use self::queries::{hold, sweep};

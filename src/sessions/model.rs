@@ -3,6 +3,7 @@
 use chrono::{SecondsFormat, TimeDelta};
 use diesel::prelude::*;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::db::UtcMicros;
 use crate::http::ClientNetwork;
@@ -53,12 +54,19 @@ impl Session {
 }
 
 /// A session as a reply shows one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Session)]
 pub(crate) struct SessionInfo {
+    #[schema(pattern = "^[1-9][0-9]{0,15}$", example = "5126384")]
     id: String,
+    /// When its customer signed in.
+    #[schema(format = DateTime, example = "2026-11-23T12:00:00.000Z")]
     started: String,
+    #[schema(format = DateTime, example = "2026-11-23T12:00:00.000Z")]
     last_refreshed: String,
+    #[schema(required, example = "curl/8.5.0")]
     user_agent: Option<String>,
+    /// Whether it is the session of the token that asks.
     current: bool,
 }
 

@@ -6,6 +6,7 @@ use actix_web::http::header::USER_AGENT;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::Utc;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body::{Refresh, Revocation, SignIn};
 use super::model::{Session, SessionInfo};
@@ -19,11 +20,17 @@ use crate::passwords::{Client, Verified};
 use crate::tokens::{Principal, RefreshClaims};
 
 /// The reply to a sign-in and to a refresh.
-#[derive(Serialize)]
-struct Tokens {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Tokens {
+    /// For the header `Authorization: Bearer …`.
     access: String,
+    /// For the next refresh.
+    #[schema(pattern = r"^[0-9]+\.[0-9]+\.[A-Za-z0-9_-]+$")]
     refresh: String,
+    #[schema(example = "Bearer")]
     token_type: &'static str,
+    /// The life time of the access token, in seconds.
+    #[schema(minimum = 1, example = 900)]
     expires_in: u64,
 }
 

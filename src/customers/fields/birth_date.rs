@@ -2,7 +2,20 @@
 
 use chrono::{Duration, NaiveDate, Utc};
 
-use crate::http::{FieldCode, Violation};
+use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
+use utoipa::openapi::{ObjectBuilder, Schema};
+
+use crate::http::{FieldCode, Rule, Violation};
+
+/// See [`date_of_birth`].
+pub(crate) static DATE_OF_BIRTH: Rule<NaiveDate> = Rule { parse: |json| date_of_birth(json.text()?), schema };
+
+fn schema() -> Schema {
+    let date =
+        ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)));
+    let date = date.description(Some("From 1900-01-01 to today, where the day begins first (UTC+14)."));
+    date.pattern(Some("^(19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}$")).examples(["1990-01-15"]).build().into()
+}
 
 /// `YYYY-MM-DD`, a real day, from 1900-01-01 to the day it is now where the day begins first (UTC+14).
 pub fn date_of_birth(text: &str) -> Result<NaiveDate, Violation> {

@@ -3,8 +3,20 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, Schema};
+
 use super::text;
-use crate::http::{FieldCode, Violation};
+use crate::http::{FieldCode, Rule, Violation};
+
+/// A full English name, or an ISO 3166-1 code that stands for one.
+pub(crate) static COUNTRY: Rule<String> = Rule { parse: |json| parse(json.text()?), schema };
+
+fn schema() -> Schema {
+    let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(2)).max_length(Some(100));
+    let name = name.description(Some("The English name, or an ISO 3166-1 code in any case, which becomes the name."));
+    name.examples(["United States", "US", "usa"]).build().into()
+}
 
 /// Alpha-2, alpha-3 and English name of the 249 officially assigned codes; names as in CLDR 48
 /// (`cldr-localenames-full`, Unicode License v3, see NOTICE).

@@ -3,8 +3,22 @@
 use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
 
+use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
+use utoipa::openapi::{ObjectBuilder, Schema};
+
 use super::text;
-use crate::http::{FieldCode, Params, Violation};
+use crate::http::{FieldCode, Params, Rule, Violation};
+
+/// See [`Email::parse`].
+pub(crate) static EMAIL: Rule<Email> = Rule { parse: |json| json.text().and_then(Email::parse), schema };
+
+fn schema() -> Schema {
+    let email = ObjectBuilder::new().schema_type(Type::String);
+    let email = email.format(Some(SchemaFormat::KnownFormat(KnownFormat::Email))).max_length(Some(LONGEST));
+    let email =
+        email.description(Some("The syntax of HTML's input type=email; an internationalised domain is welcome."));
+    email.pattern(Some("^[^@]+@[^@]+$")).examples(["john@example.com"]).build().into()
+}
 
 /// The longest address, in bytes (RFC 5321 §4.5.3.1.3 less the angle brackets).
 const LONGEST: usize = 254;

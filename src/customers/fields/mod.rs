@@ -1,14 +1,20 @@
 //! The rules of a profile's members: each parses, normalises and names what is wrong.
 
 mod birth_date;
-pub(super) mod country;
+mod country;
 mod email;
 mod name;
 mod postal_code;
 pub(crate) mod slug;
-pub(super) mod text;
+mod text;
 
+pub(crate) use self::birth_date::DATE_OF_BIRTH;
 pub use self::birth_date::date_of_birth;
+pub(crate) use self::country::COUNTRY;
+pub(crate) use self::email::EMAIL;
 pub use self::email::Email;
 pub use self::name::Name;
+pub(crate) use self::name::{FIRST_NAME, LAST_NAME};
+pub(crate) use self::postal_code::POSTAL_CODE;
 pub use self::postal_code::PostalCode;
+pub(crate) use self::text::{CITY, STATE, STREET_ADDRESS};

@@ -1,7 +1,14 @@
 //! First and last names.
 
 use super::{slug, text};
-use crate::http::Violation;
+use crate::http::{Rule, Violation};
+
+/// 1 to 150 characters.
+pub(crate) static FIRST_NAME: Rule<Name> =
+    Rule { parse: |json| json.text().and_then(Name::first), schema: || text::schema(1, 150, "John") };
+/// 0 to 150 characters: some people have one name.
+pub(crate) static LAST_NAME: Rule<Name> =
+    Rule { parse: |json| json.text().and_then(Name::last), schema: || text::schema(0, 150, "Doe") };
 
 /// A name with its ASCII form.
 #[derive(Clone)]

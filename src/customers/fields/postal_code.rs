@@ -2,8 +2,30 @@
 
 use serde::{Serialize, Serializer};
 
+use utoipa::openapi::schema::{SchemaType, Type};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
 use super::text;
-use crate::http::{FieldCode, Json, Violation};
+use crate::http::{FieldCode, Json, Rule, Violation};
+
+/// See [`PostalCode::parse`].
+pub(crate) static POSTAL_CODE: Rule<PostalCode> = Rule { parse: PostalCode::parse, schema };
+
+fn schema() -> Schema {
+    let code = ObjectBuilder::new().schema_type([Type::Integer, Type::String].into_iter().collect::<SchemaType>());
+    let code = code.minimum(Some(0)).maximum(Some(999_999_999)).min_length(Some(1)).max_length(Some(16));
+    let code = code.pattern(Some(r"^[\p{L}\p{N} -]+$"));
+    code.description(Some("Shown as an integer where the text is the plain decimal form of one.")).build().into()
+}
+
+impl PartialSchema for PostalCode {
+    fn schema() -> RefOr<Schema> {
+        schema().into()
+    }
+}
+
+impl ToSchema for PostalCode {}
 
 /// The most digits of a number that is shown as one (every client reads it exactly).
 const NUMBER_DIGITS: usize = 9;

@@ -5,9 +5,31 @@ use std::ops::RangeInclusive;
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, Schema};
 use validator::ValidateLength;
 
-use crate::http::{FieldCode, Violation};
+use crate::http::{FieldCode, Json, Rule, Violation};
+
+/// Street and number.
+pub(crate) static STREET_ADDRESS: Rule<String> =
+    Rule { parse: |json| one_line(json, 1..=255), schema: || schema(1, 255, "456 Oak Avenue") };
+/// City or town.
+pub(crate) static CITY: Rule<String> =
+    Rule { parse: |json| one_line(json, 1..=100), schema: || schema(1, 100, "Los Angeles") };
+/// State, province or region.
+pub(crate) static STATE: Rule<String> =
+    Rule { parse: |json| one_line(json, 1..=100), schema: || schema(1, 100, "California") };
+
+fn one_line(json: &Json<'_>, length: RangeInclusive<u64>) -> Result<String, Violation> {
+    normalise(json.text()?, length)
+}
+
+/// Describes text of a length in characters, which are counted after normalisation.
+pub(super) fn schema(min: usize, max: usize, example: &str) -> Schema {
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(min)).max_length(Some(max));
+    text.examples([example]).build().into()
+}
 
 /// Normalises text and checks its length, in characters (Unicode scalar values) after normalisation.
 ///

@@ -1,0 +1,9 @@
+//! `clientele openapi`
+
+use super::{Failure, print};
+use crate::router;
+
+/// Prints the OpenAPI document, as `GET /openapi.json` shows it.
+pub(super) fn run() -> Result<(), Failure> {
+    print(router::document().to_pretty_json().map_err(|error| Failure::Failed(error.to_string()))?)
+}

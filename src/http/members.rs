@@ -1,0 +1,144 @@
+//! The members of a body, declared once: the parser and the schema both come from the declaration.
+//!
+//! A [`Body`](super::Body) lists its members. Parsing reads each into a draft, notes every error of the body instead of
+//! stopping at the first one, and refuses members that are not declared. The OpenAPI document shows the same list.
+
+use utoipa::openapi::schema::{AdditionalProperties, OneOfBuilder, SchemaType, Type};
+use utoipa::openapi::{ObjectBuilder, Schema};
+
+use super::field_errors::{FieldCode, FieldErrors, Violation, pointer};
+use super::json::{Json, JsonError, JsonObject};
+
+/// What a value must be: how it is parsed, and a schema that says the same.
+pub struct Rule<T: 'static> {
+    /// Parses and checks a value.
+    pub parse: fn(&Json<'_>) -> Result<T, Violation>,
+    /// Describes the values that `parse` accepts.
+    pub schema: fn() -> Schema,
+}
+
+type Read<D> = Box<dyn Fn(&mut D, &Json<'_>, &str, &mut FieldErrors) -> Result<(), JsonError> + Send + Sync>;
+
+/// A member of a JSON object, read into a draft `D`.
+pub struct Member<D> {
+    name: &'static str,
+    is_required: bool,
+    schema: Schema,
+    read: Read<D>,
+}
+
+impl<D: 'static> Member<D> {
+    /// A member that may be absent and must not be null.
+    pub fn new<T>(name: &'static str, rule: &'static Rule<T>, set: fn(&mut D, T)) -> Self {
+        let read: Read<D> = Box::new(move |draft, value, parent, errors| {
+            match (rule.parse)(value) {
+                Ok(value) => set(draft, value),
+                Err(violation) => errors.add(pointer(parent, name), violation),
+            }
+            Ok(())
+        });
+        Self { name, is_required: false, schema: (rule.schema)(), read }
+    }
+
+    /// A member that may be absent or null. The empty text, which a form sends for a field that was left out, counts as
+    /// null.
+    pub fn nullable<T>(name: &'static str, rule: &'static Rule<T>, set: fn(&mut D, Option<T>)) -> Self {
+        let read: Read<D> = Box::new(move |draft, value, parent, errors| {
+            match if value.is_absent() { Ok(None) } else { (rule.parse)(value).map(Some) } {
+                Ok(value) => set(draft, value),
+                Err(violation) => errors.add(pointer(parent, name), violation),
+            }
+            Ok(())
+        });
+        Self { name, is_required: false, schema: or_absent((rule.schema)()), read }
+    }
+
+    /// A nested object that may be absent or null.
+    pub fn object<A: Default + 'static>(
+        name: &'static str,
+        members: Vec<Member<A>>,
+        set: fn(&mut D, Option<A>),
+    ) -> Self {
+        let schema = or_absent(object_schema(&members, false));
+        let read: Read<D> = Box::new(move |draft, value, parent, errors| {
+            match value {
+                Json::Object(raw) => {
+                    let mut nested = A::default();
+                    read_members(&members, &JsonObject::parse(raw)?, &pointer(parent, name), &mut nested, errors)?;
+                    set(draft, Some(nested));
+                }
+                value if value.is_absent() => set(draft, None),
+                _ => errors.add(pointer(parent, name), Violation::wrong_type("an object or null")),
+            }
+            Ok(())
+        });
+        Self { name, is_required: false, schema, read }
+    }
+
+    /// A member that replies show and that nobody can set: it is accepted and ignored, so that a reply can be edited and
+    /// sent back.
+    pub fn read_only(name: &'static str) -> Self {
+        let schema = ObjectBuilder::new().schema_type(SchemaType::AnyValue).read_only(true).build().into();
+        Self { name, is_required: false, schema, read: Box::new(|_, _, _, _| Ok(())) }
+    }
+
+    /// A member of any type that is read by a function of its own, which never fails.
+    pub fn any(name: &'static str, set: fn(&mut D, &Json<'_>)) -> Self {
+        let schema = ObjectBuilder::new().schema_type(SchemaType::AnyValue).build().into();
+        let read: Read<D> = Box::new(move |draft, value, _, _| {
+            set(draft, value);
+            Ok(())
+        });
+        Self { name, is_required: false, schema, read }
+    }
+
+    /// Returns its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The same member, which must not be absent.
+    pub fn required(self) -> Self {
+        Self { is_required: true, ..self }
+    }
+}
+
+/// Reads an object's members into a draft.
+///
+/// # Errors
+/// A nested object has a duplicate member. What else is wrong goes into `errors`.
+pub(super) fn read_members<D: 'static>(
+    declared: &[Member<D>],
+    object: &JsonObject<'_>,
+    parent: &str,
+    draft: &mut D,
+    errors: &mut FieldErrors,
+) -> Result<(), JsonError> {
+    for (name, value) in object.iter() {
+        match declared.iter().find(|member| member.name == name) {
+            Some(member) => (member.read)(draft, &value, parent, errors)?,
+            None => {
+                errors.add(pointer(parent, name), Violation::new(FieldCode::UnknownField, "There is no such member."));
+            }
+        }
+    }
+    for member in declared.iter().filter(|member| member.is_required && !object.has(member.name)) {
+        errors.add(pointer(parent, member.name), Violation::required());
+    }
+    Ok(())
+}
+
+/// Describes an object with these members; an `open` one may have others.
+pub(super) fn object_schema<D>(members: &[Member<D>], open: bool) -> Schema {
+    let object = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(open)));
+    let object = members.iter().fold(object, |object, member| object.property(member.name, member.schema.clone()));
+    let required = members.iter().filter(|member| member.is_required);
+    required.fold(object, |object, member| object.required(member.name)).build().into()
+}
+
+fn or_absent(schema: Schema) -> Schema {
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    let empty =
+        ObjectBuilder::new().schema_type(Type::String).max_length(Some(0)).description(Some("The same as null."));
+    OneOfBuilder::new().item(schema).item(null).item(empty).build().into()
+}
