@@ -10,7 +10,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue, VARY};
 use actix_web::middleware::Next;
 
-use super::Problem;
+use super::problem::Problem;
 use crate::settings::Origin;
 
 /// The methods of the routes.
