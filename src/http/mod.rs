@@ -8,6 +8,7 @@ pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod conditional;
 mod connection;
+mod cors;
 mod deadlines;
 mod denied;
 pub(crate) mod endpoint;
@@ -26,6 +27,7 @@ pub(crate) mod throttle;
 
 pub use self::body::{Body, ValidJson};
 pub use self::connection::Timeouts;
+pub use self::cors::{cors, finish_cors};
 pub use self::deadlines::{Deadlines, Stop};
 pub use self::denied::Denied;
 pub use self::field_errors::{FieldCode, FieldError, FieldErrors, Params, Violation, pointer};
