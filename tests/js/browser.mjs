@@ -1,7 +1,9 @@
 // Chromium for the tests: Debian's, without a window, with an empty profile.
 import { chromium } from 'playwright-core';
 
+// No time-outs: on a busy machine anything may take its time, and whoever runs the script has a limit.
 const options = {
+    timeout: 0,
     executablePath: '/usr/bin/chromium',
     args: [
         '--no-sandbox',
@@ -18,7 +20,9 @@ const options = {
 export async function withPage(use) {
     const browser = await chromium.launch(options);
     try {
-        return await use(await browser.newPage());
+        const page = await browser.newPage();
+        page.setDefaultTimeout(0);
+        return await use(page);
     } finally {
         await browser.close();
     }

@@ -1,8 +1,9 @@
 //! Programs that the tests use beside the service: scripts of tests/js, and whatever else runs to an end.
 
+use std::ffi::OsString;
 use std::io::{Read, Seek};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than any of them takes; what takes longer is ended.
@@ -25,31 +26,47 @@ pub(crate) async fn run_to_end(command: Command) -> String {
     ended.unwrap_or_else(|failure| unreachable!("{failure}"))
 }
 
+/// `PATH`, with what tests/run installed before the rest.
+fn path() -> OsString {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools");
+    let mut folders = vec![tools.join("bin"), tools.join("python/bin")];
+    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    std::env::join_paths(folders).expect("no folder's name has a colon")
+}
+
 fn run(mut command: Command) -> Result<String, String> {
     // Files take everything that it prints, however much that is.
     let [mut out, mut err] = [(); 2].map(|()| tempfile::tempfile().expect("a file"));
     let [stdout, stderr] = [&out, &err].map(|file| Stdio::from(file.try_clone().expect("the same file")));
     let mut child = command
+        .env("PATH", path())
         .stdin(Stdio::null())
         .stdout(stdout)
         .stderr(stderr)
         .spawn()
         .map_err(|error| format!("{command:?}: {error}: tests/run installs it"))?;
-    let started = Instant::now();
-    let status = loop {
-        match child.try_wait().expect("its state") {
-            Some(status) => break status.to_string(),
-            None if started.elapsed() > LIMIT => {
-                child.kill().and_then(|()| child.wait()).expect("its end");
-                break format!("it took longer than {LIMIT:?}");
-            }
-            None => std::thread::sleep(Duration::from_millis(20)),
-        }
-    };
+    let status = wait(&mut child);
     let [out, err] = [&mut out, &mut err].map(|file| {
         let mut bytes = Vec::new();
         file.rewind().and_then(|()| file.read_to_end(&mut bytes)).expect("what it printed");
         String::from_utf8_lossy(&bytes).into_owned()
     });
-    if status == "exit status: 0" { Ok(out) } else { Err(format!("{command:?}: {status}\n{out}\n{err}")) }
+    match status {
+        Some(status) if status.success() => Ok(out),
+        Some(status) => Err(format!("{command:?}: {status}\n{out}\n{err}")),
+        None => Err(format!("{command:?} took longer than {LIMIT:?}\n{out}\n{err}")),
+    }
+}
+
+/// None when it took too long, and was ended.
+fn wait(child: &mut Child) -> Option<ExitStatus> {
+    let started = Instant::now();
+    while started.elapsed() < LIMIT {
+        if let Some(status) = child.try_wait().expect("its state") {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().and_then(|()| child.wait()).expect("its end");
+    None
 }
