@@ -22,6 +22,7 @@ mod events;
 mod harness;
 mod health;
 mod held_up;
+mod honest_tests;
 mod import_export;
 mod known_networks;
 mod large_imports;
