@@ -12,6 +12,7 @@ mod binary;
 mod bodies;
 mod conditional;
 mod decisions;
+mod docs;
 mod eddsa;
 mod edge;
 mod emails;
