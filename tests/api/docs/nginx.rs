@@ -1,5 +1,6 @@
 //! config/nginx.conf: Debian's nginx with TLS, on loopback ports, in front of the service.
 
+use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -240,10 +241,17 @@ fn while_the_service_is_away_clients_are_told_to_come_back() {
     assert_eq!(away.header("retry-after"), Some("5"), "{away:?}");
 }
 
-/// The connections to a port of this machine, those that were closed a moment ago included.
+/// How many connections to a port of this machine there are, with those that were closed a moment ago.
 fn connections(port: u16) -> usize {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's connections");
-    // proc_pid_net(5): the third field is the other end, in hexadecimal digits; a listening socket has none.
-    let to_port = format!(":{port:04X}");
-    table.lines().filter(|line| line.split_whitespace().nth(2).is_some_and(|other| other.ends_with(&to_port))).count()
+    let port = format!("{port:04X}");
+    // proc_pid_net(5): the second field is the one end, the third the other, in hexadecimal digits; the other end of a
+    // listening socket has port 0. Each end may stand there, or both.
+    let clients = table.lines().filter_map(|line| {
+        let mut ends = line.split_whitespace().skip(1).filter_map(|end| end.split(':').nth(1));
+        let (one, other) = (ends.next()?, ends.next()?);
+        let client = if one == port { other } else { one };
+        ((one == port || other == port) && client != "0000").then(|| client.to_owned())
+    });
+    clients.collect::<BTreeSet<_>>().len()
 }
