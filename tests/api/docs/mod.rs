@@ -10,5 +10,6 @@ mod prose;
 mod rotation;
 mod security;
 mod shown;
+mod site;
 mod systemd;
 mod terminal;

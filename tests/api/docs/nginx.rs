@@ -1,163 +1,17 @@
-//! config/nginx.conf: Debian's nginx with TLS, on loopback ports, in front of the service.
+//! config/nginx.conf: Debian's nginx with TLS in front of the service.
 
 use std::collections::BTreeSet;
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::json;
 
-use super::page::read;
-use crate::harness::{Binary, PASSWORD, Serving, free_port, registration};
+use super::site::{NAME, Site};
+use crate::harness::{PASSWORD, registration};
 
-const NAME: &str = "accounts.example.com";
 /// Clients have other addresses than nginx.
 const ANN: &str = "127.0.0.2";
 const BOB: &str = "127.0.0.3";
-
-/// What stands around the site on Debian, with every path below one folder.
-const AROUND: &str = "daemon off;
-worker_processes 1;
-pid nginx.pid;
-events {}
-http {
-    access_log off;
-    client_body_temp_path body;
-    proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
-    include site.conf;
-}
-";
-
-/// The service behind nginx.
-struct Site {
-    nginx: Child,
-    folder: TempDir,
-    service: Serving,
-    _binary: Binary,
-    https: u16,
-    http: u16,
-}
-
-/// What curl got.
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    #[track_caller]
-    fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{self:?}");
-        self
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| unreachable!("{error}: {self:?}"))
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.head
-            .lines()
-            .filter_map(|line| line.split_once(": "))
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
-    }
-
-    #[track_caller]
-    fn problem(self, status: u16, code: &str) -> Self {
-        let answer = self.expect(status);
-        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
-        let body = answer.json();
-        assert_eq!((&body["status"], &body["code"]), (&json!(status), &json!(code)), "{answer:?}");
-        for member in ["type", "title", "detail", "request_id"] {
-            assert!(body[member].is_string(), "{member}: {answer:?}");
-        }
-        answer
-    }
-}
-
-impl Site {
-    fn start() -> Self {
-        let binary = Binary::on("sqlite://site.db")
-            .with("CLIENTELE__THROTTLE__TRUSTED_PROXIES", "127.0.0.1")
-            .with("CLIENTELE__THROTTLE__ADDRESS_BURST", "3")
-            .with("CLIENTELE__THROTTLE__ADDRESS_PER_MINUTE", "1");
-        let service = binary.serve();
-        let (folder, https, http) = (tempfile::tempdir().expect("a folder"), free_port(), free_port());
-        certify(folder.path());
-        let site = read("config/nginx.conf")
-            .replace("server 127.0.0.1:8080;", &format!("server {};", service.address))
-            .replace("listen 443 ", &format!("listen 127.0.0.1:{https} "))
-            .replace("listen 80;", &format!("listen 127.0.0.1:{http};"))
-            .replace("/etc/ssl/certs/accounts.example.com.pem", "site.pem")
-            .replace("/etc/ssl/private/accounts.example.com.key", "site.key");
-        let without_ipv6: Vec<&str> = site.lines().filter(|line| !line.contains("listen [::]")).collect();
-        std::fs::write(folder.path().join("site.conf"), without_ipv6.join("\n")).expect("settings");
-        std::fs::write(folder.path().join("nginx.conf"), AROUND).expect("settings");
-        // `timeout` ends it even if this process is gone.
-        let mut command = Command::new("timeout");
-        command.env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").expect("PATH")));
-        command.args(["300", "nginx", "-e", "error.log", "-c", "nginx.conf", "-p"]).arg(folder.path());
-        let nginx = command.stdin(Stdio::null()).spawn().expect("timeout");
-        let site = Self { nginx, folder, service, _binary: binary, https, http };
-        let patience = Instant::now();
-        while TcpStream::connect(("127.0.0.1", https)).is_err() {
-            let log = std::fs::read_to_string(site.folder.path().join("error.log")).unwrap_or_default();
-            assert!(patience.elapsed() < Duration::from_secs(60), "nginx, which tests/run installs: {log}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        site
-    }
-
-    /// What a client with this address gets from the whole of curl's arguments.
-    fn curl(&self, client: &str, arguments: &[&str]) -> Answer {
-        let mut command = Command::new("curl");
-        command.args(["--silent", "--show-error", "--include", "--max-time", "60", "--interface", client]);
-        command.arg("--cacert").arg(self.folder.path().join("site.pem"));
-        for port in [self.https, self.http] {
-            command.args(["--resolve", &format!("{NAME}:{port}:127.0.0.1")]);
-        }
-        let output = command.args(arguments).output().expect("curl");
-        let text = String::from_utf8(output.stdout).expect("UTF-8").replace("\r\n", "\n");
-        let (head, body) = text.split_once("\n\n").unwrap_or_else(|| unreachable!("{text}: {:?}", output.stderr));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("https://{NAME}:{}{path}", self.https)
-    }
-
-    fn post(&self, client: &str, path: &str, body: &Value, more: &[&str]) -> Answer {
-        let (body, url) = (body.to_string(), self.url(path));
-        self.curl(client, &[&["-H", "Content-Type: application/json", "-d", &body, &url], more].concat())
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        // `timeout` passes the signal on; killing nginx's master would leave its worker behind.
-        let _ = Command::new("kill").arg(self.nginx.id().to_string()).status();
-        drop(self.nginx.wait());
-    }
-}
-
-/// Makes a certificate that signs itself.
-fn certify(folder: &Path) {
-    let mut command = Command::new("openssl");
-    command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
-    command.args(["-subj", &format!("/CN={NAME}"), "-addext", &format!("subjectAltName=DNS:{NAME}")]);
-    command.args(["-keyout", "site.key", "-out", "site.pem"]).current_dir(folder);
-    let output = command.output().expect("openssl");
-    assert!(output.status.success(), "{output:?}");
-}
 
 #[test]
 fn the_service_is_served_over_tls_and_plain_http_leads_there() {
