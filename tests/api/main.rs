@@ -40,6 +40,7 @@ mod password_hashes;
 mod password_rules;
 mod password_threads;
 mod paths;
+mod personal_data;
 mod races;
 mod refresh;
 mod registration;
