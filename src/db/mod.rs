@@ -10,6 +10,8 @@ mod executor;
 mod lane;
 mod migrations;
 mod pool;
+mod readiness;
+mod sqlite_file;
 pub(crate) mod statement;
 mod thread_connection;
 mod timestamp;
@@ -22,6 +24,7 @@ pub use error::{Constraint, DbError, DbResult};
 pub use executor::Database;
 pub use lane::{Batch, Lane};
 pub use migrations::{MigrationState, MigrationStatus, migrate, pending_migrations, revert_last, statuses};
+pub(crate) use sqlite_file::check_writable;
 pub use timestamp::UtcMicros;
 
 /// Runs an expression on the concrete connection behind the [`DbConnection`], for statements that

@@ -11,6 +11,7 @@ mod problem;
 mod process;
 mod proxy;
 mod tokens;
+mod volume;
 
 pub(crate) use accounts::{Member, PASSWORD, decoded, registration};
 pub(crate) use app::{App, Person, run, run_on};
@@ -21,6 +22,7 @@ pub(crate) use http::{Ask, Reply, begin, next_reply, raw, read_reply};
 pub(crate) use process::{Binary, Finished, Serving, peak_memory};
 pub(crate) use proxy::Proxy;
 pub(crate) use tokens::{Forgery, SECRET, claims, hs256, now, signed_part};
+pub(crate) use volume::{Volume, sqlite};
 
 /// Expands each `async fn name(app: App)` into the tests `name::sqlite` and `name::postgres`.
 macro_rules! on_both_databases {
