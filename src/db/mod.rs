@@ -3,6 +3,7 @@
 //! `connection` opens, `pool` counts, `thread_connection` keeps; `executor` and `lane` run work off the event loop,
 //! one by one and in batches; `error` sorts what a database can say into outcomes.
 
+mod backup;
 mod checkpoint;
 mod connection;
 mod error;
@@ -18,6 +19,7 @@ mod timestamp;
 mod transaction;
 mod write_lock;
 
+pub(crate) use backup::back_up;
 pub use connection::DbConnection;
 pub(crate) use connection::create_private_folder;
 pub use error::{Constraint, DbError, DbResult};

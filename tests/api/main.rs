@@ -7,6 +7,7 @@
 
 mod access;
 mod addresses;
+mod backup;
 mod batching;
 mod binary;
 mod bodies;
