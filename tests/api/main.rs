@@ -7,6 +7,7 @@
 
 mod access;
 mod addresses;
+mod backup;
 mod batching;
 mod binary;
 mod bodies;
@@ -42,6 +43,7 @@ mod password_threads;
 mod paths;
 mod personal_data;
 mod races;
+mod read_only;
 mod refresh;
 mod registration;
 mod seed;
@@ -51,5 +53,7 @@ mod sign_in;
 mod slow_clients;
 mod slugs;
 mod sqlite_files;
+mod sqlite_moved;
+mod sqlite_volumes;
 mod throttling;
 mod tokens;

@@ -13,6 +13,7 @@ mod process;
 mod proxy;
 mod tokens;
 mod tools;
+mod volume;
 
 pub(crate) use accounts::{Member, PASSWORD, decoded, registration};
 pub(crate) use app::{App, Person, run, run_on};
@@ -25,6 +26,7 @@ pub(crate) use process::{Binary, Finished, Serving, peak_memory};
 pub(crate) use proxy::Proxy;
 pub(crate) use tokens::{Forgery, SECRET, claims, hs256, now, signed_part};
 pub(crate) use tools::node;
+pub(crate) use volume::{Volume, sqlite};
 
 /// Expands each `async fn name(app: App)` into the tests `name::sqlite` and `name::postgres`.
 macro_rules! on_both_databases {
