@@ -270,9 +270,11 @@ impl From<DbError> for Problem {
         match error {
             DbError::Overloaded => Self::Overloaded,
             DbError::ShareTaken => Self::TooManyRequests(1),
-            DbError::Unavailable(cause) | DbError::CommitLost(cause) | DbError::TimedOut(cause) => {
-                Self::DatabaseUnavailable(cause)
-            }
+            DbError::Unavailable(cause)
+            | DbError::Unwritable(cause)
+            | DbError::CommitLost(cause)
+            | DbError::TimedOut(cause)
+            | DbError::StaleStatement(cause) => Self::DatabaseUnavailable(cause),
             // What outlasted every retry: the same request may well succeed in a moment.
             DbError::Contention(_) | DbError::Busy => Self::Overloaded,
             other => Self::Internal(other.to_string()),

@@ -100,6 +100,17 @@ pub fn create(
     new: &NewCustomer,
     hash: Option<&str>,
 ) -> DbResult<CustomerId> {
+    create_and(connection, id, new, hash, |_, id| Ok(id))
+}
+
+/// Does something more in the transaction that adds the customer.
+fn create_and<T>(
+    connection: &mut DbConnection,
+    id: Option<CustomerId>,
+    new: &NewCustomer,
+    hash: Option<&str>,
+    then: impl Fn(&mut DbConnection, CustomerId) -> DbResult<T>,
+) -> DbResult<T> {
     let mut outcome = Err(DbError::Unique(Constraint::CustomerId));
     for _ in 0..DRAWS {
         let id = id.unwrap_or_else(CustomerId::generate);
@@ -108,7 +119,7 @@ pub fn create(
             if let Some(hash) = hash {
                 set_password(connection, id, hash)?;
             }
-            Ok(id)
+            then(connection, id)
         });
         if !matches!(outcome, Err(DbError::Unique(Constraint::CustomerId))) {
             break;
@@ -117,14 +128,16 @@ pub fn create(
     outcome
 }
 
-/// Adds a customer who can sign in; `None` when the email is taken.
+/// Adds a customer who can sign in; `None` when the email is taken. All in one transaction: if reading fails, nothing was
+/// added, and the same may be tried again.
 pub(super) fn register(
     connection: &mut DbConnection,
     new: &NewCustomer,
     hash: &str,
 ) -> DbResult<Option<(CustomerId, Versioned)>> {
-    match create(connection, None, new, Some(hash)) {
-        Ok(id) => Ok(find_by_id(connection, id)?.map(|versioned| (id, versioned))),
+    let read = |connection: &mut DbConnection, id| Ok(find_by_id(connection, id)?.map(|versioned| (id, versioned)));
+    match create_and(connection, None, new, Some(hash), read) {
+        Ok(added) => Ok(added),
         Err(DbError::Unique(Constraint::Email)) => Ok(None),
         Err(error) => Err(error),
     }

@@ -2,6 +2,7 @@
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
 
+use super::messages::{self, Condition};
 use crate::threads::Rejected;
 
 /// The result of work on the database.
@@ -18,11 +19,16 @@ pub enum DbError {
     Busy,
     /// No connection could be had, or it broke before a commit was asked for. Becomes 503 `database_unavailable`.
     Unavailable(String),
+    /// The database takes no changes: it is read-only, or has no room. Becomes 503 `database_unavailable`.
+    Unwritable(String),
     /// The connection broke while a commit was under way: nobody knows whether it was done, so it must not be repeated.
     /// Becomes 503 `database_unavailable`.
     CommitLost(String),
     /// The database took too long. Becomes 503 `database_unavailable`.
     TimedOut(String),
+    /// A prepared statement fits the database no more: its tables were altered. The transaction has changed nothing; the
+    /// same works on another connection.
+    StaleStatement(String),
     /// All places of a queue are taken, or the work had not begun in time. Becomes 503 `overloaded`.
     Overloaded,
     /// The customer has its share of the places. Becomes 429.
@@ -71,32 +77,38 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
     match kind {
         DatabaseErrorKind::UniqueViolation => DbError::Unique(constraint(information)),
         DatabaseErrorKind::SerializationFailure => DbError::Contention(message.to_owned()),
-        DatabaseErrorKind::ClosedConnection
-        | DatabaseErrorKind::UnableToSendCommand
-        | DatabaseErrorKind::ReadOnlyTransaction => DbError::Unavailable(message.to_owned()),
-        _ if message.contains("canceling statement due to statement timeout") => DbError::TimedOut(message.to_owned()),
-        _ if BUSY.iter().any(|text| message.contains(text)) => DbError::Busy,
-        _ if message.contains(DEADLOCK) => DbError::Contention(message.to_owned()),
-        _ if UNAVAILABLE.iter().any(|text| message.contains(text)) => DbError::Unavailable(message.to_owned()),
-        // The message may quote a row: the detail line does (PostgreSQL puts it there), the message does not.
-        _ => DbError::Internal(message.to_owned()),
+        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
+            DbError::Unavailable(message.to_owned())
+        }
+        DatabaseErrorKind::ReadOnlyTransaction => DbError::Unwritable(message.to_owned()),
+        _ => from_message(message),
     }
 }
 
-/// Diesel passes no SQLSTATE on, so what it has no kind for is known by its text.
-/// 55P03 on PostgreSQL, SQLITE_BUSY and SQLITE_LOCKED.
-const BUSY: [&str; 3] = ["due to lock timeout", LOCKED, "database table is locked"];
+/// What Diesel has no kind for is known by its text. PostgreSQL closes the connection with what is not in this table and no
+/// defect of ours, such as a shutdown (57P01), and for a closed connection there is a kind.
+fn from_message(message: &str) -> DbError {
+    match messages::condition(message) {
+        Some(Condition::LockTimeout) => DbError::Busy,
+        Some(Condition::Cancelled) => DbError::TimedOut(message.to_owned()),
+        Some(Condition::Deadlock) => DbError::Contention(message.to_owned()),
+        Some(Condition::StaleStatement) => DbError::StaleStatement(message.to_owned()),
+        Some(Condition::DiskFull) => DbError::Unwritable(message.to_owned()),
+        Some(Condition::Exhausted) => DbError::Unavailable(message.to_owned()),
+        None if BUSY.iter().any(|text| message.contains(text)) => DbError::Busy,
+        None if UNAVAILABLE.iter().any(|text| message.contains(text)) => DbError::Unavailable(message.to_owned()),
+        // The message may quote a row: the detail line does (PostgreSQL puts it there), the message does not.
+        None => DbError::Internal(message.to_owned()),
+    }
+}
+
+/// SQLITE_BUSY and SQLITE_LOCKED.
+const BUSY: [&str; 2] = [LOCKED, "database table is locked"];
 /// SQLITE_BUSY.
 pub(super) const LOCKED: &str = "database is locked";
-/// 40P01.
-const DEADLOCK: &str = "deadlock detected";
 
-/// 57P01 to 57P03, 53300, and a disk that is full or gone.
-const UNAVAILABLE: [&str; 8] = [
-    "terminating connection",
-    "the database system is",
-    "too many clients",
-    "remaining connection slots",
+/// SQLite, on a disk that is full or gone.
+const UNAVAILABLE: [&str; 4] = [
     "database or disk is full",
     "disk I/O error",
     "unable to open database file",
@@ -119,6 +131,7 @@ impl std::fmt::Display for DbError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unavailable(text) => write!(f, "database unavailable: {text}"),
+            Self::Unwritable(text) => write!(f, "the database takes no changes: {text}"),
             Self::Internal(text) => write!(f, "internal: {text}"),
             other => write!(f, "{other:?}"),
         }

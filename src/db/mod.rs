@@ -1,15 +1,18 @@
 //! The database: which one, how it is reached, and the threads that talk to it.
 //!
 //! `connection` opens, `pool` counts, `thread_connection` keeps; `executor` and `lane` run work off the event loop,
-//! one by one and in batches; `error` sorts what a database can say into outcomes.
+//! one by one and in batches; `error` sorts what a database can say into outcomes, in the
+//! languages of `messages`.
 
 mod checkpoint;
 mod connection;
 mod error;
 mod executor;
 mod lane;
+mod messages;
 mod migrations;
 mod pool;
+mod session;
 pub(crate) mod statement;
 mod thread_connection;
 mod timestamp;
@@ -22,6 +25,7 @@ pub use error::{Constraint, DbError, DbResult};
 pub use executor::Database;
 pub use lane::{Batch, Lane};
 pub use migrations::{MigrationState, MigrationStatus, migrate, pending_migrations, revert_last, statuses};
+pub use session::{check_session, foreign_messages};
 pub use timestamp::UtcMicros;
 
 /// Runs an expression on the concrete connection behind the [`DbConnection`], for statements that

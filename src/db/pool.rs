@@ -13,7 +13,8 @@ use diesel::r2d2::R2D2Connection;
 
 use super::connection::DbConnection;
 use super::on_backend;
-use crate::settings::{self, Target};
+use super::transaction::{Begin, LOCK_TIMEOUT};
+use crate::settings::{self, Session, Target};
 
 /// Closes a connection that no thread holds after this time.
 const IDLE_FOR: Duration = Duration::from_secs(60);
@@ -24,6 +25,8 @@ pub(crate) struct Pool {
     connections: r2d2::Pool<Manager>,
     /// How many threads wait for a connection.
     wanted: Arc<AtomicUsize>,
+    /// How transactions begin.
+    pub(super) begin: Arc<Begin>,
 }
 
 impl Pool {
@@ -73,9 +76,11 @@ impl r2d2::ManageConnection for Manager {
     type Error = diesel::ConnectionError;
 
     fn connect(&self) -> Result<Managed, Self::Error> {
-        let statement_timeout = Duration::from_secs(self.settings.statement_timeout_seconds);
-        let mut connection = self.target.connect(self.settings.connect_timeout(), statement_timeout)?;
-        connection.batch_execute(prelude(&connection)).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+        let (connect_timeout, statement_timeout) = (self.settings.connect_timeout(), self.settings.statement_timeout());
+        let mut connection = self.target.connect(connect_timeout, statement_timeout)?;
+        if let Some(sql) = prelude(&self.target) {
+            connection.batch_execute(&sql).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+        }
         Ok(Managed { connection, broken: false })
     }
 
@@ -89,21 +94,23 @@ impl r2d2::ManageConnection for Manager {
 }
 
 /// What the service's own connections are told, beyond what every connection is.
-fn prelude(connection: &DbConnection) -> &'static str {
-    match connection {
+fn prelude(target: &Target) -> Option<String> {
+    match target {
         // `checkpoint` does it. Five MiB a connection hold the inner pages of millions of rows.
         // A lock that lasts longer than a quarter of a second is another process's: the work is tried again later.
-        DbConnection::Sqlite(_) => {
-            "PRAGMA busy_timeout = 250; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -5000"
+        Target::Sqlite(_) => {
+            Some("PRAGMA busy_timeout = 250; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -5000".to_owned())
         }
         // The statements are few, take all they need as parameters and look rows up by index, so one plan serves
         // for good: planning anew cost more than running (docs/decisions/0009). Without the other settings a
         // plan made while the tables were empty would go on scanning them when they are not.
-        // Our own locks last milliseconds: who waits longer waits for somebody's open transaction.
-        DbConnection::Postgres(_) => {
+        Target::Postgres(_, Session::Direct) => Some(format!(
             "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
-             SET enable_mergejoin = off; SET jit = off; SET lock_timeout = '50ms'"
-        }
+             SET enable_mergejoin = off; SET jit = off; SET lock_timeout = {}",
+            LOCK_TIMEOUT.as_millis()
+        )),
+        // Without named statements each is planned anew, and `Begin` sets the time-outs.
+        Target::Postgres(_, Session::Pooled) => None,
     }
 }
 
@@ -112,6 +119,7 @@ pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) ->
     // Each thread keeps its connection (see `thread_connection`). What the pool holds was handed over, or opened by attempts
     // that nobody waits for any more: it is pinged before it is used, and closed soon if it is not. The request that waits
     // for a connection reports the failure, once and with its id.
+    let begin = Arc::new(Begin::of(&target, settings.statement_timeout()));
     let connections = r2d2::Pool::builder()
         .max_size(size)
         .min_idle(Some(0))
@@ -121,5 +129,5 @@ pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) ->
         .connection_timeout(settings.connect_timeout())
         .error_handler(Box::new(r2d2::NopErrorHandler))
         .build_unchecked(Manager { target, settings: settings.clone() });
-    Pool { connections, wanted: Arc::default() }
+    Pool { connections, wanted: Arc::default(), begin }
 }

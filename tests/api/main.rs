@@ -7,6 +7,7 @@
 
 mod access;
 mod addresses;
+mod altered_tables;
 mod batching;
 mod binary;
 mod bodies;
@@ -36,6 +37,8 @@ mod password_hashes;
 mod password_rules;
 mod password_threads;
 mod paths;
+mod pooled;
+mod postgres_servers;
 mod races;
 mod refresh;
 mod registration;
