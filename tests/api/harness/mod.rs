@@ -11,6 +11,7 @@ mod pgbouncer;
 mod problem;
 mod process;
 mod proxy;
+mod small_disk;
 mod tokens;
 
 pub(crate) use accounts::{Member, PASSWORD, decoded, registration};
@@ -22,6 +23,7 @@ pub(crate) use http::{Ask, Reply, begin, next_reply, raw, read_reply};
 pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use process::{Binary, Finished, Serving, peak_memory};
 pub(crate) use proxy::Proxy;
+pub(crate) use small_disk::SmallDisk;
 pub(crate) use tokens::{Forgery, SECRET, claims, hs256, now, signed_part};
 
 /// Expands each `async fn name(app: App)` into the tests `name::sqlite` and `name::postgres`.
