@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::db::{DbError, MigrationState, check_session, foreign_messages, migrate, statuses};
+use crate::db::{DbError, MigrationState, foreign_messages, migrate, statuses};
 use crate::sessions::keys::Keys;
 use crate::sessions::secret;
 use crate::settings::{Settings, SettingsError, Target};
@@ -72,18 +72,12 @@ pub(crate) fn prepare(settings: &Settings, missing: Missing) -> Result<Prepared,
     Ok(Prepared { secret, keys, target })
 }
 
-fn one_line(text: &str) -> String {
-    text.trim().replace('\n', " ")
-}
-
 fn prepare_database(settings: &Settings, target: &Target, missing: Missing) -> Result<(), StartError> {
     let system = target.system();
     let failed = |error: DbError| StartError::Failed(format!("{system}: {error}"));
-    check_session(target, settings.database.connect_timeout())
-        .map_err(|reason| StartError::Failed(format!("{system}: {}", one_line(&reason))))?;
     let mut connection = target
-        .connect(settings.database.connect_timeout(), MIGRATION_TIMEOUT)
-        .map_err(|error| StartError::Failed(format!("{system}: {}", one_line(&error.to_string()))))?;
+        .connect_checked(settings.database.connect_timeout(), MIGRATION_TIMEOUT)
+        .map_err(|reason| StartError::Failed(format!("{system}: {reason}")))?;
     if settings.database.migrate_at_start && missing == Missing::Make {
         for name in migrate(&mut connection).map_err(failed)? {
             log::info!("applied migration {name}");

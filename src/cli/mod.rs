@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::db::{DbConnection, DbError, check_session};
+use crate::db::{DbConnection, DbError};
 use crate::operations::logging;
 use crate::server::StartError;
 use crate::settings::{Settings, Target};
@@ -169,8 +169,6 @@ fn connect_unmigrated(settings: &Settings) -> Result<DbConnection, Failure> {
 
 /// A connection; a SQLite database that is missing is made.
 fn open(settings: &Settings, target: &Target) -> Result<DbConnection, Failure> {
-    let failed = |reason: String| Failure::Failed(format!("{}: {}", target.system(), reason.trim().replace('\n', " ")));
-    let connect_timeout = settings.database.connect_timeout();
-    check_session(target, connect_timeout).map_err(failed)?;
-    target.connect(connect_timeout, STATEMENT_TIMEOUT).map_err(|error| failed(error.to_string()))
+    let connection = target.connect_checked(settings.database.connect_timeout(), STATEMENT_TIMEOUT);
+    connection.map_err(|reason| Failure::Failed(format!("{}: {reason}", target.system())))
 }

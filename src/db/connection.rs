@@ -112,7 +112,8 @@ pub(super) fn establish(url: &PostgresUrl, connect: Duration, statement: Duratio
 /// not one that is caught.
 const IN_ENGLISH: &str = "DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
 
-fn set_up(connection: &mut PgConnection, statement: Duration) -> QueryResult<()> {
+/// What every connection of a direct session is told.
+pub(super) fn set_up(connection: &mut PgConnection, statement: Duration) -> QueryResult<()> {
     connection.batch_execute(&format!(
         "SET statement_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; SET client_min_messages = warning",
         statement.as_millis()

@@ -25,7 +25,7 @@ pub use error::{Constraint, DbError, DbResult};
 pub use executor::Database;
 pub use lane::{Batch, Lane};
 pub use migrations::{MigrationState, MigrationStatus, migrate, pending_migrations, revert_last, statuses};
-pub use session::{check_session, foreign_messages};
+pub use session::foreign_messages;
 pub use timestamp::UtcMicros;
 
 /// Runs an expression on the concrete connection behind the [`DbConnection`], for statements that

@@ -7,32 +7,41 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use super::connection::{DbConnection, establish};
+use super::connection::{DbConnection, establish, set_up};
 use super::error::DbResult;
 use super::transaction::{Begin, write_transaction};
 use crate::settings::{PostgresUrl, Session, Target};
 use crate::threads::Progress;
 
-/// Checks that the database lends its sessions as `database.session` says.
-///
-/// # Errors
-/// One line that says what to set, or that there is no connection.
-pub fn check_session(target: &Target, timeout: Duration) -> Result<(), String> {
-    match target {
-        Target::Sqlite(_) => Ok(()),
-        Target::Postgres(url, Session::Direct) => match is_lent(url, timeout) {
-            Err(error) => Err(error.to_string()),
-            Ok(true) => {
-                Err("a pooler lends one session to several connections: set database.session = \"pooled\"".into())
+impl Target {
+    /// Opens a connection as [`Self::connect`] does, once it is certain that sessions are what `database.session` says: before
+    /// anything is left in one.
+    ///
+    /// # Errors
+    /// What the database said, or one line that says what to set.
+    pub fn connect_checked(
+        &self,
+        connect_timeout: Duration,
+        statement_timeout: Duration,
+    ) -> Result<DbConnection, String> {
+        let one_line = |error: ConnectionError| error.to_string().trim().replace('\n', " ");
+        if let Self::Postgres(url, Session::Direct) = self {
+            let mut connection = establish(url, connect_timeout, statement_timeout).map_err(one_line)?;
+            if is_lent(&mut connection, url, connect_timeout) {
+                return Err(
+                    "a pooler lends one session to several connections: set database.session = \"pooled\"".into()
+                );
             }
-            Ok(false) => Ok(()),
-        },
-        Target::Postgres(..) => match target.connect(timeout, timeout) {
-            Err(error) => Err(error.to_string()),
-            Ok(mut connection) => admits_transactions(&mut connection, &Begin::of(target, timeout)).map_err(|error| {
+            set_up(&mut connection, statement_timeout).map_err(|error| error.to_string())?;
+            return Ok(DbConnection::Postgres(connection));
+        }
+        let mut connection = self.connect(connect_timeout, statement_timeout).map_err(one_line)?;
+        if let Self::Postgres(..) = self {
+            admits_transactions(&mut connection, &Begin::of(self, statement_timeout)).map_err(|error| {
                 format!("a pooler must be in transaction or session mode (database.session): {error}")
-            }),
-        },
+            })?;
+        }
+        Ok(connection)
     }
 }
 
@@ -41,9 +50,8 @@ fn admits_transactions(connection: &mut DbConnection, begin: &Begin) -> DbResult
 }
 
 /// Whether two connections meet one server process, or one connection meets two. Nothing is left in any of them.
-fn is_lent(url: &PostgresUrl, timeout: Duration) -> ConnectionResult<bool> {
-    let mut first = establish(url, timeout, timeout)?;
-    let Ok(before) = server_process(&mut first) else { return Ok(false) };
+fn is_lent(first: &mut PgConnection, url: &PostgresUrl, timeout: Duration) -> bool {
+    let Ok(before) = server_process(first) else { return false };
     let (sender, receiver) = mpsc::channel();
     let url = url.clone();
     // A pooler in session mode, or a server that has no connection left, may keep this one waiting: that is no answer.
@@ -53,9 +61,9 @@ fn is_lent(url: &PostgresUrl, timeout: Duration) -> ConnectionResult<bool> {
         drop(sender.send(second));
     });
     let second = receiver.recv_timeout(timeout).ok().and_then(Result::ok);
-    let after = server_process(&mut first);
+    let after = server_process(first);
     let is_shared = second.is_some_and(|(found, _connection)| found.is_ok_and(|found| found == before));
-    Ok(is_shared || after.is_ok_and(|found| found != before))
+    is_shared || after.is_ok_and(|found| found != before)
 }
 
 /// Which process of which server serves this connection.
