@@ -20,7 +20,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-pub use self::database_url::{DatabaseUrl, Target};
+pub use self::database_url::{DatabaseUrl, Session, Target};
 pub use self::origin::Origin;
 pub use self::postgres_url::PostgresUrl;
 pub use self::secret::{Secret, trimmed};
@@ -97,6 +97,8 @@ fn socket_address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<S
 pub struct Database {
     /// `sqlite://…` or `postgres://…`.
     pub url: DatabaseUrl,
+    /// Whose a session of PostgreSQL is.
+    pub session: Session,
     /// Apply pending migrations at the start.
     pub migrate_at_start: bool,
     /// Threads for reads, and as many for writes, outside the batches; 0 adapts to the cores.
@@ -117,6 +119,11 @@ impl Database {
     /// The time to wait for a connection.
     pub fn connect_timeout(&self) -> Duration {
         Duration::from_secs(self.connect_timeout_seconds)
+    }
+
+    /// The time that one statement may take.
+    pub fn statement_timeout(&self) -> Duration {
+        Duration::from_secs(self.statement_timeout_seconds)
     }
 }
 
@@ -255,7 +262,8 @@ impl Settings {
     /// # Errors
     /// A scheme that is neither SQLite's nor PostgreSQL's, no path, or a password that is not percent-encoded.
     pub fn target(&self) -> Result<Target, SettingsError> {
-        self.database.url.target().map_err(|reason| SettingsError::new(format!("database.url: {reason}")))
+        let target = self.database.url.target().map(|target| target.with_session(self.database.session));
+        target.map_err(|reason| SettingsError::new(format!("database.url: {reason}")))
     }
 }
 

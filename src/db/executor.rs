@@ -11,6 +11,7 @@ use super::connection::DbConnection;
 use super::error::DbResult;
 use super::pool::{self, Pool};
 use super::thread_connection::{OnLoss, ThreadConnection};
+use super::transaction::limited;
 use super::write_lock::WriteLock;
 use crate::ids::CustomerId;
 use crate::settings::{Settings, Target};
@@ -56,7 +57,7 @@ impl Database {
         // SQLite admits one writer at a time.
         let (writing_threads, writers, write_lock) = match target {
             Target::Sqlite(_) => (1, 1, WriteLock::one_at_a_time()),
-            Target::Postgres(_) => (threads, settings.writers, WriteLock::default()),
+            Target::Postgres(..) => (threads, settings.writers, WriteLock::default()),
         };
         let limits = Limits {
             wait: Duration::from_secs(settings.queue_timeout_seconds),
@@ -65,7 +66,7 @@ impl Database {
         // Outside the batches, for them, and one that reads in batches.
         let connections = threads + writing_threads + writers + 1 + SPARE_CONNECTIONS;
         let (file, checkpoints) = match &target {
-            Target::Postgres(_) => (None, None),
+            Target::Postgres(..) => (None, None),
             Target::Sqlite(path) => {
                 let (file, workers) = checkpoint::start(path, settings, write_lock.clone(), limits)?;
                 (Some(file), Some(Arc::new(workers)))
@@ -125,13 +126,16 @@ impl Database {
     }
 }
 
-async fn run<T, W>(workers: &Workers<Job>, customer: Option<CustomerId>, on_loss: OnLoss, work: W) -> DbResult<T>
+async fn run<T, W>(workers: &Workers<Job>, customer: Option<CustomerId>, on_loss: OnLoss, mut work: W) -> DbResult<T>
 where
     T: Send + 'static,
     W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
 {
     let job = |reply: threads::Reply<DbResult<T>>| -> Job {
-        Box::new(move |connection| reply.send(connection.run(on_loss, work)))
+        Box::new(move |connection| {
+            let begin = connection.begin();
+            reply.send(connection.run(on_loss, |connection| limited(connection, &begin, &mut work)));
+        })
     };
     workers.submit(customer.map(CustomerId::get), job).await?
 }

@@ -14,7 +14,7 @@ use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
 use super::executor::{Database, IDLE};
 use super::thread_connection::{RETRY_FOR, ThreadConnection};
-use super::transaction::write_transaction;
+use super::transaction::{limited, write_transaction};
 use crate::threads::{Place, Places, Progress, Reply, Ticket, Workers};
 
 /// How soon a row that somebody else had locked is tried again.
@@ -206,12 +206,13 @@ impl<B: Batch> Thread<B> {
         if progress.is_given_up() {
             return Err(DbError::TimedOut("the thread was replaced".into()));
         }
+        let begin = self.connection.begin();
         let outcomes = progress.watch(|| {
             self.connection.once(|connection| {
                 if B::WRITES {
-                    write_transaction(connection, progress, |connection| B::apply(connection, items))
+                    write_transaction(connection, &begin, progress, |connection| B::apply(connection, items))
                 } else {
-                    B::apply(connection, items)
+                    limited(connection, &begin, |connection| B::apply(connection, items))
                 }
             })
         })?;
