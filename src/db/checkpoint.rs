@@ -23,6 +23,7 @@ use super::error::{DbError, DbResult};
 use super::pool::Pool;
 use super::thread_connection::ThreadConnection;
 use super::write_lock::WriteLock;
+use crate::metrics::Queues;
 use crate::threads::{Limits, Places, Ticket, Workers};
 
 /// How often the log is looked at.
@@ -41,7 +42,8 @@ const ROUNDS: u32 = 6;
 /// The operating system's, on opening the database's file or on starting a thread.
 pub(super) fn start(path: &Path, pool: Pool, write_lock: WriteLock, limits: Limits) -> std::io::Result<Workers<()>> {
     let checkpointer = Checkpointer { pool, write_lock, file: File::open(path)? };
-    Workers::start("checkpoint", 1, Places::new(0), limits, move |queue, _| checkpointer.keep(queue))
+    let uncounted = Queues::default().queue("checkpoint");
+    Workers::start("checkpoint", 1, Places::new(0), limits, uncounted, move |queue, _| checkpointer.keep(queue))
 }
 
 /// The order of the members is that in which they go: closing any descriptor of the file gives up the locks that this

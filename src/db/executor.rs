@@ -8,11 +8,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::checkpoint;
 use super::connection::DbConnection;
+use super::counts::count_reply;
 use super::error::DbResult;
 use super::pool::{self, Pool};
 use super::thread_connection::{OnLoss, ThreadConnection};
 use super::write_lock::WriteLock;
 use crate::ids::CustomerId;
+use crate::metrics::Metrics;
 use crate::settings::{Settings, Target};
 use crate::threads::{self, Limits, Places, Progress, Ticket, Workers};
 
@@ -36,6 +38,7 @@ pub struct Database {
     pub(super) writers: usize,
     pub(super) limits: Limits,
     write_lock: WriteLock,
+    pub(super) metrics: Metrics,
     reads: Arc<Workers<Job>>,
     writes: Arc<Workers<Job>>,
     /// SQLite only; ends when the last clone of the database goes.
@@ -47,7 +50,7 @@ impl Database {
     ///
     /// # Errors
     /// The operating system refused a thread, or to open SQLite's file.
-    pub fn start(settings: &Settings, target: Target) -> std::io::Result<Self> {
+    pub fn start(settings: &Settings, target: Target, metrics: &Metrics) -> std::io::Result<Self> {
         let settings = &settings.database;
         let threads = match settings.threads {
             0 => (2 * threads::cores()).max(4),
@@ -64,21 +67,33 @@ impl Database {
         };
         // Outside the batches, for them, and one that reads in batches.
         let connections = threads + writing_threads + writers + 1 + SPARE_CONNECTIONS;
-        let pool = pool::build(target.clone(), settings, u32::try_from(connections).unwrap_or(u32::MAX));
+        let size = u32::try_from(connections).unwrap_or(u32::MAX);
+        let pool = pool::build(target.clone(), settings, size, &metrics.database);
+        let queue = |name| metrics.queues.queue(name);
         let checkpoints = match &target {
             Target::Postgres(_) => None,
             Target::Sqlite(path) => Some(Arc::new(checkpoint::start(path, pool.clone(), write_lock.clone(), limits)?)),
         };
         let workers = |name, count, lock: WriteLock| {
             let pool = pool.clone();
-            Workers::start(name, count, Places::new(settings.queue), limits, move |jobs, progress| {
+            Workers::start(name, count, Places::new(settings.queue), limits, queue(name), move |jobs, progress| {
                 serve(jobs, progress, ThreadConnection::new(pool.clone(), lock.clone()));
             })
         };
         let reads = Arc::new(workers("db-read", threads, WriteLock::default())?);
         let writes = Arc::new(workers("db-write", writing_threads, write_lock.clone())?);
-        let places = settings.queue;
-        Ok(Self { target, pool, places, writers, limits, write_lock, reads, writes, _checkpoints: checkpoints })
+        Ok(Self {
+            target,
+            pool,
+            places: settings.queue,
+            writers,
+            limits,
+            write_lock,
+            metrics: metrics.clone(),
+            reads,
+            writes,
+            _checkpoints: checkpoints,
+        })
     }
 
     /// Which database this is.
@@ -101,7 +116,7 @@ impl Database {
         T: Send + 'static,
         W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
     {
-        run(&self.reads, customer, OnLoss::Repeat, work).await
+        run(&self.reads, &self.metrics, customer, OnLoss::Repeat, work).await
     }
 
     /// Runs work that writes: again on contention (its transaction was rolled back), not after a lost connection.
@@ -113,11 +128,17 @@ impl Database {
         T: Send + 'static,
         W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
     {
-        run(&self.writes, customer, OnLoss::Report, work).await
+        run(&self.writes, &self.metrics, customer, OnLoss::Report, work).await
     }
 }
 
-async fn run<T, W>(workers: &Workers<Job>, customer: Option<CustomerId>, on_loss: OnLoss, work: W) -> DbResult<T>
+async fn run<T, W>(
+    workers: &Workers<Job>,
+    metrics: &Metrics,
+    customer: Option<CustomerId>,
+    on_loss: OnLoss,
+    work: W,
+) -> DbResult<T>
 where
     T: Send + 'static,
     W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
@@ -125,7 +146,9 @@ where
     let job = |reply: threads::Reply<DbResult<T>>| -> Job {
         Box::new(move |connection| reply.send(connection.run(on_loss, work)))
     };
-    workers.submit(customer.map(CustomerId::get), job).await?
+    let reply = workers.submit(customer.map(CustomerId::get), job).await;
+    count_reply(&reply, workers.metrics(), &metrics.database);
+    reply?
 }
 
 fn serve(jobs: &Receiver<Ticket<Job>>, progress: &Progress, mut connection: ThreadConnection) {

@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod connection;
+mod counts;
 mod error;
 mod executor;
 mod lane;

@@ -13,6 +13,7 @@ use diesel::r2d2::R2D2Connection;
 
 use super::connection::DbConnection;
 use super::on_backend;
+use crate::metrics::{self, Open};
 use crate::settings::{self, Target};
 
 /// Closes a connection that no thread holds after this time.
@@ -24,6 +25,7 @@ pub(crate) struct Pool {
     connections: r2d2::Pool<Manager>,
     /// How many threads wait for a connection.
     wanted: Arc<AtomicUsize>,
+    metrics: metrics::Database,
 }
 
 impl Pool {
@@ -44,6 +46,11 @@ impl Pool {
         self.wanted.load(Ordering::Relaxed) > 0
     }
 
+    /// What the threads count.
+    pub(super) fn metrics(&self) -> &metrics::Database {
+        &self.metrics
+    }
+
     /// Whether no thread has a connection.
     pub(super) fn is_disconnected(&self) -> bool {
         self.connections.state().connections == 0
@@ -54,12 +61,14 @@ impl Pool {
 pub(crate) struct Manager {
     target: Target,
     settings: settings::Database,
+    metrics: metrics::Database,
 }
 
 /// A pooled connection that remembers that it broke, so that the pool drops it.
 pub(crate) struct Managed {
     pub(super) connection: DbConnection,
     pub(super) broken: bool,
+    _counted: Open,
 }
 
 impl Managed {
@@ -76,7 +85,7 @@ impl r2d2::ManageConnection for Manager {
         let statement_timeout = Duration::from_secs(self.settings.statement_timeout_seconds);
         let mut connection = self.target.connect(self.settings.connect_timeout(), statement_timeout)?;
         connection.batch_execute(prelude(&connection)).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-        Ok(Managed { connection, broken: false })
+        Ok(Managed { connection, broken: false, _counted: self.metrics.connection() })
     }
 
     fn is_valid(&self, managed: &mut Managed) -> Result<(), Self::Error> {
@@ -108,7 +117,7 @@ fn prelude(connection: &DbConnection) -> &'static str {
 }
 
 /// Makes the pool; connections are opened when they are first asked for.
-pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) -> Pool {
+pub(crate) fn build(target: Target, settings: &settings::Database, size: u32, metrics: &metrics::Database) -> Pool {
     // Each thread keeps its connection (see `thread_connection`). What the pool holds was handed over, or opened by attempts
     // that nobody waits for any more: it is pinged before it is used, and closed soon if it is not. The request that waits
     // for a connection reports the failure, once and with its id.
@@ -120,6 +129,6 @@ pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) ->
         .max_lifetime(None)
         .connection_timeout(settings.connect_timeout())
         .error_handler(Box::new(r2d2::NopErrorHandler))
-        .build_unchecked(Manager { target, settings: settings.clone() });
-    Pool { connections, wanted: Arc::default() }
+        .build_unchecked(Manager { target, settings: settings.clone(), metrics: metrics.clone() });
+    Pool { connections, wanted: Arc::default(), metrics: metrics.clone() }
 }

@@ -21,6 +21,7 @@ pub(crate) mod jwks;
 mod last_reply;
 mod members;
 pub(crate) mod openapi;
+pub(crate) mod metrics;
 mod problem;
 mod request_body;
 pub(crate) mod respond;
