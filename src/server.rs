@@ -101,7 +101,7 @@ impl Stopper {
 pub fn start(settings: &Settings) -> Result<Running, StartError> {
     let prepared = prepare(settings, Missing::Make)?;
     let listener = listen(settings.server.bind)?;
-    let metrics_listener = settings.metrics.bind.map(listen).transpose()?;
+    let metrics_listener = settings.metrics.bind.map(|address| listen(address).map_err(of_metrics)).transpose()?;
     let address = local_address(&listener)?;
     let metrics_address = metrics_listener.as_ref().map(local_address).transpose()?;
     let app = web::Data::new(App::start(settings, prepared)?);
@@ -150,6 +150,11 @@ async fn upkeep(database: Database, throttle: Arc<Throttle>, lifetimes: Lifetime
 /// is not refused but unheard, and tries again after a second: with the standard library's 128, a burst of clients
 /// would wait for nothing.
 const BACKLOG: i32 = 4096;
+
+/// Says which of the two listeners it was.
+fn of_metrics(error: StartError) -> StartError {
+    StartError::Failed(format!("metrics.bind: {error}"))
+}
 
 fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError::Failed(error.to_string()))

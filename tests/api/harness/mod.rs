@@ -11,6 +11,7 @@ mod ports;
 mod problem;
 mod process;
 mod proxy;
+mod scrape;
 mod tokens;
 mod tools;
 
@@ -23,6 +24,7 @@ pub(crate) use http::{Ask, Reply, begin, next_reply, raw, read_reply};
 pub(crate) use ports::free_port;
 pub(crate) use process::{Binary, Finished, Serving, peak_memory};
 pub(crate) use proxy::Proxy;
+pub(crate) use scrape::{METRICS, Scrape, prometheus_program, promtool};
 pub(crate) use tokens::{Forgery, SECRET, claims, hs256, now, signed_part};
 pub(crate) use tools::node;
 
