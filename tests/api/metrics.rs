@@ -12,8 +12,8 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::json;
 
 use crate::harness::{
-    App, Backend, Binary, METRICS, PASSWORD, Scrape, begin, decoded, next_reply, on_both_databases, promtool, raw,
-    registration,
+    App, Backend, Binary, Cluster, Database, Frozen, METRICS, PASSWORD, Scrape, begin, decoded, next_reply,
+    on_both_databases, promtool, raw, registration, run_on,
 };
 
 /// Locks all customers, so that nobody's change is served.
@@ -351,4 +351,63 @@ on_both_databases! {
         assert!(TcpStream::connect(address).is_err());
         drop(kept.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"));
     }
+}
+
+/// Waits until a request for John is served again.
+async fn until_served(app: &App) {
+    let patience = Instant::now();
+    while app.change(&app.person(123), &json!({"first_name": "After"})).await.status() != 200 {
+        assert!(patience.elapsed() < Duration::from_secs(60), "it does not come back");
+        actix_rt::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[actix_rt::test]
+async fn a_database_that_freezes_is_down_until_it_goes_on() {
+    let cluster = Cluster::throwaway().expect("PostgreSQL");
+    run_on(Database::elsewhere(Backend::Postgres, cluster.url("postgres")), async |app: App| {
+        let app = app.instance(&[METRICS, ("CLIENTELE__DATABASE__STATEMENT_TIMEOUT_SECONDS", "1")]);
+        let john = app.john();
+        app.change(&john, &json!({"first_name": "Before"})).await.expect(200);
+        let before = app.scrape().await;
+        assert_eq!(before.value("clientele_database_up"), 1.0);
+        let frozen = Frozen::server(&cluster);
+        app.change(&john, &json!({"first_name": "Never"})).await.problem(503, "database_unavailable");
+        let scrape = app.scrape().await;
+        assert_eq!(scrape.value("clientele_database_up"), 0.0);
+        let counted = |series: &str| scrape.value(series) - before.value(series);
+        assert!(counted("clientele_database_errors_total{kind=\"timed_out\"}") >= 1.0);
+        assert!(counted("clientele_queue_refusals_total{queue=\"updates\",reason=\"no_outcome\"}") >= 1.0);
+        assert!(counted("clientele_threads_replaced_total{queue=\"updates\"}") >= 1.0);
+        assert_eq!(counted("clientele_threads{queue=\"updates\"}"), 0.0);
+        drop(frozen);
+        until_served(&app).await;
+        until(&app, "clientele_database_up", |up| up == 1.0).await;
+        until(&app, "clientele_threads_busy{queue=\"updates\"}", |busy| busy == 0.0).await;
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn a_database_that_vanishes_is_down_and_without_connections_until_it_is_back() {
+    let cluster = Cluster::throwaway().expect("PostgreSQL");
+    run_on(Database::elsewhere(Backend::Postgres, cluster.url("postgres")), async |app: App| {
+        let app = app.instance(&[METRICS]);
+        let john = app.john();
+        app.change(&john, &json!({"first_name": "Before"})).await.expect(200);
+        let connections = "clientele_database_connections";
+        assert!(app.scrape().await.value(connections) >= 1.0);
+        cluster.control(&["stop", "-m", "immediate"]).expect("pg_ctl stops it");
+        app.change(&john, &json!({"first_name": "Never"})).await.problem(503, "database_unavailable");
+        app.get(&john.path()).token(&john.token).send().await.problem(503, "database_unavailable");
+        let scrape = app.scrape().await;
+        assert_eq!(scrape.value("clientele_database_up"), 0.0);
+        assert!(scrape.value("clientele_database_errors_total{kind=\"unavailable\"}") >= 2.0);
+        assert!(scrape.value("clientele_database_retries_total{reason=\"connection_lost\"}") >= 1.0);
+        assert_eq!(scrape.value(&requests("PUT", CUSTOMER, 503)), 1.0);
+        cluster.control(&["restart"]).expect("pg_ctl restarts it");
+        until_served(&app).await;
+        assert_eq!(app.scrape().await.value("clientele_database_up"), 1.0);
+    })
+    .await;
 }

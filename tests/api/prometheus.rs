@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
 
-use crate::harness::{App, METRICS, PASSWORD, on_both_databases, prometheus_program, promtool, registration};
+use crate::harness::{
+    App, Backend, METRICS, PASSWORD, on_both_databases, prometheus_program, promtool, registration, run,
+};
 
 const DASHBOARD: &str = include_str!("../../docs/operations/grafana-dashboard.json");
+const DOCUMENT: &str = include_str!("../../docs/operations/metrics.md");
 const ALERTS: &str = include_str!("../../docs/operations/alerts.yml");
 /// Longer than Prometheus needs to start and to scrape a few times.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -171,22 +174,26 @@ fn promtool_accepts_the_alert_rules() {
 
 #[actix_rt::test]
 async fn every_metric_of_the_documents_exists_and_every_metric_is_documented() {
-    let documented = include_str!("../../docs/operations/metrics.md");
-    let text = clientele::metrics::Metrics::default().text().expect("a text");
-    let of_text = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-    for metric in of_text.clone() {
-        assert!(
-            documented.contains(&format!("`{metric}`")) || documented.contains(&format!("`{metric}{{")),
-            "{metric}"
-        );
-    }
-    let known: Vec<&str> = of_text.collect();
-    let suffixes = ["_bucket", "_sum", "_count"];
-    for (place, source) in [("dashboard", DASHBOARD), ("rules", ALERTS), ("metrics.md", documented)] {
-        let words = source.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        for word in words.filter(|word| word.starts_with("clientele_") || word.starts_with("process_")) {
-            let base = suffixes.iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
-            assert!(known.contains(&word) || known.contains(&base), "{place}: {word}");
+    run(Backend::Sqlite, async |app: App| {
+        let app = app.instance(&[METRICS]);
+        app.get("/health/live").send().await.expect(200);
+        let text = app.scrape().await.text;
+        let known: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        for metric in &known {
+            let is_listed = [format!("`{metric}`"), format!("`{metric}{{")].iter().any(|name| DOCUMENT.contains(name));
+            assert!(is_listed, "{metric}");
         }
-    }
+        for (place, source) in [("dashboard", DASHBOARD), ("rules", ALERTS), ("document", DOCUMENT)] {
+            let words = source.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            for word in words.filter(|word| word.starts_with("clientele_") || word.starts_with("process_")) {
+                let of_histogram = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix));
+                assert!(
+                    known.contains(&word) || of_histogram.is_some_and(|base| known.contains(&base)),
+                    "{place}: {word}"
+                );
+            }
+        }
+    })
+    .await;
 }
