@@ -52,6 +52,8 @@ impl SettingsError {
 pub struct Settings {
     /// `[server]`
     pub server: Server,
+    /// `[metrics]`
+    pub metrics: Metrics,
     /// `[database]`
     pub database: Database,
     /// `[auth]`
@@ -89,6 +91,25 @@ pub struct Server {
 fn socket_address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|_| serde::de::Error::custom("expected an address and a port such as 127.0.0.1:8080"))
+}
+
+/// `[metrics]`: where `GET /metrics` is served.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Address and port to listen on; none where the text is empty.
+    #[serde(deserialize_with = "optional_socket_address", serialize_with = "text_or_empty")]
+    pub bind: Option<SocketAddr>,
+}
+
+fn optional_socket_address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let expected = "expected an address and a port such as 127.0.0.1:9100, or nothing";
+    (!text.is_empty()).then(|| text.parse()).transpose().map_err(|_| serde::de::Error::custom(expected))
+}
+
+fn text_or_empty<S: serde::Serializer>(address: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&address.map(|address| address.to_string()).unwrap_or_default())
 }
 
 /// `[database]`: where the data is and how it is reached.

@@ -7,6 +7,7 @@
 mod backup;
 mod checkpoint;
 mod connection;
+mod counts;
 mod error;
 mod executor;
 mod lane;

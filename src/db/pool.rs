@@ -17,6 +17,7 @@ use super::error::{DbError, DbResult};
 use super::on_backend;
 use super::sqlite_file::SqliteFile;
 use super::transaction::{Begin, LOCK_TIMEOUT};
+use crate::metrics::{self, Open};
 use crate::settings::{self, Session, Target};
 
 /// Closes a connection that no thread holds after this time.
@@ -36,6 +37,7 @@ pub(crate) struct Pool {
     unwritable: Arc<Mutex<Option<(Instant, String)>>>,
     /// How transactions begin.
     pub(super) begin: Arc<Begin>,
+    metrics: metrics::Database,
 }
 
 impl Pool {
@@ -87,6 +89,11 @@ impl Pool {
         }
     }
 
+    /// What the threads count.
+    pub(super) fn metrics(&self) -> &metrics::Database {
+        &self.metrics
+    }
+
     /// Whether no thread has a connection.
     pub(super) fn is_disconnected(&self) -> bool {
         self.connections.state().connections == 0
@@ -98,6 +105,7 @@ pub(crate) struct Manager {
     target: Target,
     settings: settings::Database,
     file: Option<Arc<SqliteFile>>,
+    metrics: metrics::Database,
 }
 
 impl Manager {
@@ -111,6 +119,7 @@ impl Manager {
 pub(crate) struct Managed {
     pub(super) connection: DbConnection,
     pub(super) broken: bool,
+    _counted: Open,
 }
 
 impl Managed {
@@ -132,7 +141,7 @@ impl r2d2::ManageConnection for Manager {
         if let Some(sql) = prelude(&self.target) {
             connection.batch_execute(&sql).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
         }
-        Ok(Managed { connection, broken: false })
+        Ok(Managed { connection, broken: false, _counted: self.metrics.connection() })
     }
 
     fn is_valid(&self, managed: &mut Managed) -> Result<(), Self::Error> {
@@ -169,7 +178,13 @@ fn prelude(target: &Target) -> Option<String> {
 }
 
 /// Makes the pool; connections are opened when they are first asked for.
-pub(super) fn build(target: Target, settings: &settings::Database, size: u32, file: Option<Arc<SqliteFile>>) -> Pool {
+pub(super) fn build(
+    target: Target,
+    settings: &settings::Database,
+    size: u32,
+    file: Option<Arc<SqliteFile>>,
+    metrics: &metrics::Database,
+) -> Pool {
     // Each thread keeps its connection (see `thread_connection`). What the pool holds was handed over, or opened by attempts
     // that nobody waits for any more: it is pinged before it is used, and closed soon if it is not. The request that waits
     // for a connection reports the failure, once and with its id.
@@ -182,6 +197,6 @@ pub(super) fn build(target: Target, settings: &settings::Database, size: u32, fi
         .max_lifetime(None)
         .connection_timeout(settings.connect_timeout())
         .error_handler(Box::new(r2d2::NopErrorHandler))
-        .build_unchecked(Manager { target, settings: settings.clone(), file: file.clone() });
-    Pool { connections, wanted: Arc::default(), file, unwritable: Arc::default(), begin }
+        .build_unchecked(Manager { target, settings: settings.clone(), file: file.clone(), metrics: metrics.clone() });
+    Pool { connections, wanted: Arc::default(), file, unwritable: Arc::default(), begin, metrics: metrics.clone() }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use r2d2::PooledConnection;
 
 use super::connection::DbConnection;
+use super::counts::{count_outcome, count_retry};
 use super::error::{DbError, DbResult};
 use super::pool::{Manager, Pool};
 use super::transaction::Begin;
@@ -84,6 +85,7 @@ impl ThreadConnection {
             };
             match outcome {
                 Err(DbError::Contention(_) | DbError::Busy) if started.elapsed() < RETRY_FOR => {
+                    count_retry(&outcome, self.pool.metrics());
                     std::thread::sleep(Duration::from_millis(rand::random_range(1..=5 * tries)));
                 }
                 outcome => return outcome,
@@ -94,7 +96,10 @@ impl ThreadConnection {
     /// Runs `work` a single time, or twice where the connection broke.
     pub(super) fn once<T>(&mut self, mut work: impl FnMut(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
         match self.fitting(&mut work) {
-            Err(DbError::Unavailable(_) | DbError::Unwritable(_)) if self.failed.is_none() => self.fitting(work),
+            Err(DbError::Unavailable(_) | DbError::Unwritable(_)) if self.failed.is_none() => {
+                self.pool.metrics().retries.connection_lost.inc();
+                self.fitting(work)
+            }
             outcome => outcome,
         }
     }
@@ -113,6 +118,12 @@ impl ThreadConnection {
     }
 
     fn attempt<T>(&mut self, work: impl FnOnce(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
+        let outcome = self.attempt_uncounted(work);
+        count_outcome(&outcome, self.pool.metrics());
+        outcome
+    }
+
+    fn attempt_uncounted<T>(&mut self, work: impl FnOnce(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
         let mut held = self.connected()?;
         let outcome = self.write_lock.hold(|| {
             catch_unwind(AssertUnwindSafe(|| work(&mut held.connection)))
