@@ -52,6 +52,7 @@ fn no_page_with_commands_is_forgotten() {
         for block in blocks {
             let known = match block.language.as_str() {
                 "sh" => ["", "no-test", "service"].as_slice(),
+                "js" => &["", "no-test"],
                 "json" | "text" => &["", "output"],
                 // A shell under another name would not be run.
                 "" | "js" | "mermaid" | "nginx" | "sql" | "toml" | "ts" => &[""],
