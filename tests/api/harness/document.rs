@@ -64,8 +64,12 @@ pub(super) fn check(method: &str, target: &str, sent: Option<&[u8]>, reply: &Rep
     let told = || format!("{method} {target}: {} {}", reply.status(), reply.text());
     let is_head = method == "HEAD";
     if !is_head && reply.header("content-type") == Some("application/problem+json") {
-        let is_unread = ["bad_request", "request_timeout"].iter().any(|code| reply.json()["code"] == *code);
-        if is_unread && !operation.replies.contains_key(&reply.status().to_string()) || reply.status() == 431 {
+        let is_unread = match reply.json()["code"].as_str() {
+            Some("bad_request") => true,
+            Some("request_timeout") => operation.body.is_none(),
+            _ => false,
+        };
+        if is_unread {
             return;
         }
     }
@@ -82,9 +86,12 @@ pub(super) fn check(method: &str, target: &str, sent: Option<&[u8]>, reply: &Rep
             }
         }
     }
-    if let (Some(schema), Some(sent), 200..=299) = (operation.body, sent, reply.status()) {
-        let body = serde_json::from_slice(sent).expect("a body that was taken is JSON");
-        DOCUMENT.check_value(&as_read(body), schema, &|| format!("the body of {}", told()));
+    let taken = sent.filter(|_| (200..300).contains(&reply.status()));
+    if let (Some(schema), Some(sent)) = (operation.body, taken) {
+        // What stands in an ignored member may be more than this parser reads: nested too deeply, or half a surrogate.
+        if let Ok(body) = serde_json::from_slice(sent) {
+            DOCUMENT.check_value(&as_read(body), schema, &|| format!("the body of {}", told()));
+        }
     }
 }
 
