@@ -3,7 +3,7 @@
 use awc::http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{App, Forgery, Member, PASSWORD, Reply, now, on_both_databases, registration};
+use crate::harness::{App, Forgery, PASSWORD, Person, Reply, now, on_both_databases, registration};
 
 /// A method of a path.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ struct Operation {
 }
 
 /// A body that succeeds, for somebody who has signed in. A new operation has to be added here.
-fn body(operation: &Operation, member: &Member) -> Option<Value> {
+fn body(operation: &Operation, member: &Person) -> Option<Value> {
     match operation.id.as_str() {
         "register" => Some(registration("new@example.com")),
         "replaceCustomer" | "patchCustomer" => Some(json!({"first_name": "Jon"})),
@@ -61,7 +61,7 @@ async fn owners(app: &App) -> Vec<Operation> {
 }
 
 /// Asks with a body that would succeed.
-async fn ask(app: &App, operation: &Operation, id: &str, sid: &str, token: Option<&str>, member: &Member) -> Reply {
+async fn ask(app: &App, operation: &Operation, id: &str, sid: &str, token: Option<&str>, member: &Person) -> Reply {
     let mut ask = app.ask(operation.method.clone(), &operation.path.replace("{id}", id).replace("{sid}", sid));
     if let Some(token) = token {
         ask = ask.token(token);
@@ -134,11 +134,11 @@ on_both_databases! {
         let member = app.member("ada@example.com").await;
         for operation in owners(&app).await {
             for id in ["0", "07", "7a", "ME", "-1", "9007199254740992"] {
-                let reply = ask(&app, &operation, id, "1", Some(&member.access), &member).await;
+                let reply = ask(&app, &operation, id, "1", Some(&member.token), &member).await;
                 refused(&reply, &operation, 404, "not_found");
             }
             if operation.path.contains("{sid}") {
-                let reply = ask(&app, &operation, "me", "x", Some(&member.access), &member).await;
+                let reply = ask(&app, &operation, "me", "x", Some(&member.token), &member).await;
                 refused(&reply, &operation, 404, "not_found");
             }
         }
@@ -159,7 +159,7 @@ on_both_databases! {
         for (number, operation) in owners(&app).await.iter().enumerate() {
             let member = app.member(&format!("owner{number}@example.com")).await;
             let other = app.session_of(&member.email, PASSWORD).await.session();
-            let reply = ask(&app, operation, "me", &other, Some(&member.access), &member).await;
+            let reply = ask(&app, operation, "me", &other, Some(&member.token), &member).await;
             assert_eq!(reply.status(), operation.success, "{} {}: {reply:?}", operation.method, operation.path);
         }
     }

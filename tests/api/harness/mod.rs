@@ -13,8 +13,8 @@ mod process;
 mod proxy;
 mod tokens;
 
-pub(crate) use accounts::{Member, PASSWORD, decoded, registration};
-pub(crate) use app::{App, Person, run, run_on};
+pub(crate) use accounts::{PASSWORD, Person, decoded, registration};
+pub(crate) use app::{App, run, run_on};
 pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, connect};
 pub(crate) use document::{committed, fits};
