@@ -1,4 +1,4 @@
-//! Throttling by client address and by account. Who may always try is in `known_networks`.
+//! Throttling by client address and by account. Who may always try is in `sessions::known_networks`.
 
 use std::time::Duration;
 
