@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::db::{DbError, MigrationState, migrate, statuses};
+use crate::db::{DbError, MigrationState, check_writable, migrate, statuses};
 use crate::settings::{Settings, SettingsError, Target};
 use crate::tokens::{Keys, secret};
 
@@ -74,6 +74,11 @@ pub(crate) fn prepare(settings: &Settings, missing: Missing) -> Result<Prepared,
 fn prepare_database(settings: &Settings, target: &Target, missing: Missing) -> Result<(), StartError> {
     let system = target.system();
     let failed = |error: DbError| StartError::Failed(format!("{system}: {error}"));
+    if let Target::Sqlite(path) = target
+        && path.exists()
+    {
+        check_writable(path).map_err(|reason| StartError::Failed(format!("{system}: {reason}")))?;
+    }
     let mut connection = target
         .connect(settings.database.connect_timeout(), MIGRATION_TIMEOUT)
         .map_err(|error| StartError::Failed(format!("{system}: {}", error.to_string().trim().replace('\n', " "))))?;

@@ -1,7 +1,7 @@
 //! Files that hold secrets or personal data: only their owner can read them, and none is ever half written.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Error, Result, Write};
+use std::io::{BufWriter, Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -79,13 +79,35 @@ impl Write for PrivateFile {
 /// # Errors
 /// The operating system's.
 pub(crate) fn make(path: &Path, contents: &[u8]) -> Result<()> {
-    let make = || {
-        let mut file = draft(path)?;
-        file.write_all(contents)?;
-        file.as_file().sync_all()?;
-        file.persist_noclobber(path).map(drop).map_err(|error| error.error)
-    };
-    make().map_err(|error| at(path, &error))
+    make_with(path, false, |draft| std::fs::write(draft, contents).map_err(|error| at(path, &error)))
+}
+
+/// Makes a file by `write`, which fills an empty one at the path that it is given. It takes its place when it is complete,
+/// and the place of another file only where that is to be replaced.
+///
+/// # Errors
+/// What `write` says, and the operating system's: [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) where there is a file
+/// that is not to be replaced, and something that is no file in any case.
+pub(crate) fn make_with<E: From<Error>>(
+    path: &Path,
+    replace: bool,
+    write: impl FnOnce(&Path) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let at = |error: Error| at(path, &error);
+    match path.symlink_metadata() {
+        Ok(_) if !replace => return Err(at(ErrorKind::AlreadyExists.into()).into()),
+        Ok(_) if path.metadata().is_ok_and(|metadata| !metadata.is_file()) => {
+            return Err(at(Error::new(ErrorKind::AlreadyExists, "this is not a file")).into());
+        }
+        _ => {}
+    }
+    // A link stays a link.
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let file = draft(&place).map_err(at)?;
+    write(file.path())?;
+    file.as_file().sync_all().map_err(at)?;
+    let persisted = if replace { file.persist(&place) } else { file.persist_noclobber(&place) };
+    Ok(persisted.map(drop).map_err(|error| at(error.error))?)
 }
 
 /// A new file in the folder of another, with mode 0600.

@@ -11,17 +11,17 @@ use actix_rt::net::TcpStream;
 use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Extensions, Server, ServerHandle, ServiceResponse};
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::web;
 use socket2::{Domain, Socket, Type};
 
 use crate::app::App;
 use crate::db::Database;
 use crate::http::respond::respond;
-use crate::http::{Deadlines, Stop, Throttle, Timeouts};
+use crate::http::{Deadlines, Stop, Throttle, Timeouts, cors, finish_cors};
 use crate::prepare::{Missing, StartError, prepare};
 use crate::sessions::{self, Lifetimes};
-use crate::settings::Settings;
+use crate::settings::{Origin, Settings};
 use crate::{router, threads};
 
 /// How long a closing connection may take to hear the end.
@@ -168,6 +168,7 @@ fn http_server(
         body: Duration::from_secs(server.body_timeout_seconds),
     };
     let stopping = builder.graceful_shutdown_signal();
+    let cors_origins = server.cors_origins.clone();
     // What `HttpServer` does, over a stream of our own and with HTTP/1 alone.
     let builder = builder.listen("clientele", listener, move || {
         let stopping = stopping.clone();
@@ -182,7 +183,7 @@ fn http_server(
             .on_connect_ext(|stream: &Deadlines<TcpStream>, data: &mut Extensions| {
                 data.insert(Rc::clone(stream.connection()));
             })
-            .h1(map_config(application(app.clone()), |()| AppConfig::default()));
+            .h1(map_config(application(app.clone(), cors_origins.clone()), |()| AppConfig::default()));
         let stop = Arc::clone(&stop);
         fn_service(move |stream: TcpStream| {
             let stop = Arc::clone(&stop);
@@ -200,6 +201,7 @@ fn http_server(
 /// State, routes and middleware.
 fn application(
     app: web::Data<App>,
+    cors_origins: Vec<Origin>,
 ) -> impl ServiceFactory<
     Request,
     Config = AppConfig,
@@ -211,6 +213,8 @@ fn application(
     actix_web::App::new()
         .app_data(app)
         .configure(move |config| router::configure(&routes, config))
+        .wrap(Condition::new(!cors_origins.is_empty(), cors(&cors_origins)))
+        .wrap(Condition::new(!cors_origins.is_empty(), from_fn(finish_cors)))
         .wrap(from_fn(respond))
         .into_factory()
 }

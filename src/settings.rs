@@ -7,6 +7,7 @@
 mod database_url;
 mod layers;
 mod limits;
+mod origin;
 mod postgres_url;
 mod secret;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 pub use self::database_url::{DatabaseUrl, Target};
+pub use self::origin::Origin;
 pub use self::postgres_url::PostgresUrl;
 pub use self::secret::{Secret, trimmed};
 
@@ -67,6 +69,8 @@ pub struct Server {
     /// Address and port to listen on.
     #[serde(deserialize_with = "socket_address")]
     pub bind: SocketAddr,
+    /// Origins whose pages may use the API.
+    pub cors_origins: Vec<Origin>,
     /// HTTP threads; 0 for one fewer than cores, and at least one.
     pub workers: usize,
     /// Open connections at once.

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage or configuration.
 
+mod backup;
 mod config;
 mod customer;
 mod export;
@@ -58,6 +59,8 @@ enum Command {
     /// Create, show, erase, import or export customers
     #[command(subcommand)]
     Customer(customer::Customer),
+    /// Copy the SQLite database, whole and checked, while it is in use
+    Backup(backup::Backup),
     /// Make signing keys for EdDSA
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -126,6 +129,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve => serve::run(&settings),
         Command::Migrate(command) => command.run(&settings),
         Command::Customer(command) => command.run(&settings),
+        Command::Backup(command) => command.run(&settings),
         Command::Keys(command) => command.run(),
         Command::Token(command) => command.run(&settings),
         Command::Seed(command) => command.run(&settings),

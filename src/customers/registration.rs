@@ -44,7 +44,9 @@ impl Body for Registration {
             let password = [
                 Member::new("password", &NEW_PASSWORD, |draft: &mut Draft, password| draft.password = Some(password))
                     .required(),
-                Member::nullable("password2", &ANY_PASSWORD, |draft: &mut Draft, repeated| draft.repeated = repeated),
+                Member::or_null("password2", &ANY_PASSWORD, |draft: &mut Draft, repeated| {
+                    draft.repeated = Some(repeated)
+                }),
             ];
             profile.chain(password).collect()
         });

@@ -18,6 +18,8 @@ pub enum DbError {
     Busy,
     /// No connection could be had, or it broke before a commit was asked for. Becomes 503 `database_unavailable`.
     Unavailable(String),
+    /// The database takes no changes: it is read-only, or has no room. Becomes 503 `database_unavailable`.
+    Unwritable(String),
     /// The connection broke while a commit was under way: nobody knows whether it was done, so it must not be repeated.
     /// Becomes 503 `database_unavailable`.
     CommitLost(String),
@@ -71,12 +73,14 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
     match kind {
         DatabaseErrorKind::UniqueViolation => DbError::Unique(constraint(information)),
         DatabaseErrorKind::SerializationFailure => DbError::Contention(message.to_owned()),
-        DatabaseErrorKind::ClosedConnection
-        | DatabaseErrorKind::UnableToSendCommand
-        | DatabaseErrorKind::ReadOnlyTransaction => DbError::Unavailable(message.to_owned()),
+        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
+            DbError::Unavailable(message.to_owned())
+        }
+        DatabaseErrorKind::ReadOnlyTransaction => DbError::Unwritable(message.to_owned()),
         _ if message.contains("canceling statement due to statement timeout") => DbError::TimedOut(message.to_owned()),
         _ if BUSY.iter().any(|text| message.contains(text)) => DbError::Busy,
         _ if message.contains(DEADLOCK) => DbError::Contention(message.to_owned()),
+        _ if UNWRITABLE.iter().any(|text| message.contains(text)) => DbError::Unwritable(message.to_owned()),
         _ if UNAVAILABLE.iter().any(|text| message.contains(text)) => DbError::Unavailable(message.to_owned()),
         // The message may quote a row: the detail line does (PostgreSQL puts it there), the message does not.
         _ => DbError::Internal(message.to_owned()),
@@ -91,16 +95,16 @@ pub(super) const LOCKED: &str = "database is locked";
 /// 40P01.
 const DEADLOCK: &str = "deadlock detected";
 
-/// 57P01 to 57P03, 53300, and a disk that is full or gone.
-const UNAVAILABLE: [&str; 8] = [
+/// SQLITE_FULL, SQLITE_READONLY.
+const UNWRITABLE: [&str; 2] = ["database or disk is full", "attempt to write a readonly database"];
+/// 57P01 to 57P03, 53300, and a disk that is gone.
+const UNAVAILABLE: [&str; 6] = [
     "terminating connection",
     "the database system is",
     "too many clients",
     "remaining connection slots",
-    "database or disk is full",
     "disk I/O error",
     "unable to open database file",
-    "attempt to write a readonly database",
 ];
 
 /// Reads both forms: PostgreSQL names the index, SQLite the columns ("UNIQUE constraint failed: customers.slug").
@@ -119,6 +123,7 @@ impl std::fmt::Display for DbError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unavailable(text) => write!(f, "database unavailable: {text}"),
+            Self::Unwritable(text) => write!(f, "the database takes no changes: {text}"),
             Self::Internal(text) => write!(f, "internal: {text}"),
             other => write!(f, "{other:?}"),
         }

@@ -22,14 +22,14 @@ type Job = Box<dyn FnOnce(&mut ThreadConnection) + Send>;
 pub(super) const IDLE: Duration = Duration::from_secs(1);
 /// What a reply may take beyond the time of a statement.
 const MARGIN: Duration = Duration::from_secs(2);
-/// Connections beyond one a thread: one for the checkpoints, the others for threads that replaced stuck ones.
-const SPARE_CONNECTIONS: usize = 9;
+/// Connections beyond one a thread, for threads that replaced stuck ones.
+const SPARE_CONNECTIONS: usize = 8;
 
 /// The way to the database: cheap to clone, shared by all HTTP threads.
 #[derive(Clone)]
 pub struct Database {
     target: Target,
-    pool: Pool,
+    pub(super) pool: Pool,
     /// How many requests may wait in a lane.
     pub(super) places: usize,
     /// How many threads write batches.
@@ -46,7 +46,7 @@ impl Database {
     /// Starts the threads; connections are opened when first needed.
     ///
     /// # Errors
-    /// The operating system refused a thread, or to open SQLite's file.
+    /// The operating system refused a thread, or SQLite's file could not be opened.
     pub fn start(settings: &Settings, target: Target) -> std::io::Result<Self> {
         let settings = &settings.database;
         let threads = match settings.threads {
@@ -64,20 +64,25 @@ impl Database {
         };
         // Outside the batches, for them, and one that reads in batches.
         let connections = threads + writing_threads + writers + 1 + SPARE_CONNECTIONS;
-        let pool = pool::build(target.clone(), settings, u32::try_from(connections).unwrap_or(u32::MAX));
-        let checkpoints = match &target {
-            Target::Postgres(_) => None,
-            Target::Sqlite(path) => Some(Arc::new(checkpoint::start(path, pool.clone(), write_lock.clone(), limits)?)),
+        let (file, checkpoints) = match &target {
+            Target::Postgres(_) => (None, None),
+            Target::Sqlite(path) => {
+                let (file, workers) = checkpoint::start(path, settings, write_lock.clone(), limits)?;
+                (Some(file), Some(Arc::new(workers)))
+            }
         };
-        let workers = |name, count, lock: WriteLock| {
-            let pool = pool.clone();
-            Workers::start(name, count, Places::new(settings.queue), limits, move |jobs, progress| {
-                serve(jobs, progress, ThreadConnection::new(pool.clone(), lock.clone()));
-            })
-        };
-        let reads = Arc::new(workers("db-read", threads, WriteLock::default())?);
-        let writes = Arc::new(workers("db-write", writing_threads, write_lock.clone())?);
-        let places = settings.queue;
+        let size = u32::try_from(connections).unwrap_or(u32::MAX);
+        let pool = pool::build(target.clone(), settings, size, file);
+        let (places, readers, writing) = (settings.queue, pool.clone(), (pool.clone(), write_lock.clone()));
+        let reads = Workers::start("db-read", threads, Places::new(places), limits, move |jobs, progress| {
+            serve(jobs, progress, ThreadConnection::reading(readers.clone()));
+        })?;
+        let writes =
+            Workers::start("db-write", writing_threads, Places::new(places), limits, move |jobs, progress| {
+                let (pool, lock) = writing.clone();
+                serve(jobs, progress, ThreadConnection::writing(pool, lock));
+            })?;
+        let (reads, writes) = (Arc::new(reads), Arc::new(writes));
         Ok(Self { target, pool, places, writers, limits, write_lock, reads, writes, _checkpoints: checkpoints })
     }
 
@@ -87,8 +92,11 @@ impl Database {
     }
 
     pub(super) fn connection(&self, writes: bool) -> ThreadConnection {
-        let lock = if writes { self.write_lock.clone() } else { WriteLock::default() };
-        ThreadConnection::new(self.pool.clone(), lock)
+        if writes {
+            ThreadConnection::writing(self.pool.clone(), self.write_lock.clone())
+        } else {
+            ThreadConnection::reading(self.pool.clone())
+        }
     }
 
     /// Runs work that only reads, and may therefore run again when the connection broke. A customer for whom it is may

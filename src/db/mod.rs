@@ -3,6 +3,7 @@
 //! `connection` opens, `pool` counts, `thread_connection` keeps; `executor` and `lane` run work off the event loop,
 //! one by one and in batches; `error` sorts what a database can say into outcomes.
 
+mod backup;
 mod checkpoint;
 mod connection;
 mod error;
@@ -10,18 +11,22 @@ mod executor;
 mod lane;
 mod migrations;
 mod pool;
+mod readiness;
+mod sqlite_file;
 pub(crate) mod statement;
 mod thread_connection;
 mod timestamp;
 mod transaction;
 mod write_lock;
 
+pub(crate) use backup::back_up;
 pub use connection::DbConnection;
 pub(crate) use connection::create_private_folder;
 pub use error::{Constraint, DbError, DbResult};
 pub use executor::Database;
 pub use lane::{Batch, Lane};
 pub use migrations::{MigrationState, MigrationStatus, migrate, pending_migrations, revert_last, statuses};
+pub(crate) use sqlite_file::check_writable;
 pub use timestamp::UtcMicros;
 
 /// Runs an expression on the concrete connection behind the [`DbConnection`], for statements that

@@ -5,18 +5,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::QueryResult;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::R2D2Connection;
+use parking_lot::Mutex;
 
 use super::connection::DbConnection;
+use super::error::{DbError, DbResult};
 use super::on_backend;
+use super::sqlite_file::SqliteFile;
 use crate::settings::{self, Target};
 
 /// Closes a connection that no thread holds after this time.
 const IDLE_FOR: Duration = Duration::from_secs(60);
+/// For how long the service is not ready after a change that the database could not keep. Most probes come more often.
+const UNWRITABLE_FOR: Duration = Duration::from_secs(10);
 
 /// The connections to one database. Threads keep theirs; the pool opens them, and passes on those that are handed over.
 #[derive(Clone)]
@@ -24,6 +29,10 @@ pub(crate) struct Pool {
     connections: r2d2::Pool<Manager>,
     /// How many threads wait for a connection.
     wanted: Arc<AtomicUsize>,
+    /// SQLite only.
+    file: Option<Arc<SqliteFile>>,
+    /// When and why the database last refused a change.
+    unwritable: Arc<Mutex<Option<(Instant, String)>>>,
 }
 
 impl Pool {
@@ -44,6 +53,37 @@ impl Pool {
         self.wanted.load(Ordering::Relaxed) > 0
     }
 
+    /// Whether the database is still the one that the service opened.
+    ///
+    /// # Errors
+    /// See [`SqliteFile::in_place`].
+    pub(super) fn in_place(&self) -> DbResult<()> {
+        self.file.as_ref().map_or(Ok(()), |file| file.in_place())
+    }
+
+    /// Whether changes can be kept, as far as can be told without making one.
+    ///
+    /// # Errors
+    /// See [`SqliteFile::check`]; and why the database refused a change a moment ago.
+    pub(super) fn check_writable(&self) -> DbResult<()> {
+        self.file.as_ref().map_or(Ok(()), |file| file.check())?;
+        match &*self.unwritable.lock() {
+            Some((at, reason)) if at.elapsed() < UNWRITABLE_FOR => Err(DbError::Unwritable(reason.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Remembers whether the database could keep a change.
+    pub(super) fn note_change<T>(&self, outcome: &DbResult<T>) {
+        match outcome {
+            Ok(_) => *self.unwritable.lock() = None,
+            Err(DbError::Unwritable(reason) | DbError::CommitLost(reason)) => {
+                *self.unwritable.lock() = Some((Instant::now(), reason.clone()));
+            }
+            Err(_) => {}
+        }
+    }
+
     /// Whether no thread has a connection.
     pub(super) fn is_disconnected(&self) -> bool {
         self.connections.state().connections == 0
@@ -54,6 +94,14 @@ impl Pool {
 pub(crate) struct Manager {
     target: Target,
     settings: settings::Database,
+    file: Option<Arc<SqliteFile>>,
+}
+
+impl Manager {
+    fn in_place(&self) -> Result<(), diesel::ConnectionError> {
+        let moved = |error: DbError| diesel::ConnectionError::BadConnection(error.to_string());
+        self.file.as_ref().map_or(Ok(()), |file| file.in_place()).map_err(moved)
+    }
 }
 
 /// A pooled connection that remembers that it broke, so that the pool drops it.
@@ -74,7 +122,10 @@ impl r2d2::ManageConnection for Manager {
 
     fn connect(&self) -> Result<Managed, Self::Error> {
         let statement_timeout = Duration::from_secs(self.settings.statement_timeout_seconds);
+        // SQLite would make a file that is missing; and the path may lead elsewhere by the time that it is opened.
+        self.in_place()?;
         let mut connection = self.target.connect(self.settings.connect_timeout(), statement_timeout)?;
+        self.in_place()?;
         connection.batch_execute(prelude(&connection)).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
         Ok(Managed { connection, broken: false })
     }
@@ -93,8 +144,10 @@ fn prelude(connection: &DbConnection) -> &'static str {
     match connection {
         // `checkpoint` does it. Five MiB a connection hold the inner pages of millions of rows.
         // A lock that lasts longer than a quarter of a second is another process's: the work is tried again later.
+        // A log that grew because somebody read for long is cut to 64 MiB when it is begun anew.
         DbConnection::Sqlite(_) => {
-            "PRAGMA busy_timeout = 250; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -5000"
+            "PRAGMA busy_timeout = 250; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -5000;
+             PRAGMA journal_size_limit = 67108864"
         }
         // The statements are few, take all they need as parameters and look rows up by index, so one plan serves
         // for good: planning anew cost more than running (docs/decisions/0009). Without the other settings a
@@ -108,7 +161,7 @@ fn prelude(connection: &DbConnection) -> &'static str {
 }
 
 /// Makes the pool; connections are opened when they are first asked for.
-pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) -> Pool {
+pub(super) fn build(target: Target, settings: &settings::Database, size: u32, file: Option<Arc<SqliteFile>>) -> Pool {
     // Each thread keeps its connection (see `thread_connection`). What the pool holds was handed over, or opened by attempts
     // that nobody waits for any more: it is pinged before it is used, and closed soon if it is not. The request that waits
     // for a connection reports the failure, once and with its id.
@@ -120,6 +173,6 @@ pub(crate) fn build(target: Target, settings: &settings::Database, size: u32) ->
         .max_lifetime(None)
         .connection_timeout(settings.connect_timeout())
         .error_handler(Box::new(r2d2::NopErrorHandler))
-        .build_unchecked(Manager { target, settings: settings.clone() });
-    Pool { connections, wanted: Arc::default() }
+        .build_unchecked(Manager { target, settings: settings.clone(), file: file.clone() });
+    Pool { connections, wanted: Arc::default(), file, unwritable: Arc::default() }
 }

@@ -22,6 +22,7 @@ pub(super) const RETRY_FOR: Duration = Duration::from_secs(3);
 
 pub(super) struct ThreadConnection {
     pool: Pool,
+    writes: bool,
     write_lock: WriteLock,
     held: Option<PooledConnection<Manager>>,
     last_used: Instant,
@@ -38,8 +39,21 @@ pub(super) enum OnLoss {
 }
 
 impl ThreadConnection {
-    pub(super) fn new(pool: Pool, write_lock: WriteLock) -> Self {
-        Self { pool, write_lock, held: None, last_used: Instant::now(), failed: None }
+    /// For work that only reads.
+    pub(super) fn reading(pool: Pool) -> Self {
+        Self {
+            pool,
+            writes: false,
+            write_lock: WriteLock::default(),
+            held: None,
+            last_used: Instant::now(),
+            failed: None,
+        }
+    }
+
+    /// For changes.
+    pub(super) fn writing(pool: Pool, write_lock: WriteLock) -> Self {
+        Self { writes: true, write_lock, ..Self::reading(pool) }
     }
 
     /// Runs `work` until it does not meet another transaction, for up to [`RETRY_FOR`]. A connection that broke is
@@ -70,7 +84,7 @@ impl ThreadConnection {
     /// Runs `work` a single time, or twice where the connection broke.
     pub(super) fn once<T>(&mut self, mut work: impl FnMut(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
         match self.attempt(&mut work) {
-            Err(DbError::Unavailable(_)) if self.failed.is_none() => self.attempt(work),
+            Err(DbError::Unavailable(_) | DbError::Unwritable(_)) if self.failed.is_none() => self.attempt(work),
             outcome => outcome,
         }
     }
@@ -83,7 +97,13 @@ impl ThreadConnection {
         });
         self.last_used = Instant::now();
         // After an unknown error the connection's state is unknown too.
-        held.broken = matches!(outcome, Err(DbError::Unavailable(_) | DbError::CommitLost(_) | DbError::Internal(_)));
+        held.broken = matches!(
+            outcome,
+            Err(DbError::Unavailable(_) | DbError::Unwritable(_) | DbError::CommitLost(_) | DbError::Internal(_))
+        );
+        if self.writes {
+            self.pool.note_change(&outcome);
+        }
         self.held = (!held.broken).then_some(held);
         outcome
     }
@@ -97,6 +117,7 @@ impl ThreadConnection {
 
     /// The connection that is held, or another one where it does not answer any more.
     fn connected(&mut self) -> DbResult<PooledConnection<Manager>> {
+        self.pool.in_place()?;
         if let Some(mut held) = self.held.take() {
             if self.last_used.elapsed() < IDLE_BEFORE_PING || held.ping().is_ok() {
                 return Ok(held);

@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 use crate::app::App;
-use crate::db::pending_migrations;
 
 /// The body of both replies.
 #[derive(Serialize, ToSchema)]
@@ -29,15 +28,9 @@ pub(crate) async fn live() -> HttpResponse {
 /// How long the database may take: whoever asks wants an answer now.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The database answers and lacks no migration.
+/// Answers 200 if the database answers, lacks no migration and can be written.
 pub(crate) async fn ready(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let late = |_| Problem::DatabaseUnavailable("the database did not answer the readiness check in time".into());
-    let pending =
-        actix_rt::time::timeout(PATIENCE, app.database.read(None, pending_migrations)).await.map_err(late)??;
-    match pending.first() {
-        None => Ok(status("ready")),
-        Some(first) => {
-            Err(Problem::DatabaseUnavailable(format!("{} migrations are pending, {first} first", pending.len())))
-        }
-    }
+    actix_rt::time::timeout(PATIENCE, app.database.ready()).await.map_err(late)??;
+    Ok(status("ready"))
 }

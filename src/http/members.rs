@@ -53,6 +53,18 @@ impl<D: 'static> Member<D> {
         Self { name, is_required: false, schema: or_absent((rule.schema)()), read }
     }
 
+    /// A member that may be absent or null, and whose empty text is a value like any other.
+    pub fn or_null<T>(name: &'static str, rule: &'static Rule<T>, set: fn(&mut D, T)) -> Self {
+        let Self { read, schema, .. } = Self::new(name, rule, set);
+        let read: Read<D> = Box::new(move |draft, value, parent, errors| match value {
+            Json::Null => Ok(()),
+            value => read(draft, value, parent, errors),
+        });
+        let null = ObjectBuilder::new().schema_type(Type::Null);
+        let schema = AnyOfBuilder::new().item(schema).item(null).build().into();
+        Self { name, is_required: false, schema, read }
+    }
+
     /// A nested object that may be absent or null.
     pub fn object<A: Default + 'static>(
         name: &'static str,

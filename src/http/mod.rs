@@ -1,13 +1,15 @@
 //! What every request passes, whatever it asks for. Knows no feature.
 //!
 //! From the socket up: [`deadlines`] bounds each connection in time and memory, [`respond`] gives every reply its
-//! request id, headers and log line, and every error its [`problem`] body. [`guard`] lets an account's owner through,
-//! [`throttle`] slows guessing and floods, [`body`] reads and validates JSON, [`conditional`] reads preconditions.
+//! request id, headers and log line, and every error its [`problem`] body. `cors` admits pages of other origins,
+//! [`guard`] lets an account's owner through, [`throttle`] slows guessing and floods, [`body`] reads and validates JSON,
+//! [`conditional`] reads preconditions.
 
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod conditional;
 mod connection;
+mod cors;
 mod deadlines;
 mod denied;
 pub(crate) mod endpoint;
@@ -26,6 +28,7 @@ pub(crate) mod throttle;
 
 pub use self::body::{Body, ValidJson};
 pub use self::connection::Timeouts;
+pub use self::cors::{cors, finish_cors};
 pub use self::deadlines::{Deadlines, Stop};
 pub use self::denied::Denied;
 pub use self::field_errors::{FieldCode, FieldError, FieldErrors, Params, Violation, pointer};

@@ -40,6 +40,8 @@ pub enum Problem {
     BadCredentials,
     /// 403: the token is somebody else's. Says nothing about whether the id exists.
     NotOwner,
+    /// 403: a page of another origin may not do that; the text tells what. Only preflights of browsers get this.
+    PreflightRefused(&'static str),
     /// 404: no such path, or the token's customer does not exist any more.
     NotFound,
     /// 405: the path exists, the method does not.
@@ -103,6 +105,7 @@ impl Problem {
             Self::SessionEnded => "session_ended",
             Self::BadCredentials => "bad_credentials",
             Self::NotOwner => "not_owner",
+            Self::PreflightRefused(_) => "preflight_refused",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
@@ -132,6 +135,7 @@ impl Problem {
             Self::SessionEnded => "The session has ended. Sign in again.",
             Self::BadCredentials => "The email or the password is wrong.",
             Self::NotOwner => "The token belongs to another customer.",
+            Self::PreflightRefused(detail) => detail,
             Self::NotFound => "There is nothing here.",
             Self::MethodNotAllowed => "This path does not take that method.",
             Self::RequestTimeout => "The request was not finished in time.",
@@ -255,7 +259,7 @@ impl ResponseError for Problem {
             | Self::TokenExpired
             | Self::SessionEnded
             | Self::BadCredentials => StatusCode::UNAUTHORIZED,
-            Self::NotOwner => StatusCode::FORBIDDEN,
+            Self::NotOwner | Self::PreflightRefused(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -297,9 +301,10 @@ impl From<DbError> for Problem {
         match error {
             DbError::Overloaded => Self::Overloaded,
             DbError::ShareTaken => Self::TooManyRequests(1),
-            DbError::Unavailable(cause) | DbError::CommitLost(cause) | DbError::TimedOut(cause) => {
-                Self::DatabaseUnavailable(cause)
-            }
+            DbError::Unavailable(cause)
+            | DbError::Unwritable(cause)
+            | DbError::CommitLost(cause)
+            | DbError::TimedOut(cause) => Self::DatabaseUnavailable(cause),
             // What outlasted every retry: the same request may well succeed in a moment.
             DbError::Contention(_) | DbError::Busy => Self::Overloaded,
             other => Self::Internal(other.to_string()),

@@ -137,7 +137,7 @@ on_both_databases! {
 fn help_teaches_and_an_unknown_command_is_a_usage_error() {
     let binary = Binary::bare();
     let help = binary.run(&["--help"]);
-    for word in ["serve", "migrate", "customer", "token", "seed", "config", "Examples"] {
+    for word in ["serve", "migrate", "customer", "token", "seed", "backup", "config", "Examples"] {
         assert!(help.done().contains(word), "{word}");
     }
     for arguments in [&["customer", "create", "--help"][..], &["token", "issue", "--help"], &["seed", "--help"]] {

@@ -214,3 +214,52 @@ fn config_check_refuses_what_serve_refuses() {
         both_refuse(&Binary::bare().with("DATABASE_URL", &format!("{url}?sslmode=require")), 1, &["sslmode"]);
     }
 }
+
+#[test]
+fn an_origin_that_no_browser_sends_is_refused_in_one_line() {
+    const VARIABLE: &str = "CLIENTELE__SERVER__CORS_ORIGINS";
+    for (origins, word) in [
+        ("*", "wildcards"),
+        ("https://*.shop.example", "wildcards"),
+        ("null", "https://"),
+        ("shop.example", "https://"),
+        ("[\"https://shop.example\"]", "https://"),
+        ("https://shop.example/", "slash"),
+        ("http://localhost:3000, https://shop.example/app", "path"),
+        ("https://Shop.example", "lower case"),
+        ("https://shop.example:443", "port"),
+        ("https://a.example https://b.example", "one by one"),
+        ("https://user:hunter2@shop.example", "browsers"),
+    ] {
+        let binary = Binary::bare().with(VARIABLE, origins);
+        both_refuse(&binary, 2, &["server.cors_origins: expected ", word]);
+        assert!(!binary.run(&["config", "check"]).err.contains("hunter2"));
+    }
+    for (text, word) in [
+        ("cors_origins = [\"https://shop.example/\"]", "slash"),
+        ("cors_origins = [\"https://shop.example\", \"\"]", "https://"),
+        ("cors_origins = [443]", "string"),
+        ("cors_origins = \"https://shop.example\"", "array"),
+    ] {
+        let binary = Binary::bare();
+        let path = file(&binary, &format!("[server]\n{text}\n"));
+        let binary = binary.with("CLIENTELE_CONFIG", &path);
+        both_refuse(&binary, 2, &["server.cors_origins", word]);
+    }
+}
+
+#[test]
+fn origins_are_listed_in_a_file_or_in_a_variable() {
+    let binary = Binary::bare();
+    let path = file(&binary, "[server]\ncors_origins = [\"https://shop.example\", \"http://[::1]:3000\"]\n");
+    let show = binary.run(&["--config", &path, "config", "show"]);
+    assert_eq!(shown(show.done(), "server", "cors_origins"), "[\"https://shop.example\", \"http://[::1]:3000\"]");
+    for (origins, listed) in [
+        (" https://shop.example , http://localhost:3000,", "[\"https://shop.example\", \"http://localhost:3000\"]"),
+        ("https://xn--bcher-kva.example", "[\"https://xn--bcher-kva.example\"]"),
+        ("", "[]"),
+    ] {
+        let show = Binary::bare().with("CLIENTELE__SERVER__CORS_ORIGINS", origins).run(&["config", "show"]);
+        assert_eq!(shown(show.done(), "server", "cors_origins"), listed);
+    }
+}

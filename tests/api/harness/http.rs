@@ -93,6 +93,11 @@ impl Reply {
         first.map(|value| value.to_str().expect("an ASCII header"))
     }
 
+    /// The names of the headers that begin like this.
+    pub(crate) fn headers_like(&self, begin: &str) -> Vec<&str> {
+        self.headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with(begin)).collect()
+    }
+
     /// The body as it came.
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("UTF-8")

@@ -8,21 +8,27 @@ mod database;
 mod document;
 mod frozen;
 mod http;
+mod ports;
 mod problem;
 mod process;
 mod proxy;
 mod tokens;
+mod tools;
+mod volume;
 
 pub(crate) use accounts::{PASSWORD, Person, decoded, registration};
 pub(crate) use app::{App, run, run_on};
-pub(crate) use cluster::Cluster;
+pub(crate) use cluster::{Cluster, newest_server};
 pub(crate) use database::{Backend, Database, connect};
 pub(crate) use document::{committed, fits};
 pub(crate) use frozen::Frozen;
 pub(crate) use http::{Ask, Reply, begin, next_reply, raw, read_reply};
+pub(crate) use ports::free_port;
 pub(crate) use process::{Binary, Finished, Serving, peak_memory};
 pub(crate) use proxy::Proxy;
 pub(crate) use tokens::{Forgery, SECRET, claims, hs256, now, signed_part};
+pub(crate) use tools::node;
+pub(crate) use volume::{Volume, sqlite};
 
 /// Expands each `async fn name(app: App)` into the tests `name::sqlite` and `name::postgres`.
 macro_rules! on_both_databases {

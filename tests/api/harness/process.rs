@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,11 +15,13 @@ use tempfile::TempDir;
 
 use super::app::variables;
 use super::http::TIMEOUT;
+use super::volume::Volume;
 
 /// The binary in a folder of its own, with an environment that holds nothing else.
 pub(crate) struct Binary {
     folder: TempDir,
     variables: Vec<(String, OsString)>,
+    program: Vec<String>,
 }
 
 /// How a command ended.
@@ -35,7 +38,8 @@ pub(crate) struct Finished {
 impl Binary {
     /// Without any configuration.
     pub(crate) fn bare() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder"), variables: Vec::new() }
+        let program = vec![env!("CARGO_BIN_EXE_clientele").to_owned()];
+        Self { folder: tempfile::tempdir().expect("a folder"), variables: Vec::new(), program }
     }
 
     /// With a database, the tests' secret and a free port.
@@ -53,6 +57,33 @@ impl Binary {
     pub(crate) fn with_bytes(mut self, name: &str, value: &OsStr) -> Self {
         self.variables.retain(|(other, _)| other != name);
         self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// On a small file system.
+    pub(crate) fn inside(mut self, volume: &Volume) -> Self {
+        self.program.splice(0..0, volume.way());
+        self
+    }
+
+    /// As a user whom the modes of files bind, and who may use the folder that it runs in: `nobody`, where the tests run as
+    /// root.
+    pub(crate) fn unprivileged(mut self) -> Self {
+        if self.folder().metadata().expect("the folder").uid() != 0 {
+            return self;
+        }
+        // The build may be where nobody else can look.
+        let copy = self.folder().join("clientele");
+        std::fs::copy(env!("CARGO_BIN_EXE_clientele"), &copy).expect("a copy of the binary");
+        std::fs::set_permissions(self.folder(), std::fs::Permissions::from_mode(0o777)).expect("a mode");
+        let way = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"].map(String::from);
+        self.program = way.into_iter().chain([copy.display().to_string()]).collect();
+        self
+    }
+
+    /// So that a write beyond a limit on the size of files is an error, and no deadly signal.
+    pub(crate) fn with_size_limits(mut self) -> Self {
+        self.program.splice(0..0, ["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""].map(String::from));
         self
     }
 
@@ -110,8 +141,13 @@ impl Binary {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_clientele"));
-        command.args(arguments).env_clear().envs(self.variables.iter().cloned()).current_dir(&self.folder);
+        let mut command = Command::new(&self.program[0]);
+        command
+            .args(&self.program[1..])
+            .args(arguments)
+            .env_clear()
+            .envs(self.variables.iter().cloned())
+            .current_dir(&self.folder);
         command.stdin(Stdio::null());
         command
     }
@@ -216,6 +252,22 @@ impl Serving {
             if is_meant(name) { ticks(14) + ticks(15) } else { 0 }
         });
         ticks.sum()
+    }
+
+    /// Waits until the log has a line with these words.
+    pub(crate) async fn logged(&self, words: &str) {
+        let patience = Instant::now();
+        while !self.log().contains(words) {
+            assert!(patience.elapsed() < TIMEOUT, "{words}: {}", self.log());
+            actix_rt::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Limits the size of the files that it writes, in bytes or `unlimited`.
+    pub(crate) fn limit_files(&self, size: &str) {
+        let process = self.child.id().to_string();
+        let status = Command::new("prlimit").args(["--pid", &process, &format!("--fsize={size}:")]).status();
+        assert!(status.expect("prlimit, of util-linux").success());
     }
 
     /// Sends a signal by its name.
