@@ -5,19 +5,12 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
-mod backup;
 mod binary;
-mod browsers;
-mod cors;
 mod customers;
 mod database;
 mod docs;
 mod harness;
 mod honest_tests;
 mod passwords;
-mod personal_data;
-mod read_only;
 mod service;
 mod sessions;
-mod sqlite_moved;
-mod sqlite_volumes;

@@ -1,5 +1,6 @@
 //! The real binary: its commands, its exit codes, its signals.
 
+mod backup;
 mod commands;
 mod configuration;
 mod hanging;

@@ -9,6 +9,7 @@ mod erasure;
 mod erasure_traces;
 mod members;
 mod merge_patch;
+mod personal_data;
 mod registration;
 mod seed;
 mod slugs;

@@ -1,6 +1,8 @@
 //! What holds for every request, and the routes that belong to no customer.
 
 mod access;
+mod browsers;
+mod cors;
 mod decisions;
 mod edge;
 mod events;
