@@ -340,7 +340,9 @@ pub fn export(
     let line = |(id, customer): (CustomerId, Customer)| ExportLine {
         id: id.get(),
         customer,
-        created_at: created_at.remove(&id.get()).map(|at| at.naive().and_utc().to_rfc3339_opts(SecondsFormat::Micros, true)),
+        created_at: created_at
+            .remove(&id.get())
+            .map(|at| at.naive().and_utc().to_rfc3339_opts(SecondsFormat::Micros, true)),
         password_hash: hashes.remove(&id.get()),
     };
     Ok(found.into_iter().map(line).collect())

@@ -225,5 +225,7 @@ fn push_select<DB: Backend>(out: &mut AstPass<'_, '_, DB>, is_current: &str) {
     push_names(out, "c.", CustomerRow::NAMES);
     out.push_sql(", ");
     push_names(out, "a.", AddressRow::NAMES);
-    out.push_sql(" FROM input i JOIN customers c ON c.id = i.customer_id LEFT JOIN addresses a ON a.customer_id = c.id");
+    out.push_sql(
+        " FROM input i JOIN customers c ON c.id = i.customer_id LEFT JOIN addresses a ON a.customer_id = c.id",
+    );
 }

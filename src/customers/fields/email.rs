@@ -15,8 +15,7 @@ pub(crate) static EMAIL: Rule<Email> = Rule { parse: |json| json.text().and_then
 fn schema() -> Schema {
     let email = ObjectBuilder::new().schema_type(Type::String);
     let email = email.format(Some(SchemaFormat::KnownFormat(KnownFormat::Email))).max_length(Some(LONGEST));
-    let email =
-        email.description(Some("The syntax of HTML's input type=email; the domain may be internationalised."));
+    let email = email.description(Some("The syntax of HTML's input type=email; the domain may be internationalised."));
     email.pattern(Some("^[^@]+@[^@]+$")).examples(["john@example.com"]).build().into()
 }
 
