@@ -58,7 +58,7 @@ pub(crate) struct Prepared {
 /// # Errors
 /// One line that names what is wrong.
 pub(crate) fn prepare(settings: &Settings, missing: Missing) -> Result<Prepared, StartError> {
-    let secret = if missing == Missing::Leave && secret::is_to_be_made(&settings.auth) {
+    let secret = if missing == Missing::Leave && secret::would_generate(&settings.auth) {
         Vec::new()
     } else {
         secret::load(&settings.auth).map_err(StartError::Configuration)?
