@@ -26,6 +26,8 @@ pub enum Event {
     PasswordChangeFailed,
     /// An email was changed.
     EmailChange,
+    /// A customer asked for everything that is held about them.
+    Export,
     /// A customer was erased.
     Erasure,
 }
@@ -43,6 +45,7 @@ impl Event {
             Self::PasswordChange => "password_change",
             Self::PasswordChangeFailed => "password_change_failed",
             Self::EmailChange => "email_change",
+            Self::Export => "export",
             Self::Erasure => "erasure",
         }
     }

@@ -7,7 +7,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::app::App;
 use crate::customers::routes as customers;
-use crate::customers::{Customer, PatchCustomer, PutCustomer, Registration};
+use crate::customers::{Customer, PatchCustomer, PersonalData, PutCustomer, Registration};
 use crate::http::endpoint::Endpoint;
 use crate::http::health::Health;
 use crate::http::jwks::KeySet;
@@ -21,6 +21,7 @@ use crate::sessions::routes::Tokens;
 
 const CUSTOMERS: &str = "/api/v1/customers/";
 const CUSTOMER: &str = "/api/v1/customers/{id}/";
+const EXPORT: &str = "/api/v1/customers/{id}/export/";
 const PASSWORD: &str = "/api/v1/customers/{id}/password/";
 const SESSIONS: &str = "/api/v1/customers/{id}/sessions/";
 const SESSION: &str = "/api/v1/customers/{id}/sessions/{sid}/";
@@ -66,6 +67,11 @@ fn endpoints() -> Vec<Endpoint> {
             .conditional(&["If-Match"])
             .replies_empty(204, "The customer is erased.")
             .problems([Problem::VersionMismatch]),
+        owner(Method::GET, EXPORT, "exportCustomer", "Everything that is held about the customer", || {
+            to(customers::export)
+        })
+        .describe("Hashes and tokens are secrets and are left out.")
+        .replies::<PersonalData>(200, "One document."),
         owner(Method::POST, PASSWORD, "changePassword", "Changes the password", || to(passwords::change_password))
             .describe("Every other session of the customer ends.")
             .throttled(Action::PasswordChange)

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use super::change::{PatchCustomer, PutCustomer};
 use super::email_throttle::EmailThrottle;
 use super::model::Versioned;
+use super::personal_data::personal_data;
 use super::queries;
 use super::registration::Registration;
 use super::update::{Done, Update};
@@ -66,6 +67,14 @@ pub(crate) async fn show(
     } else {
         located(tagged(HttpResponse::Ok(), &versioned), location).json(&versioned.customer)
     })
+}
+
+/// Everything that is held about the customer, as one document.
+pub(crate) async fn export(app: web::Data<App>, customer: OwnedCustomer) -> Result<HttpResponse, Problem> {
+    let (id, session) = (customer.id(), customer.session());
+    let data = app.database.read(Some(id), move |connection| personal_data(connection, &customer)).await??;
+    Event::Export.record(Some(id), session);
+    Ok(HttpResponse::Ok().json(data))
 }
 
 fn located(mut builder: HttpResponseBuilder, location: Option<(HeaderName, String)>) -> HttpResponseBuilder {

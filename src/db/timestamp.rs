@@ -1,6 +1,6 @@
 //! The one form of a point in time in the database.
 
-use chrono::{NaiveDateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -26,6 +26,11 @@ impl UtcMicros {
     /// This much earlier; at the beginning of time, the same.
     pub fn minus(self, span: TimeDelta) -> Self {
         Self(self.0.checked_sub_signed(span).unwrap_or(self.0))
+    }
+
+    /// Returns the moment as RFC 3339 writes it, in UTC and with milliseconds.
+    pub fn to_rfc3339(self) -> String {
+        self.0.and_utc().to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 
     /// The value without a zone.

@@ -1,6 +1,6 @@
 //! Sessions as rows and in replies.
 
-use chrono::{SecondsFormat, TimeDelta};
+use chrono::TimeDelta;
 use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -73,11 +73,10 @@ pub(crate) struct SessionInfo {
 impl SessionInfo {
     /// Converts a row. `own` is the session of the request's token.
     pub(crate) fn new(session: Session, own: Option<SessionId>) -> Self {
-        let text = |moment: UtcMicros| moment.naive().and_utc().to_rfc3339_opts(SecondsFormat::Millis, true);
         Self {
             id: session.id.to_string(),
-            started: text(session.started_at),
-            last_refreshed: text(session.refreshed_at),
+            started: session.started_at.to_rfc3339(),
+            last_refreshed: session.refreshed_at.to_rfc3339(),
             user_agent: session.user_agent,
             current: own.is_some_and(|own| own.get() == session.id),
         }

@@ -1,0 +1,141 @@
+//! Everything that is held about a customer, for the customer (GDPR articles 15 and 20).
+
+use diesel::prelude::*;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::model::Customer;
+use super::read::find_owned;
+use crate::db::{DbConnection, DbResult, UtcMicros};
+use crate::http::{Denied, OwnedCustomer};
+use crate::schema::{customers, passwords, sessions};
+
+/// All personal data of a customer. A hash or a token is not data but a secret, and stays where it is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PersonalData {
+    /// The customer's id.
+    #[schema(minimum = 1)]
+    id: i64,
+    /// The profile, as every reply shows it.
+    profile: Customer,
+    /// The form of the email that makes it unique.
+    email_canonical: String,
+    /// When the customer registered.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When the profile last changed.
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// How often the profile was written, the first time included.
+    #[schema(minimum = 1)]
+    version: i64,
+    /// Null for a customer who has no password.
+    #[schema(required)]
+    password: Option<PasswordData>,
+    /// The sessions that are alive, the newest first.
+    sessions: Vec<SessionData>,
+}
+
+/// What is held about a password besides its hash.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordData {
+    /// When it was set.
+    #[schema(format = DateTime)]
+    changed_at: String,
+    /// The networks that have signed in with it, the latest first.
+    networks: Vec<String>,
+}
+
+/// What is held about a session.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SessionData {
+    /// The session's id.
+    #[schema(pattern = "^[1-9][0-9]{0,15}$")]
+    id: String,
+    /// When its customer signed in.
+    #[schema(format = DateTime)]
+    started: String,
+    /// When its tokens were last renewed.
+    #[schema(format = DateTime)]
+    last_refreshed: String,
+    /// When it ends at the latest.
+    #[schema(format = DateTime)]
+    ends: String,
+    /// What the client called itself.
+    #[schema(required)]
+    user_agent: Option<String>,
+    /// The network of the last sign-in or refresh.
+    #[schema(required)]
+    network: Option<String>,
+}
+
+type SessionRow = (i64, UtcMicros, UtcMicros, UtcMicros, Option<String>, Option<String>);
+
+/// Returns everything that is held about the customer.
+pub(super) fn personal_data(
+    connection: &mut DbConnection,
+    customer: &OwnedCustomer,
+) -> DbResult<Result<PersonalData, Denied>> {
+    connection.transaction(|connection| {
+        let versioned = match find_owned(connection, customer)? {
+            Ok(versioned) => versioned,
+            Err(denied) => return Ok(Err(denied)),
+        };
+        let id = customer.id().get();
+        let rest = customers::table
+            .find(id)
+            .select((customers::email_canonical, customers::created_at, customers::updated_at))
+            .load::<(String, UtcMicros, UtcMicros)>(connection)?
+            .pop();
+        let Some((email_canonical, created_at, updated_at)) = rest else {
+            return Ok(Err(Denied::Missing));
+        };
+        let password = passwords::table
+            .find(id)
+            .select((passwords::changed_at, passwords::networks))
+            .load::<(UtcMicros, Option<String>)>(connection)?
+            .pop()
+            .map(|(changed_at, networks)| PasswordData {
+                changed_at: changed_at.to_rfc3339(),
+                networks: networks.unwrap_or_default().split_whitespace().map(ToOwned::to_owned).collect(),
+            });
+        let sessions = sessions::table
+            .filter(sessions::customer_id.eq(id))
+            .order((sessions::started_at.desc(), sessions::id.desc()))
+            .select((
+                sessions::id,
+                sessions::started_at,
+                sessions::refreshed_at,
+                sessions::ends_at,
+                sessions::user_agent,
+                sessions::network,
+            ))
+            .load::<SessionRow>(connection)?;
+        Ok(Ok(PersonalData {
+            id,
+            profile: versioned.customer,
+            email_canonical,
+            created_at: created_at.to_rfc3339(),
+            updated_at: updated_at.to_rfc3339(),
+            version: versioned.version,
+            password,
+            sessions: sessions.into_iter().map(SessionData::from).collect(),
+        }))
+    })
+}
+
+impl From<SessionRow> for SessionData {
+    fn from((id, started, last_refreshed, ends, user_agent, network): SessionRow) -> Self {
+        Self {
+            id: id.to_string(),
+            started: started.to_rfc3339(),
+            last_refreshed: last_refreshed.to_rfc3339(),
+            ends: ends.to_rfc3339(),
+            user_agent,
+            network,
+        }
+    }
+}
