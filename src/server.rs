@@ -77,7 +77,7 @@ impl Stopper {
     /// `server.shutdown_timeout_seconds` have passed is told 503.
     pub async fn stop(&self) {
         let in_time = self.patience - TO_SAY_SO.min(self.patience / 4);
-        self.stop.by(Instant::now() + in_time);
+        self.stop.at(Instant::now() + in_time);
         if actix_rt::time::timeout(LAST_ACCEPTED, self.handle.pause()).await.is_err() {
             log::debug!("the server is slow to pause");
         }

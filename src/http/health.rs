@@ -21,19 +21,19 @@ fn status(status: &'static str) -> HttpResponse {
     HttpResponse::Ok().json(Health { status })
 }
 
-/// The process answers.
+/// Replies that the process is running.
 pub(crate) async fn live() -> HttpResponse {
     status("live")
 }
 
-/// How long the database may take: whoever asks wants an answer now.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long the database may take. Load balancers expect a quick reply.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The database answers and lacks no migration.
+/// Replies whether the database is reachable and has all migrations.
 pub(crate) async fn ready(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let late = |_| Problem::DatabaseUnavailable("the database did not answer the readiness check in time".into());
     let pending =
-        actix_rt::time::timeout(PATIENCE, app.database.read(None, pending_migrations)).await.map_err(late)??;
+        actix_rt::time::timeout(TIMEOUT, app.database.read(None, pending_migrations)).await.map_err(late)??;
     match pending.first() {
         None => Ok(status("ready")),
         Some(first) => {
