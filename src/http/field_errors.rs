@@ -147,7 +147,7 @@ impl Violation {
 pub struct FieldErrors(Vec<FieldError>);
 
 impl FieldErrors {
-    /// Adds an error, unless there are [`MOST_ERRORS`] already.
+    /// Adds an error, unless there are 100 already.
     pub fn add(&mut self, pointer: impl Into<String>, violation: Violation) {
         if self.0.len() < MOST_ERRORS {
             self.0.push(violation.at(pointer));

@@ -114,7 +114,7 @@ impl Throttle {
     }
 
     /// Counts a guess for the pair of account and network, and for the account unless the network is `known`, which means
-    /// that it has signed in to the account before. The guess stays counted unless it is [taken back](Guess::take_back).
+    /// that it has signed in to the account before. The guess stays counted unless it is taken back.
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].
