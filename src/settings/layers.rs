@@ -16,14 +16,14 @@ const RUST_LOG: &str = "RUST_LOG";
 
 /// Overrides settings by those in a TOML file.
 pub(super) fn overlay_file(merged: &mut Table, path: &Path) -> Result<(), SettingsError> {
-    let place = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| SettingsError::new(format!("{place}: {error}")))?;
-    for (section, values) in parse(merged, &place, &Secret::from(text))? {
+    let source = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| SettingsError::new(format!("{source}: {error}")))?;
+    for (section, values) in parse(merged, &source, &Secret::from(text))? {
         let Value::Table(values) = values else {
-            return Err(unknown_key(merged, &place, &section, ""));
+            return Err(unknown_key(merged, &source, &section, ""));
         };
         for (key, value) in values {
-            set(merged, &place, &section, &key, value)?;
+            set(merged, &source, &section, &key, value)?;
         }
     }
     Ok(())
@@ -31,13 +31,13 @@ pub(super) fn overlay_file(merged: &mut Table, path: &Path) -> Result<(), Settin
 
 /// Parses TOML. The parser's error quotes the line, which may contain a secret, so this error names the line and the key
 /// only.
-fn parse(known: &Table, place: &str, file: &Secret) -> Result<Table, SettingsError> {
+fn parse(known: &Table, source: &str, file: &Secret) -> Result<Table, SettingsError> {
     let text = file.expose();
     text.parse().map_err(|error: toml::de::Error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or(text);
         let number = before.matches('\n').count();
         let key = key_at(known, text, number).map(|key| format!(" ({key})")).unwrap_or_default();
-        SettingsError::new(format!("{place}: line {}{key}: not TOML, or a duplicate key", number + 1))
+        SettingsError::new(format!("{source}: line {}{key}: not TOML, or a duplicate key", number + 1))
     })
 }
 
@@ -106,13 +106,13 @@ fn overlay_variable(merged: &mut Table, name: &str, path: &str, text: &Secret) -
     set(merged, name, section, key, value)
 }
 
-fn set(merged: &mut Table, place: &str, section: &str, key: &str, value: Value) -> Result<(), SettingsError> {
+fn set(merged: &mut Table, source: &str, section: &str, key: &str, value: Value) -> Result<(), SettingsError> {
     let Some(known) = merged.get_mut(section).and_then(|values| values.get_mut(key)) else {
-        return Err(unknown_key(merged, place, section, key));
+        return Err(unknown_key(merged, source, section, key));
     };
     if known.type_str() != value.type_str() {
         let (expected, found) = (known.type_str(), value.type_str());
-        return Err(SettingsError::new(format!("{place}: {section}.{key} takes a {expected}, not a {found}")));
+        return Err(SettingsError::new(format!("{source}: {section}.{key} takes a {expected}, not a {found}")));
     }
     *known = value;
     Ok(())
@@ -122,7 +122,7 @@ fn set(merged: &mut Table, place: &str, section: &str, key: &str, value: Value) 
 const MOST_EDITS: usize = 2;
 
 /// Suggests a similar key if there is one, else lists the known keys or sections.
-fn unknown_key(known: &Table, place: &str, section: &str, key: &str) -> SettingsError {
+fn unknown_key(known: &Table, source: &str, section: &str, key: &str) -> SettingsError {
     let given = format!("{section}.{key}");
     let given = given.trim_end_matches('.');
     let all = known.iter().flat_map(|(section, values)| keys(values).map(move |key| format!("{section}.{key}")));
@@ -132,7 +132,7 @@ fn unknown_key(known: &Table, place: &str, section: &str, key: &str) -> Settings
         (_, Some(values)) => format!("the keys of {section} are {}", listed(keys(values))),
         (_, None) => format!("the sections are {}", listed(known.keys().map(String::as_str))),
     };
-    SettingsError::new(format!("{place}: unknown key `{given}`; {hint}"))
+    SettingsError::new(format!("{source}: unknown key `{given}`; {hint}"))
 }
 
 fn keys(section: &Value) -> impl Iterator<Item = &str> {

@@ -54,7 +54,7 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Checks a filter for env_logger: each part must be a level or `target=level`. env_logger itself would take a misspelt
 /// level for the name of a target, and log nothing else.
-pub(super) fn check_filter(place: &str, filter: &str) -> Result<(), SettingsError> {
+pub(super) fn check_filter(source: &str, filter: &str) -> Result<(), SettingsError> {
     // The part after a slash is a text that log lines must contain.
     let directives = filter.split('/').next().unwrap_or_default();
     let is_level = |text: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(text.trim()));
@@ -63,7 +63,7 @@ pub(super) fn check_filter(place: &str, filter: &str) -> Result<(), SettingsErro
         return Ok(());
     }
     let levels = LEVELS.join(", ");
-    Err(SettingsError::new(format!("{place} takes a level ({levels}), or target=level, separated by commas")))
+    Err(SettingsError::new(format!("{source} takes a level ({levels}), or target=level, separated by commas")))
 }
 
 #[cfg(test)]

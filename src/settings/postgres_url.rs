@@ -86,11 +86,11 @@ impl PostgresUrl {
         if let Some(user_info) = user_info {
             parts.add_user_info(user_info)?;
         }
-        let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
-        let (hosts, name) = place.split_once('/').unwrap_or((place, ""));
+        let (location, query) = rest.split_once('?').map_or((rest, None), |(location, query)| (location, Some(query)));
+        let (hosts, name) = location.split_once('/').unwrap_or((location, ""));
         parts.add_hosts(hosts)?;
         parts.set("dbname", decoded(name)?);
-        parts.redacted.push_str(place);
+        parts.redacted.push_str(location);
         if let Some(query) = query {
             parts.add_query(query)?;
         }
@@ -130,10 +130,10 @@ impl PostgresUrl {
     /// Parses `host:port,host:port`. An IPv6 address is in brackets.
     fn add_hosts(&mut self, text: &str) -> Result<(), &'static str> {
         let (mut hosts, mut ports) = (Vec::new(), Vec::new());
-        for place in text.split(',') {
-            let (host, port) = match place.strip_prefix('[') {
+        for host_and_port in text.split(',') {
+            let (host, port) = match host_and_port.strip_prefix('[') {
                 Some(rest) => rest.split_once(']').ok_or(UNREADABLE)?,
-                None => place.split_at(place.find(':').unwrap_or(place.len())),
+                None => host_and_port.split_at(host_and_port.find(':').unwrap_or(host_and_port.len())),
             };
             // After the bracket, only a port may follow.
             let port = if port.is_empty() { port } else { port.strip_prefix(':').ok_or(UNREADABLE)? };
@@ -197,12 +197,12 @@ mod tests {
     use super::*;
 
     fn read(url: &str) -> Result<(String, String), &'static str> {
-        PostgresUrl::parse(url).map(|url| (url.shown.clone(), url.connection_string(&[])))
+        PostgresUrl::parse(url).map(|url| (url.redacted.clone(), url.connection_string(&[])))
     }
 
     #[test]
     fn a_url_becomes_the_parameters_that_libpq_reads_in_it() {
-        for (url, shown, parameters) in [
+        for (url, redacted, parameters) in [
             ("u:s3c?ret@h/d", "u:[redacted]@h/d", "user='u' password='s3c?ret' host='h' dbname='d' "),
             ("u:a#b:c%2F%40@h", "u:[redacted]@h", "user='u' password='a#b:c/@' host='h' "),
             (r"u:a'b\c%20d@h/", r"u:[redacted]@h/", r"user='u' password='a\'b\\c d' host='h' "),
@@ -217,7 +217,7 @@ mod tests {
             ("h/d?", "h/d", "host='h' dbname='d' "),
             ("", "", ""),
         ] {
-            assert_eq!(read(url), Ok((format!("postgres://{shown}"), parameters.to_owned())), "{url}");
+            assert_eq!(read(url), Ok((format!("postgres://{redacted}"), parameters.to_owned())), "{url}");
         }
     }
 
