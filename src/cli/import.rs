@@ -46,7 +46,7 @@ impl Import {
             ))
         };
         let mut report = Report::default();
-        let mut seen = self.dry_run.then(ImportedSoFar::default);
+        let mut earlier = self.dry_run.then(ImportedSoFar::default);
         let mut chunk: Vec<(u64, ImportLine)> = Vec::with_capacity(CHUNK);
         while let Some(line) = next_line(&mut reader)? {
             report.read += 1;
@@ -57,10 +57,10 @@ impl Import {
                 Err(reasons) => report.refuse(report.read, &reasons)?,
             }
             if chunk.len() == CHUNK {
-                add(&mut connection, &mut chunk, seen.as_mut(), &mut report)?;
+                add(&mut connection, &mut chunk, earlier.as_mut(), &mut report)?;
             }
         }
-        add(&mut connection, &mut chunk, seen.as_mut(), &mut report)?;
+        add(&mut connection, &mut chunk, earlier.as_mut(), &mut report)?;
         report.finish(self.dry_run)
     }
 }
@@ -68,11 +68,11 @@ impl Import {
 fn add(
     connection: &mut DbConnection,
     chunk: &mut Vec<(u64, ImportLine)>,
-    seen: Option<&mut ImportedSoFar>,
+    earlier: Option<&mut ImportedSoFar>,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let (numbers, lines): (Vec<u64>, Vec<ImportLine>) = chunk.drain(..).unzip();
-    let outcomes = import(connection, Operator::of_command_line(), &lines, seen)?;
+    let outcomes = import(connection, Operator::of_command_line(), &lines, earlier)?;
     for (number, outcome) in numbers.into_iter().zip(outcomes) {
         match outcome {
             ImportOutcome::Added(ignored) => report.add(number, &ignored),

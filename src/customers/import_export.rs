@@ -178,7 +178,7 @@ impl ImportedSoFar {
     }
 }
 
-/// Adds the customers of a chunk of lines and returns one outcome per line, in order. With `seen`, this is a dry run and
+/// Adds the customers of a chunk of lines and returns one outcome per line, in order. With `earlier`, this is a dry run and
 /// adds nothing.
 ///
 /// # Errors
@@ -187,7 +187,7 @@ pub fn import(
     connection: &mut DbConnection,
     operator: Operator,
     lines: &[ImportLine],
-    mut seen: Option<&mut ImportedSoFar>,
+    mut earlier: Option<&mut ImportedSoFar>,
 ) -> DbResult<Vec<ImportOutcome>> {
     let ids: Vec<i64> = lines.iter().filter_map(|line| line.id.map(CustomerId::get)).collect();
     let emails: Vec<&str> = lines.iter().map(|line| line.customer.email.canonical()).collect();
@@ -201,11 +201,12 @@ pub fn import(
     let mut slugs = taken_slugs(connection, lines)?;
     let mut outcomes = Vec::with_capacity(lines.len());
     let mut rows = Vec::new();
-    for (place, line) in lines.iter().enumerate() {
+    for (index, line) in lines.iter().enumerate() {
         let email = line.customer.email.canonical();
-        let holder = by_email.get(email).copied().or_else(|| seen.as_ref().and_then(|seen| seen.holder(email)));
+        let holder =
+            by_email.get(email).copied().or_else(|| earlier.as_ref().and_then(|earlier| earlier.holder(email)));
         let is_taken = |id: CustomerId| {
-            taken_ids.contains(&id.get()) || seen.as_ref().is_some_and(|seen| seen.ids.contains(&id.get()))
+            taken_ids.contains(&id.get()) || earlier.as_ref().is_some_and(|earlier| earlier.ids.contains(&id.get()))
         };
         let mut outcome = outcome(line, line.id.is_some_and(is_taken), holder);
         if let ImportOutcome::Added(ignored) = &mut outcome {
@@ -213,16 +214,16 @@ pub fn import(
             let holder = Holder::of(id.get(), &line.customer);
             taken_ids.insert(id.get());
             by_email.insert(email.to_owned(), holder);
-            if let Some(seen) = seen.as_mut() {
-                seen.add(holder, email);
+            if let Some(earlier) = earlier.as_mut() {
+                earlier.add(holder, email);
             }
             let slug = line.choose_slug(&mut slugs);
             ignored.extend(line.slug.as_ref().is_some_and(|own| *own != slug).then_some("slug"));
-            rows.push((place, NewRow { id, new: &line.customer, slug, password_hash: line.password_hash.as_deref() }));
+            rows.push((index, NewRow { id, new: &line.customer, slug, password_hash: line.password_hash.as_deref() }));
         }
         outcomes.push(outcome);
     }
-    if seen.is_none() {
+    if earlier.is_none() {
         add(connection, operator, rows, &mut outcomes)?;
     }
     Ok(outcomes)
@@ -236,10 +237,10 @@ fn add(
     rows: Vec<(usize, NewRow<'_>)>,
     outcomes: &mut [ImportOutcome],
 ) -> DbResult<()> {
-    let (places, rows): (Vec<usize>, Vec<NewRow<'_>>) = rows.into_iter().unzip();
+    let (indices, rows): (Vec<usize>, Vec<NewRow<'_>>) = rows.into_iter().unzip();
     let added = insert_rows(connection, operator, &rows)?;
-    for (place, row) in places.into_iter().zip(rows).filter(|(_, row)| !added.contains(&row.id.get())) {
-        let Some(outcome) = outcomes.get_mut(place) else { continue };
+    for (index, row) in indices.into_iter().zip(rows).filter(|(_, row)| !added.contains(&row.id.get())) {
+        let Some(outcome) = outcomes.get_mut(index) else { continue };
         match (create(connection, operator, Some(row.id), row.new, row.password_hash), outcome) {
             (Ok(_), ImportOutcome::Added(ignored)) => ignored.push("slug"),
             (Ok(_), _) => {}
@@ -289,8 +290,8 @@ impl ImportLine {
         let form = self.form();
         let own = self.slug.as_deref().filter(|own| slug::is_of_form(own, &form)).map(ToOwned::to_owned);
         let candidates = own.into_iter().chain([form.clone()]);
-        let drawn = std::iter::repeat_with(|| slug::suffixed(&form, &slug::random_suffix()));
-        let mut free = candidates.chain(drawn).filter(|slug| !taken.contains(slug));
+        let random = std::iter::repeat_with(|| slug::suffixed(&form, &slug::random_suffix()));
+        let mut free = candidates.chain(random).filter(|slug| !taken.contains(slug));
         let slug = free.next().unwrap_or_default();
         taken.insert(slug.clone());
         slug

@@ -165,8 +165,8 @@ fn find<const LOCK: bool>(
     };
     let mut found: Vec<Option<Row>> = input.iter().map(|_| None).collect();
     for row in rows {
-        if let Some(place) = usize::try_from(row.ord).ok().and_then(|ord| found.get_mut(ord)) {
-            *place = Some(row);
+        if let Some(slot) = usize::try_from(row.ord).ok().and_then(|ord| found.get_mut(ord)) {
+            *slot = Some(row);
         }
     }
     Ok(found)

@@ -105,10 +105,10 @@ fn problem_body<B>(response: &ServiceResponse<B>, request_id: &str) -> Option<Ve
     })
 }
 
-fn with_problem<B, T>(response: &actix_web::HttpResponse<B>, tell: impl FnOnce(&Problem) -> T) -> T {
+fn with_problem<B, T>(response: &actix_web::HttpResponse<B>, f: impl FnOnce(&Problem) -> T) -> T {
     match response.error().and_then(|error| error.as_error::<Problem>()) {
-        Some(problem) => tell(problem),
-        None => tell(&Problem::from_status(response.status())),
+        Some(problem) => f(problem),
+        None => f(&Problem::from_status(response.status())),
     }
 }
 

@@ -51,11 +51,11 @@ impl Keys {
     }
 
     fn load_ed25519(auth: &settings::Auth) -> Result<Self, String> {
-        let place = auth.key_file.display();
+        let path = auth.key_file.display();
         let pem = read(&auth.key_file)?;
         let signing = SigningKey::from_pkcs8_pem(pem.expose())
-            .map_err(|_| format!("auth.key_file {place}: not an Ed25519 private key in PKCS#8 PEM"))?;
-        let der = signing.to_pkcs8_der().map_err(|error| format!("{place}: {error}"))?;
+            .map_err(|_| format!("auth.key_file {path}: not an Ed25519 private key in PKCS#8 PEM"))?;
+        let der = signing.to_pkcs8_der().map_err(|error| format!("{path}: {error}"))?;
         let own = signing.verifying_key();
         let mut by_kid = HashMap::new();
         let mut published = Vec::new();

@@ -29,26 +29,26 @@ pub(crate) fn load(auth: &settings::Auth) -> Result<Vec<u8>, String> {
     if auth.secret_file.as_os_str().is_empty() {
         return Err("no signing secret: set CLIENTELE__AUTH__SECRET or auth.secret_file".into());
     }
-    let place = format!("auth.secret_file {}", auth.secret_file.display());
+    let source = format!("auth.secret_file {}", auth.secret_file.display());
     match std::fs::read(&auth.secret_file) {
         Ok(bytes) => {
             let mode = std::fs::metadata(&auth.secret_file).map_or(0, |metadata| metadata.permissions().mode());
             if mode & 0o007 != 0 {
-                return Err(format!("{place}: everyone can read it; run chmod o-rwx on it"));
+                return Err(format!("{source}: everyone can read it; run chmod o-rwx on it"));
             }
-            long_enough(trimmed(&bytes).to_vec(), &place)
+            long_enough(trimmed(&bytes).to_vec(), &source)
         }
         Err(error) if error.kind() == ErrorKind::NotFound && auth.generate_secret => {
             make(&auth.secret_file).map_err(|error| format!("auth.secret_file {error}"))
         }
-        Err(error) => Err(format!("{place}: {error}")),
+        Err(error) => Err(format!("{source}: {error}")),
     }
 }
 
-fn long_enough(secret: Vec<u8>, place: &str) -> Result<Vec<u8>, String> {
+fn long_enough(secret: Vec<u8>, source: &str) -> Result<Vec<u8>, String> {
     match secret.len() {
         SHORTEST.. => Ok(secret),
-        length => Err(format!("{place} has {length} bytes; at least {SHORTEST} are required")),
+        length => Err(format!("{source} has {length} bytes; at least {SHORTEST} are required")),
     }
 }
 

@@ -16,7 +16,7 @@ fn schema() -> Schema {
     let code = ObjectBuilder::new().schema_type([Type::Integer, Type::String].into_iter().collect::<SchemaType>());
     let code = code.minimum(Some(0)).maximum(Some(999_999_999)).min_length(Some(1)).max_length(Some(16));
     let code = code.pattern(Some(r"^[\p{L}\p{N} -]+$"));
-    code.description(Some("Shown as an integer where the text is the plain decimal form of one.")).build().into()
+    code.description(Some("An integer if the text is the plain decimal form of one.")).build().into()
 }
 
 impl PartialSchema for PostalCode {
@@ -128,10 +128,10 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_shown_reads_back_as_the_same_code(code in "[0-9A-Za-z]{1,16}|[0-9]{1,12}") {
-            let shown = round_trip(&format!("\"{code}\""));
-            let again = shown.as_deref().and_then(round_trip);
-            prop_assert!(shown.is_some());
-            prop_assert_eq!(again, shown);
+            let serialised = round_trip(&format!("\"{code}\""));
+            let again = serialised.as_deref().and_then(round_trip);
+            prop_assert!(serialised.is_some());
+            prop_assert_eq!(again, serialised);
         }
     }
 }

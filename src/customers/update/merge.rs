@@ -130,8 +130,8 @@ fn free_slug(row: &CustomerRow, id: CustomerId, holders: &mut Holders, new_names
         new_names.extend([form.clone(), suffixed(), suffixed()]);
         return form;
     }
-    let drawn = holders.free.iter().position(|drawn| slug::is_of_form(drawn, &form) && is_free(drawn));
-    drawn.map_or_else(suffixed, |place| holders.free.swap_remove(place))
+    let known = holders.free.iter().position(|free| slug::is_of_form(free, &form) && is_free(free));
+    known.map_or_else(suffixed, |index| holders.free.swap_remove(index))
 }
 
 #[cfg(test)]
@@ -199,8 +199,8 @@ mod tests {
     #[test]
     fn a_slug_that_another_customer_holds_gets_a_suffix() {
         let slugs = HashMap::from([("ada-1".to_owned(), id(7))]);
-        let drawn = vec!["ada-1-22222".to_owned()];
-        let mut profiles = Profiles::with_holders(Holders { slugs, free: drawn, ..Holders::default() });
+        let free_slugs = vec!["ada-1-22222".to_owned()];
+        let mut profiles = Profiles::with_holders(Holders { slugs, free: free_slugs, ..Holders::default() });
         let slug = |done: Done| done.versioned.customer.slug;
         assert_eq!(merge(&mut profiles, 1, &renamed("Ada")).map(slug), Ok("ada-1-22222".to_owned()));
         let slugs = HashMap::from([("ada-1".to_owned(), id(1))]);
