@@ -1,9 +1,9 @@
-//! What happened to accounts, for the operator: one log line each, ids only, no personal data.
+//! Account events in the operator's log: one line each, with ids and no personal data.
 
 use crate::ids::CustomerId;
 use crate::ids::SessionId;
 
-/// Something an operator may want to count or to alert on.
+/// An event that an operator may want to count or to alert on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A customer registered.
@@ -12,17 +12,17 @@ pub enum Event {
     SignIn,
     /// An email or a password was wrong.
     SignInFailed,
-    /// A session went on.
+    /// A session was refreshed.
     Refresh,
-    /// The previous refresh token was used again in time: a lost reply, parallel tabs, or a copy.
+    /// The previous refresh token was used again within the grace time: by a lost reply, parallel tabs, or a copy.
     RefreshRepeated,
-    /// An old refresh token was used again; its session is over.
+    /// An old refresh token was used again, which ended its session.
     RefreshReused,
-    /// A session, or all of a customer's, was ended by its owner.
+    /// A customer ended one or all of the own sessions.
     SignOut,
     /// A password was changed.
     PasswordChange,
-    /// A password was to be changed, and the current one was wrong.
+    /// A password change failed because the current password was wrong.
     PasswordChangeFailed,
     /// An email was changed.
     EmailChange,
@@ -50,7 +50,7 @@ impl Event {
         }
     }
 
-    /// Writes the line. Ids are left out where there are none: a failed sign-in may name nobody.
+    /// Logs the event. An unknown id is left out: a failed sign-in may have no customer.
     pub fn record(self, customer: Option<CustomerId>, session: Option<SessionId>) {
         log::info!(
             target: "clientele::events",

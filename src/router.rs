@@ -1,4 +1,4 @@
-//! Every route, once: method, path, who may, the handler, and what the OpenAPI document says of it.
+//! All routes, one row each: method, path, who may call it, the handler, and its description in the OpenAPI document.
 
 use actix_web::http::Method;
 use actix_web::http::header::CACHE_CONTROL;
@@ -27,7 +27,7 @@ const PASSWORD: &str = "/api/v1/customers/{id}/password/";
 const SESSIONS: &str = "/api/v1/customers/{id}/sessions/";
 const SESSION: &str = "/api/v1/customers/{id}/sessions/{sid}/";
 
-/// The endpoints. Those of one path stand together.
+/// Returns the endpoints. Endpoints with the same path must be adjacent.
 fn endpoints() -> Vec<Endpoint> {
     use web::to;
     let owner = Endpoint::owner;
@@ -130,7 +130,7 @@ async fn show_document() -> Result<HttpResponse, Problem> {
         .body(json))
 }
 
-/// Mounts the endpoints. What is not here is answered 404, and another method of a path 405.
+/// Mounts the endpoints. Other paths get 404, and other methods of these paths 405.
 pub(crate) fn configure(app: &App, config: &mut web::ServiceConfig) {
     let endpoints = endpoints();
     for of_path in endpoints.chunk_by(|one, next| one.path == next.path) {

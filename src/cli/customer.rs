@@ -15,7 +15,7 @@ use crate::settings::Settings;
 
 #[derive(Subcommand)]
 pub(super) enum Customer {
-    /// Create a customer and print the id, and nothing else
+    /// Create a customer and print only the id
     Create(Box<Create>),
     /// Print a customer as JSON
     Show {
@@ -29,7 +29,7 @@ pub(super) enum Customer {
         #[arg(value_parser = parse_id)]
         id: CustomerId,
     },
-    /// Add customers from JSON Lines; a line whose customer is there already changes nothing, so it can be run again
+    /// Add customers from JSON Lines; lines whose customer exists change nothing, so an import can be repeated
     Import(super::import::Import),
     /// Write all customers as JSON Lines
     Export(super::export::Export),
@@ -37,7 +37,7 @@ pub(super) enum Customer {
 
 #[derive(Args)]
 pub(super) struct Create {
-    /// Must not be another customer's
+    /// Must not belong to another customer
     #[arg(long, value_parser = parse_email)]
     email: Email,
     /// 1 to 150 characters
@@ -61,24 +61,24 @@ pub(super) fn parse_id(text: &str) -> Result<CustomerId, String> {
     CustomerId::parse(text).ok_or_else(|| "an id is a positive integer below 2^53".into())
 }
 
-fn told<T>(parsed: Result<T, Violation>) -> Result<T, String> {
-    parsed.map_err(|refusal| refusal.detail().to_owned())
+fn or_message<T>(parsed: Result<T, Violation>) -> Result<T, String> {
+    parsed.map_err(|violation| violation.detail().to_owned())
 }
 
 fn parse_email(text: &str) -> Result<Email, String> {
-    told(Email::parse(text))
+    or_message(Email::parse(text))
 }
 
 fn parse_first_name(text: &str) -> Result<Name, String> {
-    told(Name::first(text))
+    or_message(Name::first(text))
 }
 
 fn parse_last_name(text: &str) -> Result<Name, String> {
-    told(Name::last(text))
+    or_message(Name::last(text))
 }
 
 fn parse_date(text: &str) -> Result<NaiveDate, String> {
-    told(customers::date_of_birth(text))
+    or_message(customers::date_of_birth(text))
 }
 
 impl Customer {
@@ -120,13 +120,13 @@ impl Create {
     }
 }
 
-/// Judged as a registration would; hashed at once.
+/// Reads a password, checks it like a registration does, and hashes it.
 fn read_password(new: &NewCustomer) -> Result<String, Failure> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     let text = line.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']).to_owned();
-    let refused = |refusal: Violation| Failure::Usage(refusal.detail().to_owned());
-    let password = Password::to_set(&Json::String(text.into())).map_err(refused)?;
-    password.check_strength(&[new.email.typed(), &new.first_name.text, &new.last_name.text]).map_err(refused)?;
+    let invalid = |violation: Violation| Failure::Usage(violation.detail().to_owned());
+    let password = Password::to_set(&Json::String(text.into())).map_err(invalid)?;
+    password.check_strength(&[new.email.typed(), &new.first_name.text, &new.last_name.text]).map_err(invalid)?;
     password.hash().map_err(Failure::Failed)
 }

@@ -14,10 +14,10 @@ use crate::settings::Settings;
 
 #[derive(Args)]
 pub(super) struct Export {
-    /// The file to write, with mode 0600; one that is there is replaced when all is written (default: standard output)
+    /// The file to write, with mode 0600; an existing one is replaced when the export is complete (default: standard output)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Write password hashes too, for an import elsewhere
+    /// Write password hashes too, for an import into another system
     #[arg(long)]
     with_passwords: bool,
 }

@@ -65,7 +65,7 @@ on_both_databases! {
         let expected = [
             ("line 2: ", "not JSON"), ("line 4: ", "#/email: "), ("line 5: ", "#/last_name: "), ("line 6: ", "#/nickname: "),
             ("line 7: ", "#/id: "), ("line 8: ", "#/email: "), ("line 9: ", "#/id: "), ("line 10: ", "#/password_hash: "),
-            ("line 11: ", "#/address/street_address: "), ("line 12: ", "longer than"), ("line 13: ", "twice"),
+            ("line 11: ", "#/address/street_address: "), ("line 12: ", "longer than"), ("line 13: ", "Duplicate member"),
             ("line 14: ", "not JSON"),
         ];
         let told = refusals(&finished);
