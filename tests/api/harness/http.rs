@@ -10,7 +10,7 @@ use awc::http::StatusCode;
 use awc::http::header::HeaderMap;
 use serde_json::Value;
 
-use super::document;
+use super::exchange;
 
 /// Longer than any test takes: a reply that never comes ends a test, and nothing else depends on it.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
@@ -66,7 +66,7 @@ impl Ask {
         let mut response = self.request.send_body(self.body.clone()).await.ok()?;
         let body = response.body().limit(LONGEST).await.ok()?;
         let reply = Reply { status: response.status(), headers: response.headers().clone(), body };
-        document::check(method.as_str(), uri.path(), Some(&self.body), &reply);
+        exchange::check(method.as_str(), uri.path(), Some(&self.body), &reply);
         Some(reply)
     }
 }
@@ -123,7 +123,7 @@ pub(crate) async fn raw(address: SocketAddr, request: &[u8]) -> Reply {
     let line = request.split(|byte| *byte == b'\r').next().and_then(|line| std::str::from_utf8(line).ok());
     let mut words = line.unwrap_or_default().split(' ');
     if let (Some(method), Some(target)) = (words.next(), words.next()) {
-        document::check(method, target, None, &reply);
+        exchange::check(method, target, None, &reply);
     }
     reply
 }
