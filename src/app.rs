@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::customers::{Reads, Updates};
 use crate::db::{Database, Lane};
 use crate::http::Throttle;
+use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::prepare::{Prepared, StartError};
 use crate::sessions::Lifetimes;
@@ -29,6 +30,8 @@ pub struct App {
     pub passwords: Passwords,
     /// Slows guessing and floods. The throttle's middleware has it too.
     pub throttle: Arc<Throttle>,
+    /// What the service counts about itself.
+    pub metrics: Metrics,
 }
 
 impl App {
@@ -39,7 +42,8 @@ impl App {
     pub(crate) fn start(settings: &Settings, prepared: Prepared) -> Result<Self, StartError> {
         let Prepared { secret, keys, target } = prepared;
         let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
-        let database = Database::start(settings, target).map_err(failed)?;
+        let metrics = Metrics::default();
+        let database = Database::start(settings, target, &metrics).map_err(failed)?;
         Ok(Self {
             updates: Lane::start(&database).map_err(failed)?,
             reads: Lane::start(&database).map_err(failed)?,
@@ -47,8 +51,9 @@ impl App {
             tokens: Arc::new(AccessTokens::new(&settings.auth, keys)),
             refresh_tokens: RefreshTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
             lifetimes: Lifetimes::from(&settings.auth),
-            passwords: Passwords::start(&settings.auth).map_err(failed)?,
-            throttle: Arc::new(Throttle::new(&settings.throttle)),
+            passwords: Passwords::start(&settings.auth, &metrics).map_err(failed)?,
+            throttle: Arc::new(Throttle::new(&settings.throttle, &metrics)),
+            metrics,
         })
     }
 }

@@ -32,6 +32,7 @@ pub mod events;
 pub mod http;
 pub mod ids;
 pub mod logging;
+pub mod metrics;
 pub mod passwords;
 pub mod prepare;
 mod private_file;

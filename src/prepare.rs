@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::db::{DbError, MigrationState, check_writable, migrate, statuses};
+use crate::db::{DbError, MigrationState, check_writable, foreign_messages, migrate, statuses};
 use crate::settings::{Settings, SettingsError, Target};
 use crate::tokens::{Keys, secret};
 
@@ -80,12 +80,18 @@ fn prepare_database(settings: &Settings, target: &Target, missing: Missing) -> R
         check_writable(path).map_err(|reason| StartError::Failed(format!("{system}: {reason}")))?;
     }
     let mut connection = target
-        .connect(settings.database.connect_timeout(), MIGRATION_TIMEOUT)
-        .map_err(|error| StartError::Failed(format!("{system}: {}", error.to_string().trim().replace('\n', " "))))?;
+        .connect_checked(settings.database.connect_timeout(), MIGRATION_TIMEOUT)
+        .map_err(|reason| StartError::Failed(format!("{system}: {reason}")))?;
     if settings.database.migrate_at_start && missing == Missing::Make {
         for name in migrate(&mut connection).map_err(failed)? {
             log::info!("applied migration {name}");
         }
+    }
+    if let Some(language) = foreign_messages(&mut connection).map_err(failed)? {
+        log::warn!(
+            "the database's messages are in {language}, and this role may not change that: errors of newer versions may not \
+             be recognised; an administrator can run `ALTER ROLE … SET lc_messages = 'C'`"
+        );
     }
     let statuses = statuses(&mut connection).map_err(failed)?;
     let first = |state| statuses.iter().find(|status| status.state == state).map(|status| &status.name);

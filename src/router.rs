@@ -12,6 +12,7 @@ use crate::http::endpoint::Endpoint;
 use crate::http::health::Health;
 use crate::http::jwks::KeySet;
 use crate::http::{Action, Problem, health, jwks, openapi};
+use crate::metrics::UNMATCHED;
 use crate::passwords::change as passwords;
 use crate::passwords::change::PasswordChange;
 use crate::sessions::SessionInfo;
@@ -135,12 +136,14 @@ pub(crate) fn configure(app: &App, config: &mut web::ServiceConfig) {
     for of_path in endpoints.chunk_by(|one, next| one.path == next.path) {
         config.service(resource(app, of_path));
     }
+    config.app_data(app.metrics.http.route(UNMATCHED));
     config.default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::NotFound) }));
 }
 
 fn resource(app: &App, of_path: &[Endpoint]) -> Resource {
-    let path = of_path.first().map_or("", |endpoint| endpoint.path.trim_end_matches('/'));
-    let mut resource = web::resource([path.to_owned(), format!("{path}/")]);
+    let template = of_path.first().map_or("", |endpoint| endpoint.path);
+    let path = template.trim_end_matches('/');
+    let mut resource = web::resource([path.to_owned(), format!("{path}/")]).app_data(app.metrics.http.route(template));
     for endpoint in of_path {
         resource = resource.route(endpoint.route(endpoint.method.clone(), &app.tokens, &app.throttle));
         if endpoint.method == Method::GET {

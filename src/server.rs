@@ -18,7 +18,8 @@ use socket2::{Domain, Socket, Type};
 use crate::app::App;
 use crate::db::Database;
 use crate::http::respond::respond;
-use crate::http::{Deadlines, Stop, Throttle, Timeouts, cors, finish_cors};
+use crate::http::{Deadlines, Stop, Throttle, Timeouts, cors, finish_cors, metrics};
+use crate::metrics::{Sessions, UNMATCHED};
 use crate::prepare::{Missing, StartError, prepare};
 use crate::sessions::{self, Lifetimes};
 use crate::settings::{Origin, Settings};
@@ -38,7 +39,10 @@ pub struct Running {
     pub address: SocketAddr,
     /// Its database.
     pub database: Database,
+    /// Where it listens for `GET /metrics`, if anywhere.
+    pub metrics_address: Option<SocketAddr>,
     server: Server,
+    metrics: Option<ServerHandle>,
     stopper: Stopper,
     /// Held so that its threads end here, and not where the last connection happens to.
     _app: web::Data<App>,
@@ -60,7 +64,11 @@ impl Running {
     /// # Errors
     /// The operating system's, on accepting connections.
     pub async fn serve(&mut self) -> std::io::Result<()> {
-        (&mut self.server).await
+        let served = (&mut self.server).await;
+        if let Some(metrics) = self.metrics.take() {
+            metrics.stop(false).await;
+        }
+        served
     }
 }
 
@@ -93,22 +101,31 @@ impl Stopper {
 pub fn start(settings: &Settings) -> Result<Running, StartError> {
     let prepared = prepare(settings, Missing::Make)?;
     let listener = listen(settings.server.bind)?;
-    let address = listener.local_addr().map_err(|error| StartError::Failed(error.to_string()))?;
+    let metrics_listener = settings.metrics.bind.map(|address| listen(address).map_err(of_metrics)).transpose()?;
+    let address = local_address(&listener)?;
+    let metrics_address = metrics_listener.as_ref().map(local_address).transpose()?;
     let app = web::Data::new(App::start(settings, prepared)?);
-    actix_rt::spawn(upkeep(app.database.clone(), Arc::clone(&app.throttle), app.lifetimes));
+    let (database, counted) = (app.database.clone(), app.metrics.sessions.clone());
+    actix_rt::spawn(upkeep(database.clone(), Arc::clone(&app.throttle), app.lifetimes, counted));
     let stop = Arc::<Stop>::default();
-    let server = http_server(settings, app.clone(), listener, Arc::clone(&stop))
-        .map_err(|error| StartError::Failed(format!("could not start: {error}")))?;
+    let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
+    let server = http_server(settings, app.clone(), listener, Arc::clone(&stop)).map_err(failed)?;
+    let metrics_server = metrics_listener.map(|listener| metrics::server(listener, &app.metrics));
+    let metrics = metrics_server.transpose().map_err(failed)?.map(|server| {
+        let handle = server.handle();
+        actix_rt::spawn(server);
+        handle
+    });
     let patience = Duration::from_secs(settings.server.shutdown_timeout_seconds);
     let stopper = Stopper { handle: server.handle(), stop, patience };
-    Ok(Running { address, database: app.database.clone(), server, stopper, _app: app })
+    Ok(Running { address, database, metrics_address, server, metrics, stopper, _app: app })
 }
 
 /// How often what is over is put away.
 const UPKEEP: Duration = Duration::from_secs(60);
 
 /// Deletes sessions that are over, and forgets throttle buckets that are full again.
-async fn upkeep(database: Database, throttle: Arc<Throttle>, lifetimes: Lifetimes) {
+async fn upkeep(database: Database, throttle: Arc<Throttle>, lifetimes: Lifetimes, counted: Sessions) {
     let mut rounds = actix_rt::time::interval(UPKEEP);
     loop {
         rounds.tick().await;
@@ -116,7 +133,10 @@ async fn upkeep(database: Database, throttle: Arc<Throttle>, lifetimes: Lifetime
         loop {
             match database.write(None, move |connection| sessions::sweep(connection, lifetimes.idle)).await {
                 Ok(0) => break,
-                Ok(swept) => log::debug!("{swept} sessions were over"),
+                Ok(swept) => {
+                    counted.expired.inc_by(swept as u64);
+                    log::debug!("{swept} sessions were over");
+                }
                 Err(error) => {
                     log::warn!("sessions could not be swept: {error}");
                     break;
@@ -130,6 +150,15 @@ async fn upkeep(database: Database, throttle: Arc<Throttle>, lifetimes: Lifetime
 /// is not refused but unheard, and tries again after a second: with the standard library's 128, a burst of clients
 /// would wait for nothing.
 const BACKLOG: i32 = 4096;
+
+/// Says which of the two listeners it was.
+fn of_metrics(error: StartError) -> StartError {
+    StartError::Failed(format!("metrics.bind: {error}"))
+}
+
+fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|error| StartError::Failed(error.to_string()))
+}
 
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     let bind = || {
@@ -169,6 +198,8 @@ fn http_server(
     };
     let stopping = builder.graceful_shutdown_signal();
     let cors_origins = server.cors_origins.clone();
+    let metrics = app.metrics.http.clone();
+    let incomplete = metrics.route(UNMATCHED);
     // What `HttpServer` does, over a stream of our own and with HTTP/1 alone.
     let builder = builder.listen("clientele", listener, move || {
         let stopping = stopping.clone();
@@ -184,13 +215,13 @@ fn http_server(
                 data.insert(Rc::clone(stream.connection()));
             })
             .h1(map_config(application(app.clone(), cors_origins.clone()), |()| AppConfig::default()));
-        let stop = Arc::clone(&stop);
+        let (stop, metrics, incomplete) = (Arc::clone(&stop), metrics.clone(), incomplete.clone());
         fn_service(move |stream: TcpStream| {
-            let stop = Arc::clone(&stop);
+            let (stop, route, counted) = (Arc::clone(&stop), incomplete.clone(), metrics.connection());
             async move {
                 stream.set_nodelay(true)?;
                 let peer = stream.peer_addr().ok();
-                Ok::<_, DispatchError>((Deadlines::new(stream, timeouts, stop), peer))
+                Ok::<_, DispatchError>((Deadlines::new(stream, timeouts, stop, route, counted), peer))
             }
         })
         .and_then(http)

@@ -20,7 +20,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-pub use self::database_url::{DatabaseUrl, Target};
+pub use self::database_url::{DatabaseUrl, Session, Target};
 pub use self::origin::Origin;
 pub use self::postgres_url::PostgresUrl;
 pub use self::secret::{Secret, trimmed};
@@ -52,6 +52,8 @@ impl SettingsError {
 pub struct Settings {
     /// `[server]`
     pub server: Server,
+    /// `[metrics]`
+    pub metrics: Metrics,
     /// `[database]`
     pub database: Database,
     /// `[auth]`
@@ -91,12 +93,33 @@ fn socket_address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<S
     text.parse().map_err(|_| serde::de::Error::custom("expected an address and a port such as 127.0.0.1:8080"))
 }
 
+/// `[metrics]`: where `GET /metrics` is served.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Address and port to listen on; none where the text is empty.
+    #[serde(deserialize_with = "optional_socket_address", serialize_with = "text_or_empty")]
+    pub bind: Option<SocketAddr>,
+}
+
+fn optional_socket_address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let expected = "expected an address and a port such as 127.0.0.1:9100, or nothing";
+    (!text.is_empty()).then(|| text.parse()).transpose().map_err(|_| serde::de::Error::custom(expected))
+}
+
+fn text_or_empty<S: serde::Serializer>(address: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&address.map(|address| address.to_string()).unwrap_or_default())
+}
+
 /// `[database]`: where the data is and how it is reached.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
     /// `sqlite://…` or `postgres://…`.
     pub url: DatabaseUrl,
+    /// Whose a session of PostgreSQL is.
+    pub session: Session,
     /// Apply pending migrations at the start.
     pub migrate_at_start: bool,
     /// Threads for reads, and as many for writes, outside the batches; 0 adapts to the cores.
@@ -117,6 +140,11 @@ impl Database {
     /// The time to wait for a connection.
     pub fn connect_timeout(&self) -> Duration {
         Duration::from_secs(self.connect_timeout_seconds)
+    }
+
+    /// The time that one statement may take.
+    pub fn statement_timeout(&self) -> Duration {
+        Duration::from_secs(self.statement_timeout_seconds)
     }
 }
 
@@ -255,7 +283,8 @@ impl Settings {
     /// # Errors
     /// A scheme that is neither SQLite's nor PostgreSQL's, no path, or a password that is not percent-encoded.
     pub fn target(&self) -> Result<Target, SettingsError> {
-        self.database.url.target().map_err(|reason| SettingsError::new(format!("database.url: {reason}")))
+        let target = self.database.url.target().map(|target| target.with_session(self.database.session));
+        target.map_err(|reason| SettingsError::new(format!("database.url: {reason}")))
     }
 }
 

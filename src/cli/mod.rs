@@ -177,7 +177,6 @@ fn connect_unmigrated(settings: &Settings) -> Result<DbConnection, Failure> {
 
 /// A connection; a SQLite database that is missing is made.
 fn open(settings: &Settings, target: &Target) -> Result<DbConnection, Failure> {
-    target.connect(settings.database.connect_timeout(), STATEMENT_TIMEOUT).map_err(|error| {
-        Failure::Failed(format!("{}: {}", target.system(), error.to_string().trim().replace('\n', " ")))
-    })
+    let connection = target.connect_checked(settings.database.connect_timeout(), STATEMENT_TIMEOUT);
+    connection.map_err(|reason| Failure::Failed(format!("{}: {reason}", target.system())))
 }

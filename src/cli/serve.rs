@@ -12,6 +12,9 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
     actix_rt::System::new().block_on(async {
         let mut running = server::start(settings)?;
         signals.serving(running.stopper());
+        if let Some(address) = running.metrics_address {
+            log::info!("metrics on http://{address}/metrics");
+        }
         log::info!("listening on http://{} with {}", running.address, running.database.target().system());
         running.serve().await?;
         signals.served();

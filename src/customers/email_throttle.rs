@@ -26,11 +26,11 @@ impl<'a> EmailThrottle<'a> {
             return Ok(());
         };
         let peeked = self.app.throttle.peek(Action::EmailChange, &update.customer.id().to_string(), self.client);
-        if peeked.is_err()
+        if let Err(exceeded) = peeked
             && let Ok(stored) = self.app.reads.submit(update.customer.clone()).await?
             && stored.customer.email != email.typed()
         {
-            return peeked;
+            return Err(self.app.throttle.refuse(&exceeded));
         }
         Ok(())
     }

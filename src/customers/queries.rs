@@ -118,6 +118,17 @@ pub(super) fn insert(
     new: &NewCustomer,
     hash: Option<&str>,
 ) -> DbResult<CustomerId> {
+    create_and(connection, id, new, hash, |_, id| Ok(id))
+}
+
+/// Does something more in the transaction that adds the customer.
+fn create_and<T>(
+    connection: &mut DbConnection,
+    id: Option<CustomerId>,
+    new: &NewCustomer,
+    hash: Option<&str>,
+    then: impl Fn(&mut DbConnection, CustomerId) -> DbResult<T>,
+) -> DbResult<T> {
     let mut outcome = Err(DbError::Unique(Constraint::CustomerId));
     for _ in 0..DRAWS {
         let id = id.unwrap_or_else(CustomerId::generate);
@@ -127,7 +138,7 @@ pub(super) fn insert(
                 let password = PasswordInsert { customer_id: id.get(), hash, changed_at: UtcMicros::now() };
                 diesel::insert_into(passwords::table).values(password).execute(connection)?;
             }
-            Ok(id)
+            then(connection, id)
         });
         if !matches!(outcome, Err(DbError::Unique(Constraint::CustomerId))) {
             break;
@@ -136,14 +147,15 @@ pub(super) fn insert(
     outcome
 }
 
-/// Adds a customer who can sign in.
+/// Adds a customer who can sign in. All in one transaction: if reading fails, nothing was added, and the same may be tried again.
 pub(super) fn register(
     connection: &mut DbConnection,
     new: &NewCustomer,
     hash: &str,
 ) -> DbResult<Result<(CustomerId, Versioned), Denied>> {
-    match insert(connection, None, new, Some(hash)) {
-        Ok(id) => Ok(find_unowned(connection, id)?.map(|versioned| (id, versioned)).ok_or(Denied::Missing)),
+    let read = |connection: &mut DbConnection, id| Ok(find_unowned(connection, id)?.map(|versioned| (id, versioned)));
+    match create_and(connection, None, new, Some(hash), read) {
+        Ok(added) => Ok(added.ok_or(Denied::Missing)),
         Err(DbError::Unique(Constraint::Email)) => Ok(Err(Denied::EmailTaken)),
         Err(error) => Err(error),
     }

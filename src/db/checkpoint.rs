@@ -29,6 +29,7 @@ use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
 use super::sqlite_file::SqliteFile;
 use super::write_lock::WriteLock;
+use crate::metrics::Queues;
 use crate::settings::{self, Target};
 use crate::threads::{Limits, Places, Ticket, Workers};
 
@@ -57,7 +58,7 @@ pub(super) fn start(
     let watched = Arc::new(SqliteFile::opened(path)?);
     let checkpointer = Checkpointer { connection, write_lock, watched: Arc::clone(&watched), file: File::open(path)? };
     let keep = move |queue: &Receiver<Ticket<()>>, _: &_| checkpointer.keep(queue);
-    Ok((watched, Workers::start("checkpoint", 1, Places::new(0), limits, keep)?))
+    Ok((watched, Workers::start("checkpoint", 1, Places::new(0), limits, Queues::default().queue("checkpoint"), keep)?))
 }
 
 /// The thread's own connection: it is open for as long as the service runs, so that the log is not made anew when the others

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use diesel::connection::SimpleConnection;
-use diesel::result::Error;
+use diesel::connection::{CacheSize, SimpleConnection};
+use diesel::result::{DatabaseErrorKind, Error};
 use diesel::{Connection as _, ConnectionResult, MultiConnection, PgConnection, QueryResult, SqliteConnection};
 
 use super::error::LOCKED;
-use crate::settings::{PostgresUrl, Target};
+use crate::settings::{PostgresUrl, Session, Target};
 
 /// A connection to the database that the URL's scheme chose.
 #[derive(MultiConnection)]
@@ -27,7 +27,16 @@ impl Target {
     pub fn connect(&self, connect_timeout: Duration, statement_timeout: Duration) -> ConnectionResult<DbConnection> {
         match self {
             Self::Sqlite(path) => open_sqlite(path, statement_timeout).map(DbConnection::Sqlite),
-            Self::Postgres(url) => open_postgres(url, connect_timeout, statement_timeout).map(DbConnection::Postgres),
+            Self::Postgres(url, session) => {
+                let mut connection = establish(url, connect_timeout, statement_timeout)?;
+                match session {
+                    Session::Direct => set_up(&mut connection, statement_timeout)
+                        .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?,
+                    // Then each statement is sent with its parameters, in one message, and has no name.
+                    Session::Pooled => connection.set_prepared_statement_cache_size(CacheSize::Disabled),
+                }
+                Ok(DbConnection::Postgres(connection))
+            }
         }
     }
 }
@@ -85,22 +94,33 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn open_postgres(url: &PostgresUrl, connect: Duration, statement: Duration) -> ConnectionResult<PgConnection> {
+/// Connects, and leaves nothing in the session but what Diesel sets, which poolers know of: encoding and time zone.
+pub(super) fn establish(url: &PostgresUrl, connect: Duration, statement: Duration) -> ConnectionResult<PgConnection> {
     // A host that swallows packets must not hold a thread for the kernel's two hours, whether it owes an answer
     // (keep-alive) or an acknowledgement (user timeout).
-    let mut connection = PgConnection::establish(&url.connection_string(&[
+    PgConnection::establish(&url.connection_string(&[
         ("connect_timeout", connect.as_secs().max(2).to_string()),
         ("keepalives_idle", "5".to_owned()),
         ("keepalives_interval", "2".to_owned()),
         ("keepalives_count", "3".to_owned()),
         ("tcp_user_timeout", statement.as_millis().to_string()),
         ("application_name", "clientele".to_owned()),
-    ]))?;
-    connection
-        .batch_execute(&format!(
-            "SET statement_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; SET client_min_messages = warning",
-            statement.as_millis()
-        ))
-        .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-    Ok(connection)
+    ]))
+}
+
+/// Messages in English, where the role may say so: errors are told apart by them. PostgreSQL's log would keep a refusal, but
+/// not one that is caught.
+const IN_ENGLISH: &str = "DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
+
+/// What every connection of a direct session is told.
+pub(super) fn set_up(connection: &mut PgConnection, statement: Duration) -> QueryResult<()> {
+    connection.batch_execute(&format!(
+        "SET statement_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; SET client_min_messages = warning",
+        statement.as_millis()
+    ))?;
+    // What speaks PostgreSQL's protocol need not have its languages.
+    connection.batch_execute(IN_ENGLISH).or_else(|error| match error {
+        Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => Err(error),
+        _ => Ok(()),
+    })
 }

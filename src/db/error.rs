@@ -2,6 +2,7 @@
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
 
+use super::messages::{self, Condition};
 use crate::threads::Rejected;
 
 /// The result of work on the database.
@@ -25,6 +26,9 @@ pub enum DbError {
     CommitLost(String),
     /// The database took too long. Becomes 503 `database_unavailable`.
     TimedOut(String),
+    /// A prepared statement fits the database no more: its tables were altered. The transaction has changed nothing; the
+    /// same works on another connection.
+    StaleStatement(String),
     /// All places of a queue are taken, or the work had not begun in time. Becomes 503 `overloaded`.
     Overloaded,
     /// The customer has its share of the places. Becomes 429.
@@ -77,35 +81,37 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
             DbError::Unavailable(message.to_owned())
         }
         DatabaseErrorKind::ReadOnlyTransaction => DbError::Unwritable(message.to_owned()),
-        _ if message.contains("canceling statement due to statement timeout") => DbError::TimedOut(message.to_owned()),
-        _ if BUSY.iter().any(|text| message.contains(text)) => DbError::Busy,
-        _ if message.contains(DEADLOCK) => DbError::Contention(message.to_owned()),
-        _ if UNWRITABLE.iter().any(|text| message.contains(text)) => DbError::Unwritable(message.to_owned()),
-        _ if UNAVAILABLE.iter().any(|text| message.contains(text)) => DbError::Unavailable(message.to_owned()),
-        // The message may quote a row: the detail line does (PostgreSQL puts it there), the message does not.
-        _ => DbError::Internal(message.to_owned()),
+        _ => from_message(message),
     }
 }
 
-/// Diesel passes no SQLSTATE on, so what it has no kind for is known by its text.
-/// 55P03 on PostgreSQL, SQLITE_BUSY and SQLITE_LOCKED.
-const BUSY: [&str; 3] = ["due to lock timeout", LOCKED, "database table is locked"];
+/// What Diesel has no kind for is known by its text. PostgreSQL closes the connection with what is not in this table and no
+/// defect of ours, such as a shutdown (57P01), and for a closed connection there is a kind.
+fn from_message(message: &str) -> DbError {
+    match messages::condition(message) {
+        Some(Condition::LockTimeout) => DbError::Busy,
+        Some(Condition::Cancelled) => DbError::TimedOut(message.to_owned()),
+        Some(Condition::Deadlock) => DbError::Contention(message.to_owned()),
+        Some(Condition::StaleStatement) => DbError::StaleStatement(message.to_owned()),
+        Some(Condition::DiskFull) => DbError::Unwritable(message.to_owned()),
+        Some(Condition::Exhausted) => DbError::Unavailable(message.to_owned()),
+        None if BUSY.iter().any(|text| message.contains(text)) => DbError::Busy,
+        None if UNWRITABLE.iter().any(|text| message.contains(text)) => DbError::Unwritable(message.to_owned()),
+        None if UNAVAILABLE.iter().any(|text| message.contains(text)) => DbError::Unavailable(message.to_owned()),
+        // The message may quote a row: the detail line does (PostgreSQL puts it there), the message does not.
+        None => DbError::Internal(message.to_owned()),
+    }
+}
+
+/// SQLITE_BUSY and SQLITE_LOCKED.
+const BUSY: [&str; 2] = [LOCKED, "database table is locked"];
 /// SQLITE_BUSY.
 pub(super) const LOCKED: &str = "database is locked";
-/// 40P01.
-const DEADLOCK: &str = "deadlock detected";
 
 /// SQLITE_FULL, SQLITE_READONLY.
 const UNWRITABLE: [&str; 2] = ["database or disk is full", "attempt to write a readonly database"];
-/// 57P01 to 57P03, 53300, and a disk that is gone.
-const UNAVAILABLE: [&str; 6] = [
-    "terminating connection",
-    "the database system is",
-    "too many clients",
-    "remaining connection slots",
-    "disk I/O error",
-    "unable to open database file",
-];
+/// SQLite, on a disk that is gone.
+const UNAVAILABLE: [&str; 2] = ["disk I/O error", "unable to open database file"];
 
 /// Reads both forms: PostgreSQL names the index, SQLite the columns ("UNIQUE constraint failed: customers.slug").
 fn constraint(information: &(dyn DatabaseErrorInformation + Send + Sync)) -> Constraint {

@@ -8,11 +8,14 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::checkpoint;
 use super::connection::DbConnection;
+use super::counts::count_reply;
 use super::error::DbResult;
 use super::pool::{self, Pool};
 use super::thread_connection::{OnLoss, ThreadConnection};
+use super::transaction::limited;
 use super::write_lock::WriteLock;
 use crate::ids::CustomerId;
+use crate::metrics::Metrics;
 use crate::settings::{Settings, Target};
 use crate::threads::{self, Limits, Places, Progress, Ticket, Workers};
 
@@ -36,6 +39,7 @@ pub struct Database {
     pub(super) writers: usize,
     pub(super) limits: Limits,
     write_lock: WriteLock,
+    pub(super) metrics: Metrics,
     reads: Arc<Workers<Job>>,
     writes: Arc<Workers<Job>>,
     /// SQLite only; ends when the last clone of the database goes.
@@ -47,7 +51,7 @@ impl Database {
     ///
     /// # Errors
     /// The operating system refused a thread, or SQLite's file could not be opened.
-    pub fn start(settings: &Settings, target: Target) -> std::io::Result<Self> {
+    pub fn start(settings: &Settings, target: Target, metrics: &Metrics) -> std::io::Result<Self> {
         let settings = &settings.database;
         let threads = match settings.threads {
             0 => (2 * threads::cores()).max(4),
@@ -56,7 +60,7 @@ impl Database {
         // SQLite admits one writer at a time.
         let (writing_threads, writers, write_lock) = match target {
             Target::Sqlite(_) => (1, 1, WriteLock::one_at_a_time()),
-            Target::Postgres(_) => (threads, settings.writers, WriteLock::default()),
+            Target::Postgres(..) => (threads, settings.writers, WriteLock::default()),
         };
         let limits = Limits {
             wait: Duration::from_secs(settings.queue_timeout_seconds),
@@ -65,25 +69,37 @@ impl Database {
         // Outside the batches, for them, and one that reads in batches.
         let connections = threads + writing_threads + writers + 1 + SPARE_CONNECTIONS;
         let (file, checkpoints) = match &target {
-            Target::Postgres(_) => (None, None),
+            Target::Postgres(..) => (None, None),
             Target::Sqlite(path) => {
                 let (file, workers) = checkpoint::start(path, settings, write_lock.clone(), limits)?;
                 (Some(file), Some(Arc::new(workers)))
             }
         };
         let size = u32::try_from(connections).unwrap_or(u32::MAX);
-        let pool = pool::build(target.clone(), settings, size, file);
+        let pool = pool::build(target.clone(), settings, size, file, &metrics.database);
+        let queue = |name| metrics.queues.queue(name);
         let (places, readers, writing) = (settings.queue, pool.clone(), (pool.clone(), write_lock.clone()));
-        let reads = Workers::start("db-read", threads, Places::new(places), limits, move |jobs, progress| {
+        let run = move |jobs: &Receiver<Ticket<Job>>, progress: &Progress| {
             serve(jobs, progress, ThreadConnection::reading(readers.clone()));
-        })?;
-        let writes =
-            Workers::start("db-write", writing_threads, Places::new(places), limits, move |jobs, progress| {
-                let (pool, lock) = writing.clone();
-                serve(jobs, progress, ThreadConnection::writing(pool, lock));
-            })?;
-        let (reads, writes) = (Arc::new(reads), Arc::new(writes));
-        Ok(Self { target, pool, places, writers, limits, write_lock, reads, writes, _checkpoints: checkpoints })
+        };
+        let reads = Workers::start("db-read", threads, Places::new(places), limits, queue("db-read"), run)?;
+        let run = move |jobs: &Receiver<Ticket<Job>>, progress: &Progress| {
+            let (pool, lock) = writing.clone();
+            serve(jobs, progress, ThreadConnection::writing(pool, lock));
+        };
+        let writes = Workers::start("db-write", writing_threads, Places::new(places), limits, queue("db-write"), run)?;
+        Ok(Self {
+            target,
+            pool,
+            places,
+            writers,
+            limits,
+            write_lock,
+            metrics: metrics.clone(),
+            reads: Arc::new(reads),
+            writes: Arc::new(writes),
+            _checkpoints: checkpoints,
+        })
     }
 
     /// Which database this is.
@@ -109,7 +125,7 @@ impl Database {
         T: Send + 'static,
         W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
     {
-        run(&self.reads, customer, OnLoss::Repeat, work).await
+        run(&self.reads, &self.metrics, customer, OnLoss::Repeat, work).await
     }
 
     /// Runs work that writes: again on contention (its transaction was rolled back), not after a lost connection.
@@ -121,19 +137,30 @@ impl Database {
         T: Send + 'static,
         W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
     {
-        run(&self.writes, customer, OnLoss::Report, work).await
+        run(&self.writes, &self.metrics, customer, OnLoss::Report, work).await
     }
 }
 
-async fn run<T, W>(workers: &Workers<Job>, customer: Option<CustomerId>, on_loss: OnLoss, work: W) -> DbResult<T>
+async fn run<T, W>(
+    workers: &Workers<Job>,
+    metrics: &Metrics,
+    customer: Option<CustomerId>,
+    on_loss: OnLoss,
+    mut work: W,
+) -> DbResult<T>
 where
     T: Send + 'static,
     W: FnMut(&mut DbConnection) -> DbResult<T> + Send + 'static,
 {
     let job = |reply: threads::Reply<DbResult<T>>| -> Job {
-        Box::new(move |connection| reply.send(connection.run(on_loss, work)))
+        Box::new(move |connection| {
+            let begin = connection.begin();
+            reply.send(connection.run(on_loss, |connection| limited(connection, &begin, &mut work)));
+        })
     };
-    workers.submit(customer.map(CustomerId::get), job).await?
+    let reply = workers.submit(customer.map(CustomerId::get), job).await;
+    count_reply(&reply, workers.metrics(), &metrics.database);
+    reply?
 }
 
 fn serve(jobs: &Receiver<Ticket<Job>>, progress: &Progress, mut connection: ThreadConnection) {

@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use prometheus_client::metrics::histogram::Histogram;
 
 use super::connection::DbConnection;
+use super::counts::{count_reply, count_retry};
 use super::error::{DbError, DbResult};
 use super::executor::{Database, IDLE};
 use super::thread_connection::{RETRY_FOR, ThreadConnection};
-use super::transaction::write_transaction;
+use super::transaction::{limited, write_transaction};
+use crate::metrics;
 use crate::threads::{Place, Places, Progress, Reply, Ticket, Workers};
 
 /// How soon a row that somebody else had locked is tried again.
@@ -51,6 +54,7 @@ pub trait Batch: Send + Sync + 'static {
 /// The bounded queues into the threads that batch: one thread for each queue.
 pub struct Lane<B: Batch> {
     threads: Vec<Workers<Job<B>>>,
+    metrics: metrics::Database,
 }
 
 struct Job<B: Batch> {
@@ -75,15 +79,19 @@ impl<B: Batch> Lane<B> {
     pub fn start(database: &Database) -> std::io::Result<Self> {
         let places = Places::new(database.places);
         let count = if B::WRITES { database.writers } else { 1 };
+        let queues = &database.metrics.queues;
         let start = |_| {
-            let source = database.clone();
-            Workers::start(B::NAME, 1, Arc::clone(&places), database.limits, move |queue, progress| {
-                let connection = source.connection(B::WRITES);
+            let (source, sizes) = (database.clone(), queues.batches(B::NAME));
+            let (places, metrics) = (Arc::clone(&places), queues.queue(B::NAME));
+            Workers::start(B::NAME, 1, places, database.limits, metrics, move |queue, progress| {
+                let (connection, sizes) = (source.connection(B::WRITES), sizes.clone());
                 let (held, held_customers, alone) = (Vec::new(), HashSet::new(), HashSet::new());
-                Thread { connection, held, held_customers, alone }.serve(queue, progress);
+                let metrics = source.metrics.database.clone();
+                Thread { connection, held, held_customers, alone, sizes, metrics }.serve(queue, progress);
             })
         };
-        Ok(Self { threads: (0..count).map(start).collect::<std::io::Result<_>>()? })
+        let threads = (0..count).map(start).collect::<std::io::Result<_>>()?;
+        Ok(Self { threads, metrics: database.metrics.database.clone() })
     }
 
     /// Queues an item and waits for its outcome. A customer's items go to the same thread.
@@ -95,7 +103,9 @@ impl<B: Batch> Lane<B> {
         let customer = B::customer(&item);
         let number = usize::try_from(customer).unwrap_or_default() % self.threads.len().max(1);
         let thread = self.threads.get(number).ok_or_else(|| DbError::Internal("the lane has no thread".into()))?;
-        thread.submit(Some(customer), |reply| Job { item, reply }).await?
+        let reply = thread.submit(Some(customer), |reply| Job { item, reply }).await;
+        count_reply(&reply, thread.metrics(), &self.metrics);
+        reply?
     }
 }
 
@@ -108,6 +118,9 @@ struct Thread<B: Batch> {
     held_customers: HashSet<i64>,
     /// Those of them who wait for a lock that no batch can skip, and would hold up the others in it.
     alone: HashSet<i64>,
+    /// How many items the batches had.
+    sizes: Histogram,
+    metrics: metrics::Database,
 }
 
 impl<B: Batch> Thread<B> {
@@ -155,6 +168,7 @@ impl<B: Batch> Thread<B> {
         if batch.is_empty() {
             return;
         }
+        self.sizes.observe(batch.len() as f64);
         let (items, waiting): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         let outcomes = self.run(&items, progress);
         let entries = items.into_iter().zip(waiting);
@@ -163,6 +177,7 @@ impl<B: Batch> Thread<B> {
             // One item's conflict, panic or lock may be the reason: each by itself now, and those first who just came.
             Err(DbError::Unique(_) | DbError::Contention(_) | DbError::Internal(_) | DbError::Busy) => {
                 log::debug!("a batch of {} is run one by one", entries.len());
+                self.metrics.retries.batch.inc();
                 let mut entries: Vec<Entry<B>> = entries.collect();
                 entries.sort_by_key(|(item, _)| self.held_customers.contains(&B::customer(item)));
                 self.one_by_one(entries, progress);
@@ -206,12 +221,13 @@ impl<B: Batch> Thread<B> {
         if progress.is_given_up() {
             return Err(DbError::TimedOut("the thread was replaced".into()));
         }
+        let begin = self.connection.begin();
         let outcomes = progress.watch(|| {
             self.connection.once(|connection| {
                 if B::WRITES {
-                    write_transaction(connection, progress, |connection| B::apply(connection, items))
+                    write_transaction(connection, &begin, progress, |connection| B::apply(connection, items))
                 } else {
-                    B::apply(connection, items)
+                    limited(connection, &begin, |connection| B::apply(connection, items))
                 }
             })
         })?;
@@ -220,7 +236,10 @@ impl<B: Batch> Thread<B> {
 
     fn finish(&mut self, (item, waiting): Entry<B>, outcome: DbResult<B::Output>) {
         match outcome {
-            Err(DbError::Busy | DbError::Contention(_)) => self.held.push((item, waiting)),
+            Err(DbError::Busy | DbError::Contention(_)) => {
+                count_retry(&outcome, &self.metrics);
+                self.held.push((item, waiting));
+            }
             outcome => {
                 // The client may send the next request as soon as it has this reply.
                 drop(waiting.place);

@@ -13,7 +13,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
-use super::transaction::write_transaction;
+use super::transaction::{Begin, write_transaction};
 use crate::threads::Progress;
 
 const MIGRATIONS: Ours<EmbeddedMigrations> = Ours(embed_migrations!("migrations"));
@@ -83,16 +83,17 @@ pub fn revert_last(connection: &mut DbConnection) -> DbResult<String> {
     })
 }
 
-/// Runs `work` under the advisory lock. On SQLite an immediate transaction around all does the same: each
-/// migration's own becomes a savepoint in it.
+/// Runs `work` in one transaction, alone: each migration's own becomes a savepoint in it. The advisory lock of PostgreSQL
+/// ends with the transaction, so that a session that a pooler lends can be used.
 fn locked<T>(connection: &mut DbConnection, work: impl FnOnce(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
-    if let DbConnection::Sqlite(_) = connection {
-        return write_transaction(connection, &Progress::default(), work);
-    }
-    connection.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})"))?;
-    let outcome = work(connection);
-    connection.batch_execute(&format!("SELECT pg_advisory_unlock({ADVISORY_LOCK})"))?;
-    outcome
+    let (begin, lock) = match connection {
+        DbConnection::Sqlite(_) => (Begin::immediate(), None),
+        DbConnection::Postgres(_) => (Begin::plain(), Some(format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))),
+    };
+    write_transaction(connection, &begin, &Progress::default(), |connection| {
+        lock.map_or(Ok(()), |lock| connection.batch_execute(&lock))?;
+        work(connection)
+    })
 }
 
 /// The names of the migrations that the database lacks.

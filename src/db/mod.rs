@@ -1,17 +1,21 @@
 //! The database: which one, how it is reached, and the threads that talk to it.
 //!
 //! `connection` opens, `pool` counts, `thread_connection` keeps; `executor` and `lane` run work off the event loop,
-//! one by one and in batches; `error` sorts what a database can say into outcomes.
+//! one by one and in batches; `error` sorts what a database can say into outcomes, in the
+//! languages of `messages`.
 
 mod backup;
 mod checkpoint;
 mod connection;
+mod counts;
 mod error;
 mod executor;
 mod lane;
+mod messages;
 mod migrations;
 mod pool;
 mod readiness;
+mod session;
 mod sqlite_file;
 pub(crate) mod statement;
 mod thread_connection;
@@ -26,6 +30,7 @@ pub use error::{Constraint, DbError, DbResult};
 pub use executor::Database;
 pub use lane::{Batch, Lane};
 pub use migrations::{MigrationState, MigrationStatus, migrate, pending_migrations, revert_last, statuses};
+pub use session::foreign_messages;
 pub(crate) use sqlite_file::check_writable;
 pub use timestamp::UtcMicros;
 

@@ -16,7 +16,9 @@ use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
 use super::on_backend;
 use super::sqlite_file::SqliteFile;
-use crate::settings::{self, Target};
+use super::transaction::{Begin, LOCK_TIMEOUT};
+use crate::metrics::{self, Open};
+use crate::settings::{self, Session, Target};
 
 /// Closes a connection that no thread holds after this time.
 const IDLE_FOR: Duration = Duration::from_secs(60);
@@ -33,6 +35,9 @@ pub(crate) struct Pool {
     file: Option<Arc<SqliteFile>>,
     /// When and why the database last refused a change.
     unwritable: Arc<Mutex<Option<(Instant, String)>>>,
+    /// How transactions begin.
+    pub(super) begin: Arc<Begin>,
+    metrics: metrics::Database,
 }
 
 impl Pool {
@@ -84,6 +89,11 @@ impl Pool {
         }
     }
 
+    /// What the threads count.
+    pub(super) fn metrics(&self) -> &metrics::Database {
+        &self.metrics
+    }
+
     /// Whether no thread has a connection.
     pub(super) fn is_disconnected(&self) -> bool {
         self.connections.state().connections == 0
@@ -95,6 +105,7 @@ pub(crate) struct Manager {
     target: Target,
     settings: settings::Database,
     file: Option<Arc<SqliteFile>>,
+    metrics: metrics::Database,
 }
 
 impl Manager {
@@ -108,6 +119,7 @@ impl Manager {
 pub(crate) struct Managed {
     pub(super) connection: DbConnection,
     pub(super) broken: bool,
+    _counted: Open,
 }
 
 impl Managed {
@@ -121,13 +133,15 @@ impl r2d2::ManageConnection for Manager {
     type Error = diesel::ConnectionError;
 
     fn connect(&self) -> Result<Managed, Self::Error> {
-        let statement_timeout = Duration::from_secs(self.settings.statement_timeout_seconds);
+        let (connect_timeout, statement_timeout) = (self.settings.connect_timeout(), self.settings.statement_timeout());
         // SQLite would make a file that is missing; and the path may lead elsewhere by the time that it is opened.
         self.in_place()?;
-        let mut connection = self.target.connect(self.settings.connect_timeout(), statement_timeout)?;
+        let mut connection = self.target.connect(connect_timeout, statement_timeout)?;
         self.in_place()?;
-        connection.batch_execute(prelude(&connection)).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-        Ok(Managed { connection, broken: false })
+        if let Some(sql) = prelude(&self.target) {
+            connection.batch_execute(&sql).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+        }
+        Ok(Managed { connection, broken: false, _counted: self.metrics.connection() })
     }
 
     fn is_valid(&self, managed: &mut Managed) -> Result<(), Self::Error> {
@@ -140,31 +154,41 @@ impl r2d2::ManageConnection for Manager {
 }
 
 /// What the service's own connections are told, beyond what every connection is.
-fn prelude(connection: &DbConnection) -> &'static str {
-    match connection {
+fn prelude(target: &Target) -> Option<String> {
+    match target {
         // `checkpoint` does it. Five MiB a connection hold the inner pages of millions of rows.
         // A lock that lasts longer than a quarter of a second is another process's: the work is tried again later.
         // A log that grew because somebody read for long is cut to 64 MiB when it is begun anew.
-        DbConnection::Sqlite(_) => {
-            "PRAGMA busy_timeout = 250; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -5000;
-             PRAGMA journal_size_limit = 67108864"
+        Target::Sqlite(_) => {
+            let sql = "PRAGMA busy_timeout = 250; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -5000;
+                 PRAGMA journal_size_limit = 67108864";
+            Some(sql.to_owned())
         }
         // The statements are few, take all they need as parameters and look rows up by index, so one plan serves
         // for good: planning anew cost more than running (docs/decisions/0009). Without the other settings a
         // plan made while the tables were empty would go on scanning them when they are not.
-        // Our own locks last milliseconds: who waits longer waits for somebody's open transaction.
-        DbConnection::Postgres(_) => {
+        Target::Postgres(_, Session::Direct) => Some(format!(
             "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
-             SET enable_mergejoin = off; SET jit = off; SET lock_timeout = '50ms'"
-        }
+             SET enable_mergejoin = off; SET jit = off; SET lock_timeout = {}",
+            LOCK_TIMEOUT.as_millis()
+        )),
+        // Without named statements each is planned anew, and `Begin` sets the time-outs.
+        Target::Postgres(_, Session::Pooled) => None,
     }
 }
 
 /// Makes the pool; connections are opened when they are first asked for.
-pub(super) fn build(target: Target, settings: &settings::Database, size: u32, file: Option<Arc<SqliteFile>>) -> Pool {
+pub(super) fn build(
+    target: Target,
+    settings: &settings::Database,
+    size: u32,
+    file: Option<Arc<SqliteFile>>,
+    metrics: &metrics::Database,
+) -> Pool {
     // Each thread keeps its connection (see `thread_connection`). What the pool holds was handed over, or opened by attempts
     // that nobody waits for any more: it is pinged before it is used, and closed soon if it is not. The request that waits
     // for a connection reports the failure, once and with its id.
+    let begin = Arc::new(Begin::of(&target, settings.statement_timeout()));
     let connections = r2d2::Pool::builder()
         .max_size(size)
         .min_idle(Some(0))
@@ -173,6 +197,6 @@ pub(super) fn build(target: Target, settings: &settings::Database, size: u32, fi
         .max_lifetime(None)
         .connection_timeout(settings.connect_timeout())
         .error_handler(Box::new(r2d2::NopErrorHandler))
-        .build_unchecked(Manager { target, settings: settings.clone(), file: file.clone() });
-    Pool { connections, wanted: Arc::default(), file, unwritable: Arc::default() }
+        .build_unchecked(Manager { target, settings: settings.clone(), file: file.clone(), metrics: metrics.clone() });
+    Pool { connections, wanted: Arc::default(), file, unwritable: Arc::default(), begin, metrics: metrics.clone() }
 }

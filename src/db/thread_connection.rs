@@ -2,13 +2,16 @@
 //! another thread where the database has none left.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use r2d2::PooledConnection;
 
 use super::connection::DbConnection;
+use super::counts::{count_outcome, count_retry};
 use super::error::{DbError, DbResult};
 use super::pool::{Manager, Pool};
+use super::transaction::Begin;
 use super::write_lock::WriteLock;
 
 /// A connection that rested longer is pinged first, so that a restart of the database costs no client an error.
@@ -19,6 +22,9 @@ const FAIL_FAST: Duration = Duration::from_millis(500);
 const LATER_ATTEMPT: Duration = Duration::from_millis(250);
 /// For how long work that met another transaction is tried again.
 pub(super) const RETRY_FOR: Duration = Duration::from_secs(3);
+
+/// How often work is tried again whose statements do not fit the tables.
+const STALE_AGAIN: u32 = 3;
 
 pub(super) struct ThreadConnection {
     pool: Pool,
@@ -56,6 +62,11 @@ impl ThreadConnection {
         Self { writes: true, write_lock, ..Self::reading(pool) }
     }
 
+    /// How transactions begin.
+    pub(super) fn begin(&self) -> Arc<Begin> {
+        Arc::clone(&self.pool.begin)
+    }
+
     /// Runs `work` until it does not meet another transaction, for up to [`RETRY_FOR`]. A connection that broke is
     /// replaced, and `work` runs once more where `on_loss` says so.
     /// A panic in `work` becomes [`DbError::Internal`] and costs the connection.
@@ -70,10 +81,11 @@ impl ThreadConnection {
             tries += 1;
             let outcome = match on_loss {
                 OnLoss::Repeat => self.once(&mut work),
-                OnLoss::Report => self.attempt(&mut work),
+                OnLoss::Report => self.fitting(&mut work),
             };
             match outcome {
                 Err(DbError::Contention(_) | DbError::Busy) if started.elapsed() < RETRY_FOR => {
+                    count_retry(&outcome, self.pool.metrics());
                     std::thread::sleep(Duration::from_millis(rand::random_range(1..=5 * tries)));
                 }
                 outcome => return outcome,
@@ -83,13 +95,35 @@ impl ThreadConnection {
 
     /// Runs `work` a single time, or twice where the connection broke.
     pub(super) fn once<T>(&mut self, mut work: impl FnMut(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
-        match self.attempt(&mut work) {
-            Err(DbError::Unavailable(_) | DbError::Unwritable(_)) if self.failed.is_none() => self.attempt(work),
+        match self.fitting(&mut work) {
+            Err(DbError::Unavailable(_) | DbError::Unwritable(_)) if self.failed.is_none() => {
+                self.pool.metrics().retries.connection_lost.inc();
+                self.fitting(work)
+            }
             outcome => outcome,
         }
     }
 
+    /// Runs `work`, and again on another connection where the statements that this one had prepared fit the tables no more:
+    /// nothing had been changed. Tables may be altered once more while another connection prepares its own.
+    fn fitting<T>(&mut self, mut work: impl FnMut(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
+        let mut outcome = self.attempt(&mut work);
+        for _ in 0..STALE_AGAIN {
+            if !matches!(outcome, Err(DbError::StaleStatement(_))) {
+                break;
+            }
+            outcome = self.attempt(&mut work);
+        }
+        outcome
+    }
+
     fn attempt<T>(&mut self, work: impl FnOnce(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
+        let outcome = self.attempt_uncounted(work);
+        count_outcome(&outcome, self.pool.metrics());
+        outcome
+    }
+
+    fn attempt_uncounted<T>(&mut self, work: impl FnOnce(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
         let mut held = self.connected()?;
         let outcome = self.write_lock.hold(|| {
             catch_unwind(AssertUnwindSafe(|| work(&mut held.connection)))
@@ -99,7 +133,11 @@ impl ThreadConnection {
         // After an unknown error the connection's state is unknown too.
         held.broken = matches!(
             outcome,
-            Err(DbError::Unavailable(_) | DbError::Unwritable(_) | DbError::CommitLost(_) | DbError::Internal(_))
+            Err(DbError::Unavailable(_)
+                | DbError::Unwritable(_)
+                | DbError::CommitLost(_)
+                | DbError::StaleStatement(_)
+                | DbError::Internal(_))
         );
         if self.writes {
             self.pool.note_change(&outcome);

@@ -1,29 +1,81 @@
-//! The transaction of a batch of changes.
+//! The transaction of a batch of changes, and of whatever else must not leave anything in a session.
+
+use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
 use super::on_backend;
+use crate::settings::{Session, Target};
 use crate::threads::Progress;
 
-/// Runs `work` in a transaction that is meant to write, and commits it.
+/// Our own locks last milliseconds: who waits longer waits for somebody's open transaction.
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// How transactions begin.
+pub(super) struct Begin {
+    sql: String,
+    /// Whether all work needs a transaction.
+    always: bool,
+}
+
+impl Begin {
+    /// As PostgreSQL does, without time-outs but those of the session.
+    pub(super) fn plain() -> Self {
+        Self { sql: "BEGIN".to_owned(), always: false }
+    }
+
+    /// SQLite locks the database at once: a transaction that reads first and then writes would fail where another one
+    /// wrote in between.
+    pub(super) fn immediate() -> Self {
+        Self { sql: "BEGIN IMMEDIATE".to_owned(), always: false }
+    }
+
+    /// As the service's own transactions do. Where a pooler lends the session, time-outs hold until the transaction ends; they
+    /// are set in the message that begins it, which costs no round trip.
+    pub(super) fn of(target: &Target, statement_timeout: Duration) -> Self {
+        match target {
+            Target::Sqlite(_) => Self::immediate(),
+            Target::Postgres(_, Session::Direct) => Self::plain(),
+            Target::Postgres(_, Session::Pooled) => Self {
+                sql: format!(
+                    "BEGIN; SET LOCAL statement_timeout = {0}; SET LOCAL idle_in_transaction_session_timeout = {0};
+                     SET LOCAL lock_timeout = {1}",
+                    statement_timeout.as_millis(),
+                    LOCK_TIMEOUT.as_millis()
+                ),
+                always: true,
+            },
+        }
+    }
+}
+
+/// Runs work that changes no more than one thing, or begins a transaction by itself. Where time-outs need a transaction, it
+/// gets one.
 ///
-/// SQLite locks the database at once (`BEGIN IMMEDIATE`): a transaction that reads first and then writes would fail where
-/// another one wrote in between.
+/// # Errors
+/// What `work` says, and see [`write_transaction`].
+pub(super) fn limited<T>(
+    connection: &mut DbConnection,
+    begin: &Begin,
+    work: impl FnOnce(&mut DbConnection) -> DbResult<T>,
+) -> DbResult<T> {
+    if begin.always { write_transaction(connection, begin, &Progress::default(), work) } else { work(connection) }
+}
+
+/// Runs `work` in a transaction that is meant to write, and commits it.
 ///
 /// # Errors
 /// What `work` says, after the transaction was rolled back. [`DbError::CommitLost`] when the connection broke during the
 /// commit. A thread that was replaced meanwhile does not commit: its replacement may have served the customer since.
 pub(super) fn write_transaction<T>(
     connection: &mut DbConnection,
+    begin: &Begin,
     progress: &Progress,
     work: impl FnOnce(&mut DbConnection) -> DbResult<T>,
 ) -> DbResult<T> {
-    match connection {
-        DbConnection::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")?,
-        DbConnection::Postgres(postgres) => AnsiTransactionManager::begin_transaction(postgres)?,
-    }
+    on_backend!(connection, concrete => AnsiTransactionManager::begin_transaction_sql(concrete, &begin.sql))?;
     let worked = match work(connection) {
         Ok(_) if progress.is_given_up() => Err(DbError::TimedOut("the thread was replaced".into())),
         worked => worked,

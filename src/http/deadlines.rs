@@ -8,12 +8,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use actix_rt::time::{Sleep, sleep_until};
+use actix_web::ResponseError;
 use actix_web::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{Connection, Owed, Timeouts};
 use super::last_reply::{LastReply, bare_error};
 use super::problem::Problem;
+use crate::metrics::{Open, Route};
 
 /// The longest head of a request, in bytes. The framework parses what has come of it after each piece.
 const LONGEST_HEAD: usize = 16 * 1024;
@@ -37,6 +39,9 @@ pub struct Deadlines<S> {
     stream: S,
     connection: Rc<Connection>,
     stop: Arc<Stop>,
+    /// Where replies are counted that no middleware sees.
+    metrics: Route,
+    _counted: Open,
     /// Since when the client takes no more of a reply.
     stuck: Option<Instant>,
     /// Bytes that the framework got since it last had the chance to handle some.
@@ -51,12 +56,14 @@ pub struct Deadlines<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Deadlines<S> {
-    /// Wraps an accepted stream.
-    pub fn new(stream: S, timeouts: Timeouts, stop: Arc<Stop>) -> Self {
+    /// Wraps an accepted stream, which `counted` counts as open.
+    pub(crate) fn new(stream: S, timeouts: Timeouts, stop: Arc<Stop>, metrics: Route, counted: Open) -> Self {
         Self {
             stream,
             connection: Rc::new(Connection::new(timeouts)),
             stop,
+            metrics,
+            _counted: counted,
             stuck: None,
             ahead: 0,
             is_held_back: false,
@@ -127,6 +134,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Deadlines<S> {
         }
     }
 
+    fn reply_at_last(&mut self, problem: &Problem) {
+        self.metrics.observe_incomplete(problem.status_code());
+        self.last_reply = Some(LastReply::problem(problem));
+    }
+
     fn poll_last_reply(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(reply) = &mut self.last_reply else {
             return Poll::Ready(Ok(()));
@@ -158,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Deadlines<S> {
             match this.end() {
                 None => {}
                 Some(End::Silent) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-                Some(End::Told(problem)) => this.last_reply = Some(LastReply::problem(&problem)),
+                Some(End::Told(problem)) => this.reply_at_last(&problem),
             }
         }
         if this.last_reply.is_some() {
@@ -196,7 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Deadlines<S> {
         }
         let bare_error = bare_error(buffer).filter(|_| this.last_reply.is_none());
         if let Some((0, status)) = bare_error {
-            this.last_reply = Some(LastReply::problem(&Problem::from_status(status)));
+            this.reply_at_last(&Problem::from_status(status));
         }
         if this.last_reply.is_some() {
             ready!(this.poll_last_reply(context))?;

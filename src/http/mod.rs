@@ -20,6 +20,7 @@ mod json;
 pub(crate) mod jwks;
 mod last_reply;
 mod members;
+pub(crate) mod metrics;
 pub(crate) mod openapi;
 mod problem;
 mod request_body;

@@ -304,7 +304,8 @@ impl From<DbError> for Problem {
             DbError::Unavailable(cause)
             | DbError::Unwritable(cause)
             | DbError::CommitLost(cause)
-            | DbError::TimedOut(cause) => Self::DatabaseUnavailable(cause),
+            | DbError::TimedOut(cause)
+            | DbError::StaleStatement(cause) => Self::DatabaseUnavailable(cause),
             // What outlasted every retry: the same request may well succeed in a moment.
             DbError::Contention(_) | DbError::Busy => Self::Overloaded,
             other => Self::Internal(other.to_string()),

@@ -1,4 +1,4 @@
-//! The outermost middleware: request ids, security headers, problem bodies, the access line.
+//! The outermost middleware: request ids, security headers, problem bodies, the access line, metrics.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -13,6 +13,7 @@ use actix_web::{Error, HttpMessage};
 use super::connection::Connection;
 use super::problem::Problem;
 use super::request_body::RequestBody;
+use crate::metrics::Route;
 use crate::tokens::Principal;
 
 /// The header that names a request.
@@ -59,13 +60,17 @@ pub(crate) async fn respond<B: MessageBody + 'static>(
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert(REQUEST_ID, value);
     }
+    let took = started.elapsed();
+    if let Some(route) = request.app_data::<Route>() {
+        route.observe(request.method(), response.status(), took);
+    }
     let customer = request.extensions().get::<Principal>().map(|principal| principal.customer.get());
     log::info!(
         target: "clientele::access",
         method = request.method().as_str(),
         route = request.match_pattern().as_deref().unwrap_or("-"),
         status = response.status().as_u16(),
-        duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         request_id = request_id.as_str(),
         customer_id = customer;
         "request"

@@ -20,6 +20,7 @@ use self::buckets::Buckets;
 use self::client::Proxies;
 pub use self::client::{ClientAddress, ClientNetwork};
 use super::problem::Problem;
+use crate::metrics::{Metrics, Throttled};
 use crate::settings;
 
 /// What is throttled; each is counted apart.
@@ -37,6 +38,21 @@ pub enum Action {
     EmailChange,
 }
 
+impl Action {
+    /// In their order.
+    const ALL: [Self; 5] = [Self::SignIn, Self::Registration, Self::Refresh, Self::PasswordChange, Self::EmailChange];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign_in",
+            Self::Registration => "registration",
+            Self::Refresh => "refresh",
+            Self::PasswordChange => "password_change",
+            Self::EmailChange => "email_change",
+        }
+    }
+}
+
 /// An action and a number for whom it is counted, so that a key has 16 bytes, whatever was sent.
 type Key = (Action, u64);
 
@@ -48,17 +64,20 @@ pub struct Throttle {
     accounts: Buckets<Key>,
     /// Keyed, so that nobody can choose accounts that share a bucket.
     hasher: RandomState,
+    /// By action.
+    throttled: [Throttled; Action::ALL.len()],
 }
 
 impl Throttle {
     /// Full buckets with the configured quotas.
-    pub fn new(settings: &settings::Throttle) -> Self {
+    pub fn new(settings: &settings::Throttle, metrics: &Metrics) -> Self {
         Self {
             enabled: settings.enabled,
             proxies: Proxies::new(settings.trusted_proxies.clone()),
             addresses: Buckets::new(settings.address_burst, settings.address_per_minute),
             accounts: Buckets::new(settings.account_burst, settings.account_per_minute),
             hasher: RandomState::new(),
+            throttled: Action::ALL.map(|action| metrics.throttle.action(action.name())),
         }
     }
 
@@ -75,10 +94,14 @@ impl Throttle {
     /// # Errors
     /// [`Problem::TooManyRequests`].
     fn by_address(&self, action: Action, client: ClientAddress) -> Result<(), Problem> {
+        self.take_for_address(action, client).map_err(|exceeded| self.refuse(&exceeded))
+    }
+
+    fn take_for_address(&self, action: Action, client: ClientAddress) -> Result<(), Exceeded> {
         if !self.enabled {
             return Ok(());
         }
-        self.addresses.take((action, client.subscriber()), Instant::now()).map_err(too_many)
+        self.addresses.take((action, client.subscriber()), Instant::now()).map_err(Exceeded::of_address(action))
     }
 
     /// Counts a try for an account, whoever makes it.
@@ -86,28 +109,45 @@ impl Throttle {
     /// # Errors
     /// [`Problem::TooManyRequests`].
     pub fn by_account(&self, action: Action, account: &str) -> Result<(), Problem> {
+        self.take_for_account(action, account).map_err(|exceeded| self.refuse(&exceeded))
+    }
+
+    fn take_for_account(&self, action: Action, account: &str) -> Result<(), Exceeded> {
         if !self.enabled {
             return Ok(());
         }
-        self.accounts.take(self.account(action, account, None), Instant::now()).map_err(too_many)
+        let key = self.account(action, account, None);
+        self.accounts.take(key, Instant::now()).map_err(Exceeded::of_account(action))
     }
 
     /// Whether both the address and the account may try; nothing is counted.
     ///
     /// # Errors
-    /// [`Problem::TooManyRequests`].
-    pub fn peek(&self, action: Action, account: &str, client: ClientAddress) -> Result<(), Problem> {
+    /// Which quota is exceeded. A request that is told so is [refused](Self::refuse).
+    pub fn peek(&self, action: Action, account: &str, client: ClientAddress) -> Result<(), Exceeded> {
         if !self.enabled {
             return Ok(());
         }
         let now = Instant::now();
-        let address = self.addresses.peek(&(action, client.subscriber()), now);
-        address.and(self.accounts.peek(&self.account(action, account, None), now)).map_err(too_many)
+        let key = self.account(action, account, None);
+        self.addresses.peek(&(action, client.subscriber()), now).map_err(Exceeded::of_address(action))?;
+        self.accounts.peek(&key, now).map_err(Exceeded::of_account(action))
+    }
+
+    /// The reply to a request beyond a quota: [`Problem::TooManyRequests`].
+    pub fn refuse(&self, exceeded: &Exceeded) -> Problem {
+        if let Some(throttled) = self.throttled.get(exceeded.action as usize) {
+            match exceeded.quota {
+                Quota::Address => throttled.address.inc(),
+                Quota::Account => throttled.account.inc(),
+            };
+        }
+        Problem::TooManyRequests(u32::try_from(exceeded.wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1))
     }
 
     /// Counts what was let through by a [peek](Self::peek). More may have been under way than there was room for.
     pub fn count(&self, action: Action, account: &str, client: ClientAddress) {
-        let counted = self.by_address(action, client).and(self.by_account(action, account));
+        let counted = self.take_for_address(action, client).and(self.take_for_account(action, account));
         if counted.is_err() {
             log::debug!("more tries were under way than fit");
         }
@@ -126,9 +166,9 @@ impl Throttle {
         known: bool,
     ) -> Result<Guess<'_>, Problem> {
         let mut guess = Guess { throttle: self, keys: Vec::new() };
-        guess.count_for(self.account(action, account, Some(network)))?;
+        guess.count_for(action, self.account(action, account, Some(network)))?;
         if !known {
-            guess.count_for(self.account(action, account, None))?;
+            guess.count_for(action, self.account(action, account, None))?;
         }
         Ok(guess)
     }
@@ -153,12 +193,12 @@ pub struct Guess<'a> {
 }
 
 impl Guess<'_> {
-    fn count_for(&mut self, key: Key) -> Result<(), Problem> {
+    fn count_for(&mut self, action: Action, key: Key) -> Result<(), Problem> {
         if self.throttle.enabled {
             self.throttle.accounts.take(key, Instant::now()).map_err(|wait| {
                 // Nothing was tried.
                 self.keys.drain(..).for_each(|key| self.throttle.accounts.give_back(&key));
-                too_many(wait)
+                self.throttle.refuse(&Exceeded { action, quota: Quota::Account, wait })
             })?;
             self.keys.push(key);
         }
@@ -173,8 +213,29 @@ impl Guess<'_> {
     }
 }
 
-fn too_many(wait: Duration) -> Problem {
-    Problem::TooManyRequests(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1))
+/// A quota that is used up.
+#[derive(Debug)]
+pub struct Exceeded {
+    action: Action,
+    quota: Quota,
+    wait: Duration,
+}
+
+/// Whose quota.
+#[derive(Debug)]
+enum Quota {
+    Address,
+    Account,
+}
+
+impl Exceeded {
+    fn of_address(action: Action) -> impl FnOnce(Duration) -> Self {
+        move |wait| Self { action, quota: Quota::Address, wait }
+    }
+
+    fn of_account(action: Action) -> impl FnOnce(Duration) -> Self {
+        move |wait| Self { action, quota: Quota::Account, wait }
+    }
 }
 
 /// The middleware of a throttled route: counts a request for its client's address before anything of the body is read,
@@ -200,14 +261,15 @@ mod tests {
     use super::*;
 
     fn throttle() -> Throttle {
-        Throttle::new(&settings::Throttle {
+        let settings = settings::Throttle {
             enabled: true,
             address_burst: 2,
             address_per_minute: 1,
             account_burst: 2,
             account_per_minute: 1,
             trusted_proxies: Vec::new(),
-        })
+        };
+        Throttle::new(&settings, &Metrics::default())
     }
 
     fn network(text: &str) -> ClientNetwork {

@@ -82,9 +82,11 @@ pub(crate) async fn change_password(
     let network = client.network();
     let id = customer.id();
     let verified = account.hash.ok_or(Problem::NotFound)?;
-    app.database
+    let ended = app
+        .database
         .write(Some(id), move |connection| queries::change_password(connection, &customer, &verified, &fresh, network))
         .await??;
+    app.metrics.sessions.password_changed.inc_by(ended as u64);
     Event::PasswordChange.record(Some(id), None);
     Ok(HttpResponse::NoContent().finish())
 }

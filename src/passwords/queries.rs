@@ -31,7 +31,7 @@ pub(super) fn account(connection: &mut DbConnection, customer: &OwnedCustomer) -
     Ok(found.map(|versioned| Account { profile: versioned.customer, hash, networks: networks.into() }))
 }
 
-/// Replaces the verified hash and ends every other session of the customer. [`Denied::SessionEnded`] when the hash or
+/// Replaces the verified hash and ends every other session of the customer; how many. [`Denied::SessionEnded`] when the hash or
 /// the token's session is not the same any more.
 pub(super) fn change_password(
     connection: &mut DbConnection,
@@ -39,7 +39,7 @@ pub(super) fn change_password(
     verified: &str,
     fresh: &str,
     network: ClientNetwork,
-) -> DbResult<Result<(), Denied>> {
+) -> DbResult<Result<usize, Denied>> {
     connection.transaction(|connection| {
         if let Err(denied) = hold(connection, customer)? {
             return Ok(Err(denied));
@@ -58,7 +58,6 @@ pub(super) fn change_password(
             return Ok(Err(Denied::SessionEnded));
         }
         let others = sessions::customer_id.eq(id).and(sessions::id.ne(customer.session().map_or(0, SessionId::get)));
-        diesel::delete(sessions::table.filter(others)).execute(connection)?;
-        Ok(Ok(()))
+        Ok(Ok(diesel::delete(sessions::table.filter(others)).execute(connection)?))
     })
 }

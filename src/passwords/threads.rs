@@ -10,6 +10,7 @@ use argon2::Argon2;
 use super::hash::{Verification, argon2, hash, of_nobody};
 use super::value::Password;
 use crate::http::{FieldErrors, Problem};
+use crate::metrics::Metrics;
 use crate::settings;
 use crate::threads::{self, Limits, Places, Rejected, Reply, Ticket, Workers};
 
@@ -74,7 +75,7 @@ impl Passwords {
     ///
     /// # Errors
     /// The operating system refused a thread, or its random numbers.
-    pub fn start(settings: &settings::Auth) -> std::io::Result<Self> {
+    pub fn start(settings: &settings::Auth, metrics: &Metrics) -> std::io::Result<Self> {
         let count = match settings.password_threads {
             0 => threads::cores(),
             given => given,
@@ -83,7 +84,8 @@ impl Passwords {
         let nobody = of_nobody(&argon2).map_err(|error| std::io::Error::other(error.to_string()))?;
         // What strangers ask for leaves a quarter of the places to those who have signed in before.
         let places = Places::with_share(settings.password_queue, (settings.password_queue * 3).div_ceil(4));
-        let threads = Workers::<Job>::start("passwords", count, places, LIMITS, move |jobs, progress| {
+        let queue = metrics.queues.queue("passwords");
+        let threads = Workers::<Job>::start("passwords", count, places, LIMITS, queue, move |jobs, progress| {
             for (job, _, place) in jobs.iter().filter_map(Ticket::begin) {
                 // The setting counts those that wait.
                 drop(place);

@@ -88,6 +88,7 @@ pub(crate) async fn sign_in(
         return Err(Problem::BadCredentials);
     }
     guess.take_back();
+    app.metrics.sessions.begun.inc();
     Event::SignIn.record(Some(customer), Some(id));
     reply(&app, Principal { customer, session: Some(id) }, RefreshClaims { session: id, counter: 0 }, ends_at)
 }
@@ -113,6 +114,7 @@ pub(crate) async fn refresh(
         }
         Rotation::Ended => Err(Problem::SessionEnded),
         Rotation::Reused(customer) => {
+            app.metrics.sessions.refresh_reused.inc();
             Event::RefreshReused.record(Some(customer), Some(session));
             Err(Problem::SessionEnded)
         }
@@ -127,6 +129,7 @@ pub(crate) async fn revoke(
     if let Some(RefreshClaims { session, .. }) = refresh.and_then(|token| app.refresh_tokens.read(&token))
         && app.database.write(None, move |connection| queries::end(connection, session)).await?
     {
+        app.metrics.sessions.signed_out.inc();
         Event::SignOut.record(None, Some(session));
     }
     Ok(HttpResponse::Ok().finish())
@@ -164,6 +167,7 @@ async fn end(app: &App, customer: OwnedCustomer, session: Option<SessionId>) -> 
         .write(Some(id), move |connection| queries::end_of_customer(connection, &customer, session))
         .await??;
     if ended > 0 {
+        app.metrics.sessions.signed_out.inc_by(ended as u64);
         Event::SignOut.record(Some(id), session);
     }
     Ok(ended)

@@ -25,7 +25,7 @@ impl DatabaseUrl {
     fn shown(&self) -> String {
         match self.target() {
             Ok(Target::Sqlite(_)) => self.0.expose().to_owned(),
-            Ok(Target::Postgres(url)) => url.shown,
+            Ok(Target::Postgres(url, _)) => url.shown,
             Err(_) => "[redacted]".to_owned(),
         }
     }
@@ -43,13 +43,23 @@ impl Serialize for DatabaseUrl {
     }
 }
 
+/// `database.session`: whose a session of PostgreSQL is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Session {
+    /// It belongs to the connection: settings and prepared statements stay until it ends.
+    Direct,
+    /// A pooler lends it for one transaction: nothing may be left in it.
+    Pooled,
+}
+
 /// Which database, and where.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Target {
     /// A file.
     Sqlite(PathBuf),
-    /// A server, or several, as libpq reaches them.
-    Postgres(PostgresUrl),
+    /// A server, or several, as libpq reaches them, and whose its sessions are.
+    Postgres(PostgresUrl, Session),
 }
 
 impl Target {
@@ -66,8 +76,18 @@ impl Target {
                 Err("the path of a SQLite file must not hold ?, # or %")
             }
             Some(("sqlite", path)) => Ok(Self::Sqlite(PathBuf::from(path))),
-            Some(("postgres" | "postgresql", rest)) => PostgresUrl::parse(rest).map(Self::Postgres),
+            Some(("postgres" | "postgresql", rest)) => {
+                PostgresUrl::parse(rest).map(|url| Self::Postgres(url, Session::Direct))
+            }
             _ => Err("must start with sqlite:// or postgres://"),
+        }
+    }
+
+    /// The same database with sessions of another kind, where it has any.
+    pub(super) fn with_session(self, session: Session) -> Self {
+        match self {
+            Self::Postgres(url, _) => Self::Postgres(url, session),
+            sqlite @ Self::Sqlite(_) => sqlite,
         }
     }
 
@@ -75,7 +95,7 @@ impl Target {
     pub fn system(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "sqlite",
-            Self::Postgres(_) => "postgresql",
+            Self::Postgres(..) => "postgresql",
         }
     }
 

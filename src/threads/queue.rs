@@ -8,6 +8,7 @@ use crossbeam_channel::Sender;
 use tokio::sync::oneshot;
 
 use super::places::Place;
+use crate::metrics::{Queue, Waiting};
 
 /// Why work was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +56,16 @@ pub(crate) struct Ticket<T> {
     arrived: Instant,
     settled: Arc<Settled>,
     place: Place,
+    waiting: Waiting,
 }
 
 impl<T> Ticket<T> {
     /// The work, when it was asked for, and its place; `None` when nobody wants it any more.
     pub(crate) fn begin(self) -> Option<(T, Instant, Place)> {
-        self.settled.settle().then_some((self.work, self.arrived, self.place))
+        self.settled.settle().then(|| {
+            self.waiting.ends_after(self.arrived.elapsed());
+            (self.work, self.arrived, self.place)
+        })
     }
 }
 
@@ -90,6 +95,7 @@ impl Drop for CancelOnDrop<'_> {
 /// See [`Rejected`].
 pub(super) async fn submit<T, R>(
     queue: &Sender<Ticket<T>>,
+    metrics: &Queue,
     place: Place,
     limits: Limits,
     make: impl FnOnce(Reply<R>) -> T,
@@ -97,7 +103,8 @@ pub(super) async fn submit<T, R>(
     let (sender, mut outcome) = oneshot::channel();
     let settled = Arc::<Settled>::default();
     let _cancel = CancelOnDrop(&settled);
-    let ticket = Ticket { work: make(Reply(sender)), arrived: Instant::now(), settled: Arc::clone(&settled), place };
+    let (work, waiting) = (make(Reply(sender)), metrics.waiting());
+    let ticket = Ticket { work, arrived: Instant::now(), settled: Arc::clone(&settled), place, waiting };
     queue.send(ticket).map_err(|_| Rejected::Dropped)?;
     let outcome = match actix_rt::time::timeout(limits.wait, &mut outcome).await {
         Ok(outcome) => outcome,

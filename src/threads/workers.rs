@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
+use prometheus_client::metrics::gauge::Gauge;
 
 use super::queue::submit;
 use super::{Limits, Places, Rejected, Reply, Ticket};
+use crate::metrics::{Open, Queue};
 
 /// Threads that may have been given up and not ended yet. Beyond them no other is replaced.
 const MOST_GIVEN_UP: usize = 8;
@@ -27,6 +29,7 @@ pub(crate) struct Workers<T: Send + 'static> {
     receiver: Receiver<Ticket<T>>,
     places: Arc<Places>,
     limits: Limits,
+    metrics: Queue,
     serve: Arc<Serve<T>>,
     threads: Mutex<Vec<Thread>>,
 }
@@ -41,11 +44,13 @@ struct Thread {
 pub(crate) struct Progress {
     busy_since: Mutex<Option<Instant>>,
     given_up: AtomicBool,
+    busy: Gauge,
 }
 
 impl Progress {
     /// Runs work whose duration is watched.
     pub(crate) fn watch<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _busy = Open::new(&self.busy);
         *self.busy_since.lock() = Some(Instant::now());
         let outcome = work();
         *self.busy_since.lock() = None;
@@ -72,12 +77,14 @@ impl<T: Send + 'static> Workers<T> {
         count: usize,
         places: Arc<Places>,
         limits: Limits,
+        metrics: Queue,
         serve: impl Fn(&Receiver<Ticket<T>>, &Progress) + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         // The places bound it.
         let (sender, receiver) = unbounded();
         let threads = Mutex::new(Vec::with_capacity(count));
-        let workers = Self { name, sender: Some(sender), receiver, places, limits, serve: Arc::new(serve), threads };
+        let serve = Arc::new(serve);
+        let workers = Self { name, sender: Some(sender), receiver, places, limits, metrics, serve, threads };
         for number in 0..count {
             let thread = workers.spawn(number)?;
             workers.threads.lock().push(thread);
@@ -86,7 +93,7 @@ impl<T: Send + 'static> Workers<T> {
     }
 
     fn spawn(&self, number: usize) -> std::io::Result<Thread> {
-        let progress = Arc::<Progress>::default();
+        let progress = Arc::new(Progress { busy: self.metrics.busy.clone(), ..Progress::default() });
         let (serve, receiver, watched) = (Arc::clone(&self.serve), self.receiver.clone(), Arc::clone(&progress));
         let builder = std::thread::Builder::new().name(format!("{}-{number}", self.name));
         let name = self.name;
@@ -97,6 +104,7 @@ impl<T: Send + 'static> Workers<T> {
                 *watched.busy_since.lock() = None;
             }
         })?;
+        self.metrics.threads.inc();
         Ok(Thread { progress, handle })
     }
 
@@ -110,11 +118,31 @@ impl<T: Send + 'static> Workers<T> {
         make: impl FnOnce(Reply<R>) -> T,
     ) -> Result<R, Rejected> {
         let Some(sender) = &self.sender else { return Err(Rejected::Dropped) };
-        let outcome = submit(sender, self.places.take(customer)?, self.limits, make).await;
-        if matches!(outcome, Err(Rejected::Late | Rejected::Stuck)) {
-            self.replace_stuck();
+        let place = self.places.take(customer).inspect_err(|rejected| self.count(*rejected))?;
+        let outcome = submit(sender, &self.metrics, place, self.limits, make).await;
+        if let Err(rejected) = outcome {
+            self.count(rejected);
+            if matches!(rejected, Rejected::Late | Rejected::Stuck) {
+                self.replace_stuck();
+            }
         }
         outcome
+    }
+
+    /// What this queue and its threads are counted in.
+    pub(crate) fn metrics(&self) -> &Queue {
+        &self.metrics
+    }
+
+    fn count(&self, rejected: Rejected) {
+        let counter = match rejected {
+            Rejected::Full => &self.metrics.full,
+            Rejected::ShareTaken => &self.metrics.share_taken,
+            Rejected::Late => &self.metrics.late,
+            Rejected::Stuck => &self.metrics.stuck,
+            Rejected::Dropped => &self.metrics.dropped,
+        };
+        counter.inc();
     }
 
     /// Starts a thread for each that has worked on one thing for longer than work may take.
@@ -131,6 +159,8 @@ impl<T: Send + 'static> Workers<T> {
                 Ok(replacement) => {
                     log::error!("a thread for {} is stuck and was replaced", self.name);
                     progress.given_up.store(true, Ordering::Release);
+                    self.metrics.replaced.inc();
+                    self.metrics.threads.dec();
                     threads.push(replacement);
                 }
                 Err(error) => log::error!("a stuck thread for {} could not be replaced: {error}", self.name),
@@ -160,6 +190,7 @@ impl<T: Send + 'static> Drop for Workers<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
     use crossbeam_channel::bounded;
 
     type Job = Box<dyn FnOnce() + Send>;
@@ -174,7 +205,8 @@ mod tests {
                 }
             }
         };
-        Workers::start("test", 1, Places::new(16), limits, serve).expect("a thread")
+        let metrics = Metrics::default().queues.queue("test");
+        Workers::start("test", 1, Places::new(16), limits, metrics, serve).expect("a thread")
     }
 
     async fn submit(workers: &Workers<Job>, work: impl FnOnce() + Send + 'static) -> Result<(), Rejected> {

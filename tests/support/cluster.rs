@@ -17,6 +17,7 @@ set -eu
 bin=$1
 dir=$(mktemp -d "${TMPDIR:-/tmp}/clientele-postgres.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
+[ -z "$2" ] || { mkdir "$dir/locales" && localedef -i "$2" -f UTF-8 "$dir/locales/$2.UTF-8"; }
 "$bin/initdb" -D "$dir/data" -U postgres --auth=trust --encoding=UTF8 --locale=C --no-sync >"$dir/log" 2>&1 ||
     { tail -n 5 "$dir/log"; exit 1; }
 echo "made $dir"
@@ -39,6 +40,7 @@ pub(crate) struct Cluster {
 /// A cluster of this process's own.
 struct Own {
     bin: PathBuf,
+    language: Option<&'static str>,
     user: Option<(u32, u32)>,
     folder: PathBuf,
     watcher: Child,
@@ -74,13 +76,22 @@ impl Cluster {
     /// # Errors
     /// Why there is none, for the person who runs the tests.
     pub(crate) fn with_programs(bin: PathBuf) -> Result<Self, String> {
+        Self::speaking(None, bin, "")
+    }
+
+    /// A new one whose messages are in a language such as `de_DE`, with further options.
+    ///
+    /// # Errors
+    /// Why there is none, for the person who runs the tests.
+    pub(crate) fn speaking(language: Option<&'static str>, bin: PathBuf, more: &str) -> Result<Self, String> {
+        let messages = language.map(|language| format!("-c lc_messages={language}.UTF-8")).unwrap_or_default();
         let admin = "postgres://postgres@127.0.0.1/postgres".parse().map_err(|error| format!("{error}"))?;
-        let mut cluster = Self { admin, own: Some(Own::make(bin)?) };
+        let mut cluster = Self { admin, own: Some(Own::make(bin, language)?) };
         let mut reason = String::new();
         // Between choosing a free port and using it, another process may take it.
         for _ in 0..3 {
             let port = free_port().map_err(|error| format!("no free port: {error}"))?;
-            match cluster.control(&["start", "-o", &format!("-p {port} {OPTIONS}")]) {
+            match cluster.control(&["start", "-o", &format!("-p {port} {OPTIONS} {messages} {more}")]) {
                 Ok(()) => {
                     cluster.admin.set_port(Some(port)).map_err(|()| "the URL takes no port")?;
                     return Ok(cluster);
@@ -113,10 +124,15 @@ impl Cluster {
 }
 
 impl Own {
-    fn make(bin: PathBuf) -> Result<Self, String> {
+    fn make(bin: PathBuf, language: Option<&'static str>) -> Result<Self, String> {
         let user = server_user()?;
         let mut command = as_user("sh".as_ref(), user);
-        command.args(["-c", WATCHER, "sh"]).arg(&bin).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(["-c", WATCHER, "sh"])
+            .arg(&bin)
+            .arg(language.unwrap_or_default())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut watcher = command.spawn().map_err(|error| format!("sh: {error}"))?;
         let mut said = String::new();
         let lifeline = watcher.stdin.take();
@@ -124,7 +140,7 @@ impl Own {
             output.read_to_string(&mut said).map_err(|error| error.to_string())?;
         }
         match said.trim().strip_prefix("made ") {
-            Some(folder) => Ok(Self { bin, user, folder: folder.into(), watcher, lifeline }),
+            Some(folder) => Ok(Self { bin, language, user, folder: folder.into(), watcher, lifeline }),
             None => Err(format!("PostgreSQL could not be set up: {}", one_line(&said))),
         }
     }
@@ -137,6 +153,9 @@ impl Own {
     fn control(&self, arguments: &[&str]) -> Result<(), String> {
         let mut command = as_user(self.bin.join("pg_ctl").as_ref(), self.user);
         command.args(["-D", &self.path("data"), "-s", "-w", "-t", "60", "-l", &self.path("server")]).args(arguments);
+        if self.language.is_some() {
+            command.env("LOCPATH", self.path("locales"));
+        }
         let output = command.stdin(Stdio::null()).output().map_err(|error| format!("pg_ctl: {error}"))?;
         if output.status.success() {
             return Ok(());
@@ -190,7 +209,7 @@ pub(crate) fn newest_server() -> Result<PathBuf, String> {
 }
 
 /// Whom to become: PostgreSQL refuses to run as root. `None` for anyone else.
-fn server_user() -> Result<Option<(u32, u32)>, String> {
+pub(crate) fn server_user() -> Result<Option<(u32, u32)>, String> {
     let id = |arguments: &[&str]| said_by(Command::new("id").args(arguments)).and_then(|id| id.parse::<u32>().ok());
     if id(&["-u"]) != Some(0) {
         return Ok(None);

@@ -23,9 +23,9 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Whether a reader types this.
+    /// Whether a reader runs this.
     pub(super) fn is_command(&self) -> bool {
-        self.language == "sh"
+        ["sh", "js"].contains(&self.language.as_str())
     }
 }
 

@@ -86,6 +86,7 @@ impl Terminal {
         ];
         let rewritten = [
             ("127.0.0.1:8080", format!("127.0.0.1:{service}")),
+            ("https://accounts.shop.example", format!("http://127.0.0.1:{service}")),
             ("127.0.0.1:8099", format!("127.0.0.1:{}", free_port())),
             ("customers 100000", "customers 100".to_owned()),
             ("customers=100000", "customers=100".to_owned()),
@@ -156,15 +157,23 @@ fn script(blocks: &[Block], is_serving: bool) -> String {
         script.push_str(&service("clientele\n"));
         script.push_str("clientele seed --customers 10\n");
     }
-    for Block { role, line, text, .. } in blocks.iter().filter(|block| block.is_command()) {
+    for Block { language, role, line, text } in blocks.iter().filter(|block| block.is_command()) {
         script.push_str(&match role.as_str() {
             "no-test" => continue,
+            _ if language == "js" => format!("begin {line}\n{}", program(text)),
             "service" => format!("begin {line}\n{}", service(text)),
             _ => format!("begin {line}\n{text}"),
         });
     }
     script.push_str("end_service\n");
     script
+}
+
+/// A program for Node, which knows the token and the entity tag of the commands before it.
+fn program(text: &str) -> String {
+    format!(
+        "access=$token etag=$etag node --input-type=module - <<'JS'\nconst {{ access, etag }} = process.env;\n{text}JS\n"
+    )
 }
 
 /// A service in the place of the one before.

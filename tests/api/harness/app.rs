@@ -12,6 +12,7 @@ use awc::http::Method;
 use clientele::db::{Batch, DbConnection, Lane};
 use clientele::ids::CustomerId;
 use clientele::logging;
+use clientele::metrics::Metrics;
 use clientele::settings::Settings;
 use clientele::tokens::{AccessTokens, Keys, Principal};
 use diesel::connection::SimpleConnection;
@@ -31,6 +32,8 @@ pub(crate) struct App {
     client: awc::Client,
     /// Where this instance listens.
     pub(crate) address: SocketAddr,
+    /// Where it serves its metrics, if anywhere.
+    pub(crate) metrics_address: Option<SocketAddr>,
 }
 
 /// What the instances of one test have in common.
@@ -69,12 +72,12 @@ impl App {
             logging::install(&settings.log);
         }
         let mut running = clientele::server::start(&settings).expect("the service starts");
-        let address = running.address;
+        let (address, metrics_address) = (running.address, running.metrics_address);
         let handle = running.handle();
         shared.running.borrow_mut().push((handle, actix_rt::spawn(async move { running.serve().await })));
         let connector = awc::Connector::new().limit(0).timeout(TIMEOUT);
         let client = awc::Client::builder().connector(connector).timeout(TIMEOUT).disable_redirects().finish();
-        Self { shared, settings: Rc::new(settings), client, address }
+        Self { shared, settings: Rc::new(settings), client, address, metrics_address }
     }
 
     /// The same database and settings, with the service at another address: in another process.
@@ -110,7 +113,7 @@ impl App {
         let mut settings = Settings::clone(&self.settings);
         settings.database.writers = 1;
         let target = settings.target().expect("a target");
-        let database = clientele::db::Database::start(&settings, target).expect("threads");
+        let database = clientele::db::Database::start(&settings, target, &Metrics::default()).expect("threads");
         Lane::start(&database).expect("a lane")
     }
 
