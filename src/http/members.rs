@@ -170,6 +170,7 @@ mod tests {
     struct Draft {
         name: Option<String>,
         nickname: Option<Option<String>>,
+        note: Option<String>,
         home: Option<Option<Home>>,
     }
 
@@ -183,6 +184,7 @@ mod tests {
         vec![
             Member::new("name", &TEXT, |draft: &mut Draft, name| draft.name = Some(name)).required(),
             Member::nullable("nickname", &TEXT, |draft: &mut Draft, nickname| draft.nickname = Some(nickname)),
+            Member::or_null("note", &TEXT, |draft: &mut Draft, note| draft.note = Some(note)),
             Member::object("home", vec![city], |draft: &mut Draft, home| draft.home = Some(home)),
             Member::read_only("id"),
         ]
@@ -205,17 +207,17 @@ mod tests {
 
     #[test]
     fn absent_null_and_empty_are_told_apart_as_far_as_they_differ() {
-        assert_eq!(accepted(r#"{"name": "Ada"}"#), Draft { name: Some("Ada".into()), nickname: None, home: None });
+        let ada = || Draft { name: Some("Ada".into()), ..Draft::default() };
+        assert_eq!(accepted(r#"{"name": "Ada"}"#), ada());
         for absent in ["null", r#""""#, r#"" ""#] {
             let draft = accepted(&format!(r#"{{"name": "Ada", "nickname": {absent}, "home": {absent}}}"#));
-            assert_eq!(draft, Draft { name: Some("Ada".into()), nickname: Some(None), home: Some(None) }, "{absent}");
+            assert_eq!(draft, Draft { nickname: Some(None), home: Some(None), ..ada() }, "{absent}");
         }
-        let draft = accepted(r#"{"name": "", "nickname": "A.", "home": {"city": "London"}}"#);
-        let home = Home { city: Some("London".into()) };
-        assert_eq!(
-            draft,
-            Draft { name: Some(String::new()), nickname: Some(Some("A.".into())), home: Some(Some(home)) }
-        );
+        let draft = accepted(r#"{"name": "Ada", "nickname": "A.", "home": {"city": ""}}"#);
+        let home = Home { city: Some(String::new()) };
+        assert_eq!(draft, Draft { nickname: Some(Some("A.".into())), home: Some(Some(home)), ..ada() });
+        assert_eq!(accepted(r#"{"name": "Ada", "note": null}"#), ada());
+        assert_eq!(accepted(r#"{"name": "Ada", "note": ""}"#), Draft { note: Some(String::new()), ..ada() });
     }
 
     #[test]
@@ -263,6 +265,7 @@ mod tests {
             "properties": {
                 "name": {"type": "string"},
                 "nickname": {"anyOf": [{"type": "string"}, absent[0], absent[1]]},
+                "note": {"anyOf": [{"type": "string"}, absent[0]]},
                 "home": {"anyOf": [home, absent[0], absent[1]]},
                 "id": {"readOnly": true},
             },

@@ -10,7 +10,7 @@ use awc::http::StatusCode;
 use awc::http::header::HeaderMap;
 use serde_json::Value;
 
-use super::document;
+use super::exchange;
 
 /// Longer than any test takes: a reply that never comes ends a test, and nothing else depends on it.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
@@ -21,11 +21,12 @@ const LONGEST: usize = 16 * 1024 * 1024;
 pub(crate) struct Ask {
     request: ClientRequest,
     body: Bytes,
+    is_described: bool,
 }
 
 impl Ask {
     pub(crate) fn new(request: ClientRequest) -> Self {
-        Self { request, body: Bytes::new() }
+        Self { request, body: Bytes::new(), is_described: true }
     }
 
     /// With a bearer token.
@@ -55,6 +56,11 @@ impl Ask {
         self
     }
 
+    /// To something else than the service: the OpenAPI document says nothing about the reply.
+    pub(crate) fn undescribed(self) -> Self {
+        Self { is_described: false, ..self }
+    }
+
     /// The reply.
     pub(crate) async fn send(self) -> Reply {
         self.try_send().await.expect("a complete reply")
@@ -66,7 +72,9 @@ impl Ask {
         let mut response = self.request.send_body(self.body.clone()).await.ok()?;
         let body = response.body().limit(LONGEST).await.ok()?;
         let reply = Reply { status: response.status(), headers: response.headers().clone(), body };
-        document::check(method.as_str(), uri.path(), Some(&self.body), &reply);
+        if self.is_described {
+            exchange::check(method.as_str(), uri.path(), Some(&self.body), &reply);
+        }
         Some(reply)
     }
 }
@@ -123,7 +131,7 @@ pub(crate) async fn raw(address: SocketAddr, request: &[u8]) -> Reply {
     let line = request.split(|byte| *byte == b'\r').next().and_then(|line| std::str::from_utf8(line).ok());
     let mut words = line.unwrap_or_default().split(' ');
     if let (Some(method), Some(target)) = (words.next(), words.next()) {
-        document::check(method, target, None, &reply);
+        exchange::check(method, target, None, &reply);
     }
     reply
 }

@@ -6,6 +6,7 @@ mod app;
 mod cluster;
 mod database;
 mod document;
+mod exchange;
 mod frozen;
 mod http;
 mod pgbouncer;
