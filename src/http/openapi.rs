@@ -15,11 +15,15 @@ use utoipa::openapi::{
     SecurityRequirement, Server,
 };
 
+use super::docs;
 use super::endpoint::{Access, Endpoint};
 use super::problem::{Document, MEDIA_TYPE, title};
 
 /// The name of the security scheme.
 const BEARER: &str = "bearer";
+
+const CUSTOMER_ID: &str = "^(me|[1-9][0-9]{0,15})$";
+const SESSION_ID: &str = "^[1-9][0-9]{0,15}$";
 
 const DESCRIPTION: &str = "Customer accounts of a storefront: profile, address, sign-in and sessions.
 
@@ -119,24 +123,26 @@ fn tag(path: &str) -> &'static str {
 
 fn path_parameters(path: &str) -> impl Iterator<Item = Parameter> {
     path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(|name| {
-        let (pattern, description, example) = match name {
-            "id" => ("^(me|[1-9][0-9]{0,15})$", "The customer's id, or `me`: the token's customer.", "me"),
-            _ => ("^[1-9][0-9]{0,15}$", "The session's id.", "5126384"),
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let (schema, description, example) = match name {
+            "id" => (text.pattern(Some(CUSTOMER_ID)), "The customer's id, or `me`: the token's customer.", "me"),
+            "file" => (text.enum_values(Some(docs::assets())), "The name of the file.", "swagger-ui.css"),
+            _ => (text.pattern(Some(SESSION_ID)), "The session's id.", "5126384"),
         };
-        let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).build();
         let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
-        parameter.description(Some(description)).schema(Some(schema)).example(Some(json!(example))).build()
+        parameter.description(Some(description)).schema(Some(schema.build())).example(Some(json!(example))).build()
     })
 }
 
 fn condition(name: &'static str) -> Parameter {
     let description = match name {
-        "If-Match" => "Only if the stored version is one of these entity tags; `*` is any.",
-        _ => "Only if the stored version is none of these entity tags; `*` is any.",
+        "If-Match" => "Only if the stored version is one of these entity tags, such as `\"7\"`; `*` is any.",
+        _ => "Only if the stored version is none of these entity tags, such as `\"7\"`; `*` is any.",
     };
     let schema = ObjectBuilder::new().schema_type(Type::String).build();
     let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
-    parameter.description(Some(description)).schema(Some(schema)).example(Some(json!("\"7\""))).build()
+    // No example: a page to try the operation on would send it, and the change would fail.
+    parameter.description(Some(description)).schema(Some(schema)).build()
 }
 
 fn request_body(body: &super::endpoint::RequestBody) -> RequestBody {
