@@ -33,6 +33,7 @@ fn endpoints() -> Vec<Endpoint> {
     vec![
         public(Method::POST, CUSTOMERS, "register", "Registers a customer", || to(customers::register))
             .throttled(Action::Registration)
+            .asks_database()
             .takes::<Registration>()
             .replies::<Customer>(201, "The new customer.")
             .with_headers(&["Location", "ETag"])
@@ -79,12 +80,14 @@ fn endpoints() -> Vec<Endpoint> {
             .replies_empty(204, "The session is over."),
         public(Method::POST, "/auth/token/", "signIn", "Signs in", || to(sessions::sign_in))
             .throttled(Action::SignIn)
+            .asks_database()
             .takes::<SignIn>()
             .replies::<Tokens>(200, "The tokens of a new session.")
             .problems([Problem::BadCredentials]),
         public(Method::POST, "/auth/token/refresh/", "refresh", "Renews the tokens", || to(sessions::refresh))
             .describe("A refresh token is for one use. For 10 seconds the previous one yields the same reply.")
             .throttled(Action::Refresh)
+            .asks_database()
             .takes::<Refresh>()
             .replies::<Tokens>(200, "New tokens of the session.")
             .problems([Problem::TokenInvalid, Problem::SessionEnded]),
@@ -92,13 +95,14 @@ fn endpoints() -> Vec<Endpoint> {
             to(sessions::revoke)
         })
         .describe("200 also for what is not a token: it is of no use afterwards (RFC 7009).")
+        .asks_database()
         .takes::<Revocation>()
         .replies_empty(200, "The token is of no use."),
         public(Method::GET, "/health/live", "live", "Whether the process answers", || to(health::live))
             .replies::<Health>(200, "It does."),
         public(Method::GET, "/health/ready", "ready", "Whether requests can be served", || to(health::ready))
-            .replies::<Health>(200, "The database answers and lacks no migration.")
-            .problems([Problem::DatabaseUnavailable(String::new())]),
+            .asks_database()
+            .replies::<Health>(200, "The database answers and lacks no migration."),
         public(Method::GET, "/.well-known/jwks.json", "keys", "The public keys of access tokens", || to(jwks::jwks))
             .replies::<KeySet>(200, "A JWK Set (RFC 7517); empty when tokens are signed with a secret."),
         public(Method::GET, "/openapi.json", "openapi", "This document", || to(show_document))

@@ -74,15 +74,17 @@ impl Endpoint {
         summary: &'static str,
         handler: fn() -> Route,
     ) -> Self {
-        Self::new(method, path, id, summary, Access::Owner, handler).problems([
-            Problem::TokenMissing,
-            Problem::TokenInvalid,
-            Problem::TokenExpired,
-            Problem::SessionEnded,
-            Problem::NotOwner,
-            Problem::NotFound,
-            Problem::TooManyRequests(1),
-        ])
+        Self::new(method, path, id, summary, Access::Owner, handler)
+            .problems([
+                Problem::TokenMissing,
+                Problem::TokenInvalid,
+                Problem::TokenExpired,
+                Problem::SessionEnded,
+                Problem::NotOwner,
+                Problem::NotFound,
+                Problem::TooManyRequests(1),
+            ])
+            .asks_database()
     }
 
     /// An endpoint for anybody.
@@ -129,6 +131,11 @@ impl Endpoint {
     /// Counts each request for its client's address.
     pub(crate) fn throttled(self, action: Action) -> Self {
         Self { throttled: Some(action), ..self }.problems([Problem::TooManyRequests(1)])
+    }
+
+    /// Asks the database, which may not be there.
+    pub(crate) fn asks_database(self) -> Self {
+        self.problems([Problem::DatabaseUnavailable(String::new())])
     }
 
     /// Takes a body.

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
-use utoipa::openapi::schema::Type;
+use utoipa::openapi::schema::{AdditionalProperties, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     AllOfBuilder, Components, ContentBuilder, Header, HeaderBuilder, HttpMethod, InfoBuilder, LicenseBuilder,
-    ObjectBuilder, OpenApi, OpenApiBuilder, Paths, Ref, Required, Response, ResponseBuilder, Schema,
+    ObjectBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
     SecurityRequirement, Server,
 };
+use utoipa::{PartialSchema, ToSchema};
 
 use super::docs;
 use super::endpoint::{Access, Endpoint};
@@ -30,11 +30,20 @@ const DESCRIPTION: &str = "Customer accounts of a storefront: profile, address, 
 Every path works with and without its trailing slash, and every GET answers HEAD too. A path that does not exist is 404, \
 and another method of one that does is 405 with `Allow`. Every error is `application/problem+json` (RFC 9457); its \
 `code` is for programs. A request that is not HTTP (400), or whose head is too large (431) or too slow (408), gets one \
-too. Every reply carries `X-Request-Id`; a sane one that was sent is kept.";
+too. What a schema says of a text holds after white space at its ends is dropped, inner white space is collapsed and the \
+rest is in Unicode NFC. Every reply carries `X-Request-Id`; a sane one that was sent is kept.";
 
 /// An object that is described elsewhere.
-#[derive(ToSchema)]
-pub(crate) struct AnyObject {}
+pub(crate) struct AnyObject;
+
+impl PartialSchema for AnyObject {
+    fn schema() -> RefOr<Schema> {
+        let open = Some(AdditionalProperties::FreeForm(true));
+        Schema::from(ObjectBuilder::new().schema_type(Type::Object).additional_properties(open)).into()
+    }
+}
+
+impl ToSchema for AnyObject {}
 
 /// Describes the endpoints.
 pub(crate) fn document(endpoints: &[Endpoint]) -> OpenApi {
@@ -44,7 +53,7 @@ pub(crate) fn document(endpoints: &[Endpoint]) -> OpenApi {
     components.add_security_scheme(BEARER, SecurityScheme::Http(scheme.build()));
     let mut schemas = Vec::new();
     Document::schemas(&mut schemas);
-    schemas.push((Document::name().into_owned(), <Document as utoipa::PartialSchema>::schema()));
+    schemas.push((Document::name().into_owned(), <Document as PartialSchema>::schema()));
     let mut paths = Paths::new();
     for endpoint in endpoints {
         for content in endpoint.replies.iter().filter_map(|reply| reply.content.as_ref()) {
@@ -135,14 +144,14 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Parameter> {
 }
 
 fn condition(name: &'static str) -> Parameter {
-    let description = match name {
-        "If-Match" => "Only if the stored version is one of these entity tags, such as `\"7\"`; `*` is any.",
-        _ => "Only if the stored version is none of these entity tags, such as `\"7\"`; `*` is any.",
+    // Swagger UI sends the examples, so every version fits them.
+    let (description, example) = match name {
+        "If-Match" => ("Only if the stored version is one of these entity tags, such as `\"7\"`; `*` is any.", "*"),
+        _ => ("Only if the stored version is none of these entity tags, such as `\"7\"`; `*` is any.", "\"0\""),
     };
     let schema = ObjectBuilder::new().schema_type(Type::String).build();
     let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
-    // No example: a page to try the operation on would send it, and the change would fail.
-    parameter.description(Some(description)).schema(Some(schema)).build()
+    parameter.description(Some(description)).schema(Some(schema)).example(Some(json!(example))).build()
 }
 
 fn request_body(body: &super::endpoint::RequestBody) -> RequestBody {
@@ -174,7 +183,9 @@ fn problem(status: StatusCode, codes: &BTreeSet<&'static str>) -> Response {
 fn header(name: &str) -> Header {
     let text = ObjectBuilder::new().schema_type(Type::String);
     let (schema, description) = match name {
-        "ETag" => (text.pattern(Some("^\"[0-9]+\"$")), "The customer's version."),
+        "ETag" => {
+            (text.pattern(Some("^\"[A-Za-z0-9_-]+\"$")), "The version of what is shown; a customer's is a number.")
+        }
         "Location" => (text, "Where the new customer is."),
         "Content-Location" => (text, "The customer behind `me`."),
         "Retry-After" => {

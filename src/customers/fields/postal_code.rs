@@ -15,7 +15,7 @@ pub(crate) static POSTAL_CODE: Rule<PostalCode> = Rule { parse: PostalCode::pars
 fn schema() -> Schema {
     let code = ObjectBuilder::new().schema_type([Type::Integer, Type::String].into_iter().collect::<SchemaType>());
     let code = code.minimum(Some(0)).maximum(Some(999_999_999)).min_length(Some(1)).max_length(Some(16));
-    let code = code.pattern(Some(r"^[\p{L}\p{N} -]+$"));
+    let code = code.pattern(Some(r"^[\p{Alphabetic}\p{N} -]+$"));
     code.description(Some("Shown as an integer where the text is the plain decimal form of one.")).build().into()
 }
 

@@ -3,9 +3,12 @@
 mod commands;
 mod configuration;
 mod hanging;
+mod import_export;
+mod large_imports;
 mod load_scripts;
 mod log;
 mod migrate;
+mod operator_accounts;
 mod secrets;
 mod serve;
 mod signals;

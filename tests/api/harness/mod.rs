@@ -5,6 +5,7 @@ mod app;
 #[path = "../../support/cluster.rs"]
 mod cluster;
 mod database;
+mod document;
 mod frozen;
 mod http;
 mod problem;
@@ -13,10 +14,11 @@ mod proxy;
 mod tokens;
 mod tools;
 
-pub(crate) use accounts::{Member, PASSWORD, decoded, registration};
-pub(crate) use app::{App, Person, run, run_on};
+pub(crate) use accounts::{PASSWORD, Person, decoded, registration};
+pub(crate) use app::{App, run, run_on};
 pub(crate) use cluster::Cluster;
 pub(crate) use database::{Backend, Database, connect};
+pub(crate) use document::{committed, fits};
 pub(crate) use frozen::Frozen;
 pub(crate) use http::{Ask, Reply, begin, next_reply, raw, read_reply};
 pub(crate) use process::{Binary, Finished, Serving, peak_memory};

@@ -1,4 +1,4 @@
-//! Throttling by client address and by account. Who may always try is in `known_networks`.
+//! Throttling by client address and by account. Who may always try is in `sessions::known_networks`.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ on_both_databases! {
         assert_eq!(tries(async |_| app.refresh("nonsense").await).await, 3);
         let path = format!("{}password/", member.path());
         let wrong = json!({"current_password": "wrong", "new_password": "another fine Passw0rd!"});
-        assert_eq!(tries(async |_| app.post(&path).token(&member.access).json(&wrong).send().await).await, 3);
+        assert_eq!(tries(async |_| app.post(&path).token(&member.token).json(&wrong).send().await).await, 3);
         // Whoever is right is throttled as well, and told nothing.
         throttled(&app.sign_in(&member.email, PASSWORD).await);
         throttled(&app.refresh(&member.refresh).await);
@@ -73,7 +73,7 @@ on_both_databases! {
         let ada = app.session_of("ada@example.com", PASSWORD).await;
         let path = format!("{}password/", ada.path());
         let wrong = json!({"current_password": "wrong", "new_password": "another fine Passw0rd!"});
-        assert_eq!(tries(async |_| app.post(&path).token(&ada.access).json(&wrong).send().await).await, 3);
+        assert_eq!(tries(async |_| app.post(&path).token(&ada.token).json(&wrong).send().await).await, 3);
         assert_eq!(tries(async |_| app.refresh(&ada.refresh).await).await, 3);
     }
 
@@ -88,7 +88,7 @@ on_both_databases! {
         throttled(&app.sign_in(&member.email, PASSWORD).await);
         let path = format!("{}password/", member.path());
         let weak = json!({"current_password": PASSWORD, "new_password": "password1"});
-        assert_eq!(tries(async |_| app.post(&path).token(&member.access).json(&weak).send().await).await, 10);
+        assert_eq!(tries(async |_| app.post(&path).token(&member.token).json(&weak).send().await).await, 10);
     }
 
     async fn a_password_that_was_not_checked_for_lack_of_room_does_not_count(app: App) {
@@ -112,16 +112,16 @@ on_both_databases! {
         let app = app.instance(&[ADDRESS_BURST, ADDRESS_RATE]);
         let password = format!("{}password/", member.path());
         for path in ["/auth/token/", "/auth/token/refresh/", "/api/v1/customers/", &password] {
-            let post = |body: &str| app.post(path).token(&member.access).text(body).send();
+            let post = |body: &str| app.post(path).token(&member.token).text(body).send();
             post("{").await.problem(400, "malformed_json");
             post("{}").await.problem(422, "validation_failed");
-            app.post(path).token(&member.access).body("a=b").send().await.problem(415, "unsupported_media_type");
+            app.post(path).token(&member.token).body("a=b").send().await.problem(415, "unsupported_media_type");
             for body in ["{", "{}", "[]", &"x".repeat(70_000)] {
                 throttled(&post(body).await);
             }
         }
         // Whose path it is comes before.
-        app.post("/api/v1/customers/7/password/").token(&member.access).text("{").send().await.problem(403, "not_owner");
+        app.post("/api/v1/customers/7/password/").token(&member.token).text("{").send().await.problem(403, "not_owner");
         app.post(&password).text("{").send().await.problem(401, "token_missing");
     }
 
@@ -193,9 +193,9 @@ on_both_databases! {
         for number in 0..40 {
             app.profile(&member).await.expect(200);
             app.patch(&member, &json!({"first_name": format!("Rosa {number}")})).await.expect(200);
-            app.get(&format!("{}sessions/", member.path())).token(&member.access).send().await.expect(200);
+            app.get(&format!("{}sessions/", member.path())).token(&member.token).send().await.expect(200);
         }
-        app.delete(&member.path()).token(&member.access).send().await.expect(204);
+        app.delete(&member.path()).token(&member.token).send().await.expect(204);
     }
 
     async fn throttling_can_be_turned_off(app: App) {

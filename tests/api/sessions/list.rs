@@ -7,14 +7,14 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use serde_json::{Value, json};
 
-use crate::harness::{App, Backend, Member, PASSWORD, on_both_databases, registration, run};
+use crate::harness::{App, Backend, PASSWORD, Person, on_both_databases, registration, run};
 
-fn sessions(member: &Member) -> String {
+fn sessions(member: &Person) -> String {
     format!("{}sessions/", member.path())
 }
 
-async fn list(app: &App, member: &Member) -> Vec<Value> {
-    let reply = app.get(&sessions(member)).token(&member.access).send().await.expect(200);
+async fn list(app: &App, member: &Person) -> Vec<Value> {
+    let reply = app.get(&sessions(member)).token(&member.token).send().await.expect(200);
     assert_eq!(reply.header("cache-control"), Some("no-store"));
     reply.json().as_array().expect("a list").clone()
 }
@@ -58,7 +58,7 @@ on_both_databases! {
 
     async fn a_token_without_a_session_sees_all_and_none_of_them_is_current(app: App) {
         let member = app.member("rosa@example.com").await;
-        let elsewhere = Member { access: app.token(member.id), ..member.clone() };
+        let elsewhere = Person { token: app.token(member.id), ..member.clone() };
         let list = list(&app, &elsewhere).await;
         assert_eq!(ids(&list), [member.session()]);
         assert_eq!(list[0]["current"], false);
@@ -68,20 +68,20 @@ on_both_databases! {
         let first = app.member("rosa@example.com").await;
         let second = app.session_of(&first.email, PASSWORD).await;
         let path = format!("{}{}/", sessions(&second), first.session());
-        let reply = app.delete(&path).token(&second.access).send().await.expect(204);
+        let reply = app.delete(&path).token(&second.token).send().await.expect(204);
         assert_eq!(reply.text(), "");
         app.profile(&first).await.problem(401, "session_ended");
         app.refresh(&first.refresh).await.problem(401, "session_ended");
         app.profile(&second).await.expect(200);
         assert_eq!(ids(&list(&app, &second).await), [second.session()]);
-        app.delete(&path).token(&second.access).send().await.problem(404, "not_found");
+        app.delete(&path).token(&second.token).send().await.problem(404, "not_found");
     }
 
     async fn a_session_can_end_itself(app: App) {
         let member = app.member("rosa@example.com").await;
         let path = format!("/api/v1/customers/me/sessions/{}/", member.session());
-        app.delete(&path).token(&member.access).send().await.expect(204);
-        app.delete(&path).token(&member.access).send().await.problem(401, "session_ended");
+        app.delete(&path).token(&member.token).send().await.expect(204);
+        app.delete(&path).token(&member.token).send().await.problem(401, "session_ended");
         app.refresh(&member.refresh).await.problem(401, "session_ended");
     }
 
@@ -89,7 +89,7 @@ on_both_databases! {
         let first = app.member("rosa@example.com").await;
         let second = app.session_of(&first.email, PASSWORD).await;
         let other = app.member("ada@example.com").await;
-        app.delete(&sessions(&first)).token(&first.access).send().await.expect(204);
+        app.delete(&sessions(&first)).token(&first.token).send().await.expect(204);
         for member in [&first, &second] {
             app.profile(member).await.problem(401, "session_ended");
             app.refresh(&member.refresh).await.problem(401, "session_ended");
@@ -102,7 +102,7 @@ on_both_databases! {
         let (rosa, ada) = (app.member("rosa@example.com").await, app.member("ada@example.com").await);
         for id in [&ada.session(), "5", "0", "-1", "x", "01", "9007199254740993", "me"] {
             let path = format!("{}{id}/", sessions(&rosa));
-            app.delete(&path).token(&rosa.access).send().await.problem(404, "not_found");
+            app.delete(&path).token(&rosa.token).send().await.problem(404, "not_found");
         }
         app.profile(&ada).await.expect(200);
     }
@@ -128,10 +128,10 @@ on_both_databases! {
         app.refresh(&second.refresh).await.expect(200);
         let change = json!({"current_password": PASSWORD, "new_password": "another fine Passw0rd!"});
         let path = format!("{}password/", member.path());
-        app.post(&path).token(&member.access).json(&change).send().await.expect(204);
+        app.post(&path).token(&member.token).json(&change).send().await.expect(204);
         app.session_of(&member.email, "another fine Passw0rd!").await;
         assert_eq!(app.profile(&member).await.header("etag"), Some("\"1\""));
-        let unchanged = app.get(&member.path()).token(&member.access).header("If-None-Match", "\"1\"");
+        let unchanged = app.get(&member.path()).token(&member.token).header("If-None-Match", "\"1\"");
         unchanged.send().await.expect(304);
     }
 
@@ -196,9 +196,9 @@ async fn neither_an_update_nor_a_read_looks_at_other_sessions() {
             SELECT number, 123, 1, now(), now(), now() + INTERVAL '1 day' FROM generate_series(1, 1000) number";
         app.connection().batch_execute(sessions).expect("a thousand sessions");
         let change_and_show = async |name: String| {
-            let ask = app.put(&member.path()).token(&member.access);
+            let ask = app.put(&member.path()).token(&member.token);
             ask.json(&json!({"first_name": name})).send().await.expect(200);
-            app.get(&member.path()).token(&member.access).send().await.expect(200);
+            app.get(&member.path()).token(&member.token).send().await.expect(200);
         };
         for number in 0..5 {
             change_and_show(format!("Name {number}")).await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::on_both_databases;
 
-const OAK_AVENUE: &str = include_str!("seed/request.json");
+const OAK_AVENUE: &str = include_str!("../seed/request.json");
 
 fn seed() -> Value {
     serde_json::from_str(OAK_AVENUE).expect("the seed")

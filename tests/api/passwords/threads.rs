@@ -177,7 +177,7 @@ async fn hostile_passwords_and_names_cost_the_password_threads_and_never_the_htt
                 // It must stay the member's password: this one is another each time, and refused for its end.
                 let new: String = password.chars().skip(1).chain(['\u{7}']).collect();
                 let body = json!({"current_password": PASSWORD, "new_password": new});
-                let ask = service.post(&format!("{}password/", member.path())).token(&member.access).json(&body);
+                let ask = service.post(&format!("{}password/", member.path())).token(&member.token).json(&body);
                 ask.send()
             }));
             let (registrations, _) = join(registrations, changes).await;

@@ -4,12 +4,12 @@ use awc::http::Method;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::harness::{App, Member, PASSWORD, on_both_databases};
+use crate::harness::{App, PASSWORD, Person, on_both_databases};
 
 const NEW: &str = "another fine Passw0rd!";
 
 /// Every route of the owner tells that the session is over, and changes nothing.
-async fn is_over(app: &App, member: &Member) {
+async fn is_over(app: &App, member: &Person) {
     let own = member.path();
     let (sessions, password) = (format!("{own}sessions/"), format!("{own}password/"));
     let change = json!({"current_password": PASSWORD, "new_password": NEW});
@@ -30,7 +30,7 @@ async fn is_over(app: &App, member: &Member) {
         app.delete(&format!("{sessions}{}/", member.session())),
         app.post(&password).json(&change),
     ] {
-        let reply = ask.token(&member.access).send().await;
+        let reply = ask.token(&member.token).send().await;
         assert_eq!(reply.status(), 401, "{}", reply.text());
         assert_eq!(reply.header("www-authenticate"), Some(r#"Bearer realm="customers", error="invalid_token""#));
         if !reply.text().is_empty() {
@@ -41,22 +41,22 @@ async fn is_over(app: &App, member: &Member) {
 }
 
 /// Two sessions of one customer: the one that will be ended, and the one that looks on.
-async fn two(app: &App) -> (Member, Member) {
+async fn two(app: &App) -> (Person, Person) {
     let first = app.member("rosa@example.com").await;
     let second = app.session_of(&first.email, PASSWORD).await;
     (first, second)
 }
 
-async fn change_password(app: &App, member: &Member, current: &str, new: &str) -> crate::harness::Reply {
+async fn change_password(app: &App, member: &Person, current: &str, new: &str) -> crate::harness::Reply {
     let body = json!({"current_password": current, "new_password": new});
-    app.post(&format!("{}password/", member.path())).token(&member.access).json(&body).send().await
+    app.post(&format!("{}password/", member.path())).token(&member.token).json(&body).send().await
 }
 
 on_both_databases! {
     async fn after_signing_out_the_next_request_is_401(app: App) {
         let (first, second) = two(&app).await;
         let path = format!("{}sessions/{}/", first.path(), first.session());
-        app.delete(&path).token(&first.access).send().await.expect(204);
+        app.delete(&path).token(&first.token).send().await.expect(204);
         is_over(&app, &first).await;
         app.profile(&second).await.expect(200);
     }
@@ -71,7 +71,7 @@ on_both_databases! {
 
     async fn after_signing_out_everywhere_the_next_request_is_401(app: App) {
         let (first, second) = two(&app).await;
-        app.delete("/api/v1/customers/me/sessions/").token(&second.access).send().await.expect(204);
+        app.delete("/api/v1/customers/me/sessions/").token(&second.token).send().await.expect(204);
         is_over(&app, &first).await;
         is_over(&app, &second).await;
     }
@@ -91,7 +91,7 @@ on_both_databases! {
 
     async fn a_password_change_with_a_token_without_session_ends_all(app: App) {
         let (first, second) = two(&app).await;
-        let elsewhere = Member { access: app.token(first.id), ..first.clone() };
+        let elsewhere = Person { token: app.token(first.id), ..first.clone() };
         change_password(&app, &elsewhere, PASSWORD, NEW).await.expect(204);
         is_over(&app, &first).await;
         is_over(&app, &second).await;
@@ -100,7 +100,7 @@ on_both_databases! {
 
     async fn after_erasure_the_next_request_is_401(app: App) {
         let (first, second) = two(&app).await;
-        app.delete(&first.path()).token(&second.access).send().await.expect(204);
+        app.delete(&first.path()).token(&second.token).send().await.expect(204);
         is_over(&app, &first).await;
         is_over(&app, &second).await;
     }
@@ -109,13 +109,13 @@ on_both_databases! {
         let elsewhere = app.instance(&[]);
         let (first, second) = two(&app).await;
         elsewhere.profile(&first).await.expect(200);
-        app.delete(&format!("{}sessions/{}/", first.path(), first.session())).token(&second.access).send().await.expect(204);
+        app.delete(&format!("{}sessions/{}/", first.path(), first.session())).token(&second.token).send().await.expect(204);
         is_over(&elsewhere, &first).await;
     }
 
     async fn of_many_at_once_only_the_ended_are_refused(app: App) {
         let (first, second) = two(&app).await;
-        app.delete(&format!("{}sessions/{}/", first.path(), first.session())).token(&second.access).send().await.expect(204);
+        app.delete(&format!("{}sessions/{}/", first.path(), first.session())).token(&second.token).send().await.expect(204);
         let mixed = (0..60).map(|number| app.profile(if number % 2 == 0 { &first } else { &second }));
         for (number, reply) in join_all(mixed).await.into_iter().enumerate() {
             match number % 2 {
@@ -143,14 +143,14 @@ on_both_databases! {
         let body = json!({"current_password": "", "new_password": NEW});
         app.post(&format!("{}password/", legacy.path())).token(&legacy.token).json(&body).send().await.fields(&incorrect);
         // An ended session is told before, whatever the password is.
-        app.delete(&format!("{}sessions/", first.path())).token(&first.access).send().await.expect(204);
+        app.delete(&format!("{}sessions/", first.path())).token(&first.token).send().await.expect(204);
         change_password(&app, &first, "wrong", NEW).await.problem(401, "session_ended");
     }
 
     async fn a_password_change_needs_both_passwords_and_a_long_enough_new_one(app: App) {
         let member = app.member("rosa@example.com").await;
         let path = format!("{}password/", member.path());
-        let post = |body| app.post(&path).token(&member.access).json(&body).send();
+        let post = |body| app.post(&path).token(&member.token).json(&body).send();
         post(json!({})).await.fields(&[("#/current_password", "required"), ("#/new_password", "required")]);
         post(json!({"current_password": null, "new_password": 1})).await
             .fields(&[("#/current_password", "null"), ("#/new_password", "type")]);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{App, Member, PASSWORD, Reply, on_both_databases, registration};
+use crate::harness::{App, PASSWORD, Person, Reply, on_both_databases, registration};
 
 const OWNER: &str = "198.51.100.7";
 const EMAIL: &str = "rosa@example.com";
@@ -36,7 +36,7 @@ fn networks(app: &App) -> Vec<String> {
 }
 
 /// Somebody who signed in from [`OWNER`], on a strict instance.
-async fn owner(app: &App) -> (App, Member) {
+async fn owner(app: &App) -> (App, Person) {
     let member = app.member(EMAIL).await;
     let app = strict(app);
     from(&app, OWNER, EMAIL, PASSWORD).await.expect(200);
@@ -141,7 +141,7 @@ on_both_databases! {
         let (app, member) = owner(&app).await;
         let change = async |address: &str, current: &str| {
             let body = json!({"current_password": current, "new_password": NEW_PASSWORD});
-            let ask = app.post(&format!("{}password/", member.path())).token(&member.access);
+            let ask = app.post(&format!("{}password/", member.path())).token(&member.token);
             ask.header("X-Forwarded-For", address).json(&body).send().await
         };
         let mut number = 0;
@@ -158,7 +158,7 @@ on_both_databases! {
         let (app, member) = owner(&app).await;
         assert_eq!(networks(&app), ["198.51.100.0/24 127.0.0.0/24"]);
         assert_eq!(app.texts("SELECT network AS value FROM sessions ORDER BY network"), ["127.0.0.0/24", "198.51.100.0/24"]);
-        app.delete(&member.path()).token(&member.access).send().await.expect(204);
+        app.delete(&member.path()).token(&member.token).send().await.expect(204);
         assert_eq!((app.rows("passwords"), app.rows("sessions")), (0, 0));
     }
 }

@@ -121,7 +121,7 @@ on_both_databases! {
         // The current password of a change is checked in the same way.
         store(&app, member.id, &django(decomposed, 1_000));
         let change = json!({"current_password": decomposed, "new_password": PASSWORD});
-        let ask = app.post(&format!("{}password/", member.path())).token(&member.access).json(&change);
+        let ask = app.post(&format!("{}password/", member.path())).token(&member.token).json(&change);
         ask.send().await.expect(204);
     }
 

@@ -3,22 +3,22 @@
 use awc::http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{App, Ask, Member, on_both_databases};
+use crate::harness::{App, Ask, Person, on_both_databases};
 
 fn elm_street() -> Value {
     json!({"street_address": "1 Elm St", "postal_code": "02134", "city": "Boston", "state": "MA", "country": "Peru"})
 }
 
 /// Rosa with an address, at version 2.
-async fn rosa(app: &App) -> Member {
+async fn rosa(app: &App) -> Person {
     let member = app.member("rosa@example.com").await;
     let reply = app.patch(&member, &json!({"date_of_birth": "1990-01-15", "address": elm_street()})).await.expect(200);
     assert_eq!(reply.header("etag"), Some("\"2\""));
     member
 }
 
-fn ask(app: &App, member: &Member) -> Ask {
-    app.ask(Method::PATCH, &member.path()).token(&member.access)
+fn ask(app: &App, member: &Person) -> Ask {
+    app.ask(Method::PATCH, &member.path()).token(&member.token)
 }
 
 on_both_databases! {
@@ -46,7 +46,7 @@ on_both_databases! {
             reply.problem(415, "unsupported_media_type");
         }
         ask(&app, &member).body(body.clone()).send().await.problem(415, "unsupported_media_type");
-        let put = app.put(&member.path()).token(&member.access).header("Content-Type", "application/merge-patch+json");
+        let put = app.put(&member.path()).token(&member.token).header("Content-Type", "application/merge-patch+json");
         put.body(body).send().await.problem(415, "unsupported_media_type");
     }
 
@@ -137,7 +137,7 @@ on_both_databases! {
         app.patch(&member, &json!({"address": "x"})).await.fields(&[("#/address", "type")]);
         app.patch(&member, &json!([{"op": "remove", "path": "/address"}])).await.fields(&[("#", "type")]);
         app.patch(&member, &json!({"password": "SecureP@ssw0rd123"})).await.fields(&[("#/password", "unknown_field")]);
-        let put = app.put(&member.path()).token(&member.access).json(&json!({"password": "SecureP@ssw0rd123"}));
+        let put = app.put(&member.path()).token(&member.token).json(&json!({"password": "SecureP@ssw0rd123"}));
         put.send().await.fields(&[("#/password", "unknown_field")]);
         ask(&app, &member).text("{").send().await.problem(400, "malformed_json");
         assert_eq!(app.profile(&member).await.header("etag"), Some("\"2\""));

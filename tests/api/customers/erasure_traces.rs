@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::harness::{App, Backend, Binary, Member, PASSWORD, on_both_databases, registration};
+use crate::harness::{App, Backend, Binary, PASSWORD, Person, on_both_databases, registration};
 
 /// What must not be found; each stands in no other place of a test's database.
 const TRACES: [&str; 6] = ["xenophon", "quillfeather", "mail.example", "juniper close", "zwettl", "phone/77"];
 
-async fn xenophon(app: &App) -> Member {
+async fn xenophon(app: &App) -> Person {
     let mut body = registration("Xenophon@mail.example");
     body["first_name"] = json!("Xenophon");
     body["last_name"] = json!("Quillfeather");
@@ -69,7 +69,7 @@ on_both_databases! {
         let member = xenophon(&app).await;
         // The search is one that finds.
         assert_eq!(found(&app), TRACES);
-        app.delete(&member.path()).token(&member.access).send().await.expect(204);
+        app.delete(&member.path()).token(&member.token).send().await.expect(204);
         assert_eq!(found(&app), Vec::<&str>::new());
         assert_eq!(app.show(&bystanders[7]).await["last_name"], "Number 7");
     }
@@ -87,7 +87,7 @@ on_both_databases! {
         let member = xenophon(&app).await;
         let other = json!({"email": "other@example.com", "first_name": "Other", "last_name": "Person", "address": null});
         app.patch(&member, &other).await.expect(200);
-        app.delete("/api/v1/customers/me/sessions/").token(&member.access).send().await.expect(204);
+        app.delete("/api/v1/customers/me/sessions/").token(&member.token).send().await.expect(204);
         assert_eq!(found(&app), Vec::<&str>::new());
     }
 }

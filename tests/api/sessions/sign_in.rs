@@ -45,7 +45,7 @@ on_both_databases! {
         assert_eq!(exp, iat + 900);
         assert!(claims["jti"].as_str().is_some_and(|jti| jti.len() >= 22), "{claims}");
         assert!(member.session().parse::<i64>().is_ok());
-        let header = decoded(&member.access, 0);
+        let header = decoded(&member.token, 0);
         assert_eq!(header, json!({"typ": "at+jwt", "alg": "HS256"}));
         let again = app.session_of(&member.email, PASSWORD).await;
         assert_ne!(again.claims()["jti"], claims["jti"]);
@@ -104,7 +104,7 @@ on_both_databases! {
 
     async fn a_token_in_the_query_string_is_not_looked_at(app: App) {
         let member = app.member("rosa@example.com").await;
-        let path = format!("{}?access_token={}", member.path(), member.access);
+        let path = format!("{}?access_token={}", member.path(), member.token);
         app.get(&path).send().await.problem(401, "token_missing");
     }
 

@@ -11,7 +11,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
 
-use crate::harness::{App, Binary, Finished, Forgery, Member, claims, decoded, on_both_databases, signed_part};
+use crate::harness::{App, Binary, Finished, Forgery, Person, claims, decoded, on_both_databases, signed_part};
 
 /// A file with a new key, made by the command, and the key id that it printed.
 fn generate(binary: &Binary, name: &str) -> (PathBuf, String) {
@@ -93,7 +93,7 @@ on_both_databases! {
         let (key, id) = generate(&binary, "key.pem");
         let app = signing(&app, &key, &[]);
         let member = app.member("rosa@example.com").await;
-        assert_eq!(decoded(&member.access, 0), json!({"typ": "at+jwt", "alg": "EdDSA", "kid": id}));
+        assert_eq!(decoded(&member.token, 0), json!({"typ": "at+jwt", "alg": "EdDSA", "kid": id}));
         app.profile(&member).await.expect(200);
         let jwks = jwks(&app).await;
         assert_eq!(kids(&jwks), [&id]);
@@ -113,16 +113,16 @@ on_both_databases! {
         let service = signing(&app, &key, &[&old]);
         let member = service.member("rosa@example.com").await;
         let published = jwks(&service).await;
-        let verified: Value = serde_json::from_str(pyjwt(&binary, &published, &member.access).done()).expect("JSON");
+        let verified: Value = serde_json::from_str(pyjwt(&binary, &published, &member.token).done()).expect("JSON");
         assert_eq!(verified, member.claims());
         assert_eq!(verified["sub"], member.id.to_string());
         // The verifier is not one that passes everything.
-        let (head, tail) = member.access.split_at(member.access.len() - 20);
+        let (head, tail) = member.token.split_at(member.token.len() - 20);
         let altered = format!("{head}{}", tail.chars().rev().collect::<String>());
         assert_ne!(pyjwt(&binary, &published, &altered).code, Some(0));
         let (other, _) = generate(&binary, "other.pem");
         let foreign = signing(&app, &other, &[]).session_of(&member.email, crate::harness::PASSWORD).await;
-        assert_ne!(pyjwt(&binary, &published, &foreign.access).code, Some(0));
+        assert_ne!(pyjwt(&binary, &published, &foreign.token).code, Some(0));
     }
 
     async fn keys_rotate_without_signing_anybody_out(app: App) {
@@ -136,8 +136,8 @@ on_both_databases! {
         assert_eq!(kids(&published), [&new_kid, &old_kid]);
         rotated.profile(&member).await.expect(200);
         let tokens = rotated.refresh(&member.refresh).await.expect(200).json();
-        let next = Member { access: tokens["access"].as_str().expect("a token").into(), ..member.clone() };
-        assert_eq!(decoded(&next.access, 0)["kid"], new_kid);
+        let next = Person { token: tokens["access"].as_str().expect("a token").into(), ..member.clone() };
+        assert_eq!(decoded(&next.token, 0)["kid"], new_kid);
         // The public half of the old key is enough.
         let public = public_pem(&binary, &published["keys"][1]);
         let public_only = signing(&app, &new, &[&public]);

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{App, Member, Reply, on_both_databases};
+use crate::harness::{App, Person, Reply, on_both_databases};
 
 fn text(tokens: &Value, name: &str) -> String {
     tokens[name].as_str().expect("a token").to_owned()
@@ -39,7 +39,7 @@ on_both_databases! {
     async fn a_refresh_yields_new_tokens_of_the_same_session(app: App) {
         let member = app.member("rosa@example.com").await;
         let tokens = app.refresh(&member.refresh).await.expect(200).json();
-        let next = Member { access: text(&tokens, "access"), refresh: text(&tokens, "refresh"), ..member.clone() };
+        let next = Person { token: text(&tokens, "access"), refresh: text(&tokens, "refresh"), ..member.clone() };
         assert_eq!(next.session(), member.session());
         assert_ne!(next.refresh, member.refresh);
         assert_ne!(next.claims()["jti"], member.claims()["jti"]);
@@ -166,7 +166,7 @@ on_both_databases! {
             format!("{session}.1.{tag}"), format!("{session}1.0.{tag}"), format!("{body}.{swapped}"), format!("{body}."),
             format!("{body}.{tag}="), format!("{}x", member.refresh), member.refresh.replacen('.', " .", 1), cut,
             format!("0{}", member.refresh), body.to_owned(), String::new(), ".".into(), "..".into(),
-            member.access.clone(), "ü.ü.ü".into(), "x".repeat(60_000),
+            member.token.clone(), "ü.ü.ü".into(), "x".repeat(60_000),
         ] {
             app.refresh(&altered).await.problem(401, "token_invalid");
             revoke(&app, &altered).await;
@@ -192,7 +192,7 @@ on_both_databases! {
         let member = app.member("rosa@example.com").await;
         for body in [
             json!({}), json!({"refresh": null}), json!({"refresh": 5}), json!({"refresh": ["x"]}), json!({"refresh": {}}),
-            json!({"refresh": ""}), json!({"token": member.refresh}), json!({"refresh": member.access}),
+            json!({"refresh": ""}), json!({"token": member.refresh}), json!({"refresh": member.token}),
         ] {
             let reply = app.post("/auth/token/revoke/").json(&body).send().await.expect(200);
             assert_eq!((reply.text(), reply.header("cache-control")), ("", Some("no-store")), "{body}");
@@ -243,7 +243,7 @@ on_both_databases! {
         });
         let numbers = app.texts("SELECT CAST(id AS TEXT) || CAST(counter AS TEXT) AS value FROM sessions");
         let all: String = stored.chain(numbers).collect();
-        for token in [&member.refresh, &second, &member.access] {
+        for token in [&member.refresh, &second, &member.token] {
             let secret = token.rsplit('.').next().expect("a tag");
             assert!(!all.contains(secret), "{secret} is stored");
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{App, Binary, Member, PASSWORD, on_both_databases, registration};
+use crate::harness::{App, Binary, PASSWORD, Person, on_both_databases, registration};
 
 const EMAIL: &str = "xenophon.quillfeather@mail.example";
 const NEW_EMAIL: &str = "xenophon.changed@mail.example";
@@ -28,20 +28,20 @@ async fn live(app: &App) -> Vec<String> {
     app.refresh(&format!("{grandchild}x")).await.problem(401, "token_invalid");
     let path = format!("{}password/", first.path());
     let wrong = json!({"current_password": "Wr0ng-Passw0rd-Typed", "new_password": NEW_PASSWORD});
-    app.post(&path).token(&first.access).json(&wrong).send().await.expect(422);
+    app.post(&path).token(&first.token).json(&wrong).send().await.expect(422);
     let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
-    app.post(&path).token(&first.access).json(&change).send().await.expect(204);
+    app.post(&path).token(&first.token).json(&change).send().await.expect(204);
     app.patch(&first, &json!({"email": NEW_EMAIL})).await.expect(200);
     app.patch(&first, &json!({"first_name": "Xeno", "address": {"city": 7}})).await.expect(422);
-    app.put(&first.path()).token(&first.access).text("{\"email\": \"xenophon").send().await.expect(400);
-    app.get(&format!("{}?email={EMAIL}&access_token={}", first.path(), first.access)).send().await.expect(401);
+    app.put(&first.path()).token(&first.token).text("{\"email\": \"xenophon").send().await.expect(400);
+    app.get(&format!("{}?email={EMAIL}&access_token={}", first.path(), first.token)).send().await.expect(401);
     let third = app.session_of(NEW_EMAIL, NEW_PASSWORD).await;
-    app.delete(&format!("{}sessions/{}/", third.path(), third.session())).token(&first.access).send().await.expect(204);
-    app.delete(&first.path()).token(&first.access).send().await.expect(204);
+    app.delete(&format!("{}sessions/{}/", third.path(), third.session())).token(&first.token).send().await.expect(204);
+    app.delete(&first.path()).token(&first.token).send().await.expect(204);
     app.profile(&first).await.problem(401, "session_ended");
     [first, second, third]
         .into_iter()
-        .flat_map(|Member { access, refresh, .. }| [access, refresh])
+        .flat_map(|Person { token, refresh, .. }| [token, refresh])
         .chain([child, grandchild])
         .collect()
 }

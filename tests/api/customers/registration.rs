@@ -46,7 +46,7 @@ on_both_databases! {
         let member = app.session_of("ROSA@example.com", PASSWORD).await;
         assert_eq!(member.id, id);
         let change = json!({"first_name": "Rosalía"});
-        let changed = app.put("/api/v1/customers/me/").token(&member.access).json(&change).send().await.expect(200);
+        let changed = app.put("/api/v1/customers/me/").token(&member.token).json(&change).send().await.expect(200);
         assert_eq!(changed.json()["first_name"], "Rosalía");
     }
 
@@ -154,7 +154,7 @@ on_both_databases! {
         let members: Vec<String> = reply.json().as_object().expect("an object").keys().cloned().collect();
         assert_eq!(members.len(), 6, "{members:?}");
         assert_eq!(app.rows("sessions"), 0);
-        let access = app.session_of("rosa@example.com", PASSWORD).await.access;
+        let access = app.session_of("rosa@example.com", PASSWORD).await.token;
         assert_eq!(decoded(&access, 0)["typ"], "at+jwt");
     }
 }

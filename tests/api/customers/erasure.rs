@@ -3,7 +3,7 @@
 use futures_util::future::{join, join_all, join4};
 use serde_json::{Value, json};
 
-use crate::harness::{App, Member, PASSWORD, on_both_databases, registration};
+use crate::harness::{App, PASSWORD, Person, on_both_databases, registration};
 
 const TABLES: [&str; 4] = ["customers", "addresses", "passwords", "sessions"];
 
@@ -17,7 +17,7 @@ fn is_empty(app: &App) {
     assert_eq!(TABLES.map(|table| app.rows(table)), [0; 4], "rows of {TABLES:?}");
 }
 
-async fn rosa(app: &App) -> Member {
+async fn rosa(app: &App) -> Person {
     let member = app.member("rosa@example.com").await;
     app.patch(&member, &address("Boston")).await.expect(200);
     member
@@ -27,7 +27,7 @@ on_both_databases! {
     async fn erasing_takes_customer_address_password_and_sessions_and_frees_the_email(app: App) {
         let member = rosa(&app).await;
         app.session_of(&member.email, PASSWORD).await;
-        let reply = app.delete(&member.path()).token(&member.access).send().await.expect(204);
+        let reply = app.delete(&member.path()).token(&member.token).send().await.expect(204);
         assert_eq!(reply.text(), "");
         is_empty(&app);
         app.sign_in(&member.email, PASSWORD).await.problem(401, "bad_credentials");
@@ -40,7 +40,7 @@ on_both_databases! {
     async fn others_keep_what_they_have(app: App) {
         let (rosa, ada) = (rosa(&app).await, app.member("ada@example.com").await);
         app.patch(&ada, &address("Lima")).await.expect(200);
-        app.delete("/api/v1/customers/me/").token(&rosa.access).send().await.expect(204);
+        app.delete("/api/v1/customers/me/").token(&rosa.token).send().await.expect(204);
         assert_eq!(TABLES.map(|table| app.rows(table)), [1; 4]);
         assert_eq!(app.profile(&ada).await.expect(200).json()["address"]["city"], "Lima");
     }
@@ -48,11 +48,11 @@ on_both_databases! {
     async fn after_erasure_a_token_with_a_session_is_401_and_one_without_is_404(app: App) {
         let member = rosa(&app).await;
         let elsewhere = app.token(member.id);
-        app.delete(&member.path()).token(&member.access).send().await.expect(204);
+        app.delete(&member.path()).token(&member.token).send().await.expect(204);
         let sessions = format!("{}sessions/", member.path());
         let password = format!("{}password/", member.path());
         let change = json!({"current_password": PASSWORD, "new_password": "another fine Passw0rd!"});
-        for (token, status, code) in [(&member.access, 401, "session_ended"), (&elsewhere, 404, "not_found")] {
+        for (token, status, code) in [(&member.token, 401, "session_ended"), (&elsewhere, 404, "not_found")] {
             app.get(&member.path()).token(token).send().await.problem(status, code);
             app.put(&member.path()).token(token).json(&address("Lima")).send().await.problem(status, code);
             app.ask(awc::http::Method::PATCH, &member.path()).token(token).json(&json!({})).send().await.problem(status, code);
@@ -67,15 +67,15 @@ on_both_databases! {
     async fn ending_all_sessions_of_an_erased_customer_is_401_or_404_too(app: App) {
         let member = rosa(&app).await;
         let elsewhere = app.token(member.id);
-        app.delete(&member.path()).token(&member.access).send().await.expect(204);
+        app.delete(&member.path()).token(&member.token).send().await.expect(204);
         let sessions = format!("{}sessions/", member.path());
-        app.delete(&sessions).token(&member.access).send().await.problem(401, "session_ended");
+        app.delete(&sessions).token(&member.token).send().await.problem(401, "session_ended");
         app.delete(&sessions).token(&elsewhere).send().await.problem(404, "not_found");
     }
 
     async fn if_match_guards_an_erasure(app: App) {
         let member = rosa(&app).await;
-        let erase = |condition: &str| app.delete(&member.path()).token(&member.access).header("If-Match", condition).send();
+        let erase = |condition: &str| app.delete(&member.path()).token(&member.token).header("If-Match", condition).send();
         erase("\"1\"").await.problem(412, "version_mismatch");
         erase("W/\"2\"").await.problem(412, "version_mismatch");
         erase("nonsense").await.problem(400, "malformed_header");
@@ -91,10 +91,10 @@ on_both_databases! {
             let elsewhere = app.token(member.id);
             let bodies: Vec<Value> = (0..8).map(|number| address(&format!("Town {number}"))).collect();
             let puts = bodies.iter().enumerate().map(|(number, body)| {
-                let token = if number % 2 == 0 { &member.access } else { &elsewhere };
+                let token = if number % 2 == 0 { &member.token } else { &elsewhere };
                 app.put(&member.path()).token(token).json(body).send()
             });
-            let erase = app.delete(&member.path()).token(&member.access).send();
+            let erase = app.delete(&member.path()).token(&member.token).send();
             let (erased, replies) = match round % 2 {
                 0 => join(erase, join_all(puts)).await,
                 _ => {
@@ -122,7 +122,7 @@ on_both_databases! {
             let elsewhere = app.token(member.id);
             let sign_ins = join_all((0..4).map(|_| app.sign_in(&member.email, PASSWORD)));
             let refresh = app.refresh(&member.refresh);
-            let changing = app.post(&path).token(&member.access).json(&change).send();
+            let changing = app.post(&path).token(&member.token).json(&change).send();
             let erase = app.delete(&member.path()).token(&elsewhere).send();
             let (sign_ins, refreshed, changed, erased) = join4(sign_ins, refresh, changing, erase).await;
             erased.expect(204);
@@ -137,7 +137,7 @@ on_both_databases! {
 
     async fn of_many_erasures_at_once_one_succeeds(app: App) {
         let member = rosa(&app).await;
-        let replies = join_all((0..20).map(|_| app.delete(&member.path()).token(&member.access).send())).await;
+        let replies = join_all((0..20).map(|_| app.delete(&member.path()).token(&member.token).send())).await;
         let erased = replies.iter().filter(|reply| reply.status() == 204).count();
         assert_eq!(erased, 1);
         for reply in replies.iter().filter(|reply| reply.status() != 204) {

@@ -7,12 +7,12 @@ use clientele::db::UtcMicros;
 use clientele::schema::sessions;
 use diesel::prelude::*;
 
-use crate::harness::{App, Member, PASSWORD, on_both_databases};
+use crate::harness::{App, PASSWORD, Person, on_both_databases};
 
 const DAY: i64 = 86_400;
 
 /// As if the session had rested since then.
-fn rested(app: &App, member: &Member, seconds: i64) {
+fn rested(app: &App, member: &Person, seconds: i64) {
     let then = UtcMicros::now().minus(TimeDelta::seconds(seconds));
     let row = sessions::table.find(member.session().parse::<i64>().expect("an id"));
     let changed = diesel::update(row).set(sessions::refreshed_at.eq(then)).execute(&mut app.connection());
@@ -20,7 +20,7 @@ fn rested(app: &App, member: &Member, seconds: i64) {
 }
 
 /// As if the session had this long to go.
-fn ends_in(app: &App, member: &Member, seconds: i64) {
+fn ends_in(app: &App, member: &Person, seconds: i64) {
     let then = UtcMicros::now().plus(TimeDelta::seconds(seconds));
     let row = sessions::table.find(member.session().parse::<i64>().expect("an id"));
     let changed = diesel::update(row).set(sessions::ends_at.eq(then)).execute(&mut app.connection());

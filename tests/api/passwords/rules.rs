@@ -98,7 +98,7 @@ on_both_databases! {
         let path = format!("{}password/", member.path());
         for new in ["password1", "rosa.delgado@example.com", "rosadelgado", "qwertyuiop"] {
             let body = json!({"current_password": PASSWORD, "new_password": new});
-            weak(&app.post(&path).token(&member.access).json(&body).send().await, "#/new_password");
+            weak(&app.post(&path).token(&member.token).json(&body).send().await, "#/new_password");
         }
         app.sign_in(&member.email, PASSWORD).await.expect(200);
     }

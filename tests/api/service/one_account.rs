@@ -59,7 +59,7 @@ on_both_databases! {
         };
         blocker.batch_execute(sessions).expect("the lock");
         let path = format!("{}sessions/1/", member.path());
-        let floods = join_all((0..20).map(|_| service.delete(&path).token(&member.access).send()));
+        let floods = join_all((0..20).map(|_| service.delete(&path).token(&member.token).send()));
         let unlock = async {
             actix_rt::time::sleep(Duration::from_millis(700)).await;
             blocker.batch_execute("COMMIT").expect("the end of the lock");

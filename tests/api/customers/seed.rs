@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::harness::on_both_databases;
 
-const REQUEST: &str = include_str!("seed/request.json");
-const RESPONSE: &str = include_str!("seed/response.json");
+const REQUEST: &str = include_str!("../seed/request.json");
+const RESPONSE: &str = include_str!("../seed/response.json");
 
 /// The JSON text without white space between its tokens: the members in the order in which they stand there.
 fn compact(text: &str) -> String {

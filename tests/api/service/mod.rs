@@ -1,0 +1,13 @@
+//! What holds for every request, and the routes that belong to no customer.
+
+mod access;
+mod decisions;
+mod edge;
+mod events;
+mod health;
+mod one_account;
+mod openapi;
+mod overload;
+mod paths;
+mod slow_clients;
+mod throttling;
