@@ -150,7 +150,7 @@ async fn a_page_reads_the_problem_of_each_error() {
         let requests = [
             put(json!({"Authorization": "Bearer garbage"}), json!({})),
             ask(&app, &Person { token: john.token.clone(), ..jane }, "GET", &json!({}), &Value::Null),
-            ask(&app, &Person { id: 0, token: john.token.clone() }, "GET", &json!({}), &Value::Null),
+            ask(&app, &Person { id: 0, ..app.person(john.id) }, "GET", &json!({}), &Value::Null),
             ask(&app, &john, "POST", &json!({}), &json!({})),
             put(json!({}), " ".repeat(70_000).into()),
             put(json!({"Content-Type": "text/plain"}), json!({})),

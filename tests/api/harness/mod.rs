@@ -24,7 +24,7 @@ pub(crate) use http::{Ask, Reply, begin, next_reply, raw, read_reply};
 pub(crate) use process::{Binary, Finished, Serving, peak_memory};
 pub(crate) use proxy::Proxy;
 pub(crate) use tokens::{Forgery, SECRET, claims, hs256, now, signed_part};
-pub(crate) use tools::node;
+pub(crate) use tools::{node, run_to_end};
 
 /// Expands each `async fn name(app: App)` into the tests `name::sqlite` and `name::postgres`.
 macro_rules! on_both_databases {

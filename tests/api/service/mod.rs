@@ -2,6 +2,8 @@
 
 mod access;
 mod decisions;
+mod description;
+mod docs;
 mod edge;
 mod events;
 mod health;
@@ -11,3 +13,4 @@ mod overload;
 mod paths;
 mod slow_clients;
 mod throttling;
+mod typed_client;
