@@ -34,7 +34,7 @@ async fn try_all(app: &App, arguments: &[&str]) {
         .args(["run", "--url", &format!("http://{}", app.address), "--checks", "all"])
         // tests/schemathesis.py has a narrower one in its place.
         .args(["--exclude-checks", "positive_data_acceptance"])
-        .args(["--seed", "1", "--generation-deterministic", "--generation-database", "none", "--max-examples", "15"])
+        .args(["--seed", "1", "--generation-deterministic", "--max-examples", "15"])
         .args(["--suppress-health-check", "all", "--no-color"])
         .args(arguments)
         .arg(root.join("docs/openapi.json"))
