@@ -81,8 +81,8 @@ impl Database {
         Open::new(&self.connections)
     }
 
-    /// The database answered, or it did not.
-    pub(crate) fn is_up(&self, up: bool) {
+    /// Records whether the database responded.
+    pub(crate) fn record_up(&self, up: bool) {
         self.up.set(i64::from(up));
     }
 }
