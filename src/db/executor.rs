@@ -165,7 +165,7 @@ where
 }
 
 fn serve(jobs: &Receiver<Ticket<Job>>, progress: &Progress, mut connection: ThreadConnection) {
-    while !progress.is_given_up() {
+    while !progress.is_replaced() {
         let ticket = jobs.recv_timeout(IDLE);
         if matches!(ticket, Err(RecvTimeoutError::Disconnected)) {
             return;

@@ -126,7 +126,7 @@ struct Thread<B: Batch> {
 
 impl<B: Batch> Thread<B> {
     fn serve(mut self, queue: &Receiver<Ticket<Job<B>>>, progress: &Progress) {
-        while !progress.is_given_up() && self.gather(queue) {
+        while !progress.is_replaced() && self.gather(queue) {
             let (single, batch): (Vec<_>, Vec<_>) =
                 self.held.drain(..).partition(|(item, _)| self.single_customers.contains(&B::customer(item)));
             self.apply_batch(batch, progress);
@@ -219,7 +219,7 @@ impl<B: Batch> Thread<B> {
     }
 
     fn run(&mut self, items: &[B::Item], progress: &Progress) -> DbResult<Vec<DbResult<B::Output>>> {
-        if progress.is_given_up() {
+        if progress.is_replaced() {
             return Err(DbError::TimedOut("the thread was replaced".into()));
         }
         let begin = self.connection.begin();

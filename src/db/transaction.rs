@@ -76,7 +76,7 @@ pub(super) fn write_transaction<T>(
 ) -> DbResult<T> {
     on_backend!(connection, concrete => AnsiTransactionManager::begin_transaction_sql(concrete, &begin.sql))?;
     let worked = match work(connection) {
-        Ok(_) if progress.is_given_up() => Err(DbError::TimedOut("the thread was replaced".into())),
+        Ok(_) if progress.is_replaced() => Err(DbError::TimedOut("the thread was replaced".into())),
         worked => worked,
     };
     match &worked {
