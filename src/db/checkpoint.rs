@@ -1,6 +1,6 @@
 //! A thread that checkpoints SQLite's write-ahead log and watches the database file.
 //!
-//! By default, SQLite checkpoints in the connection that commits, so that one request in every thousand pages is slow. This
+//! By default, SQLite checkpoints in the connection that commits, so that one request is slow for every 1,000 pages. This
 //! thread copies pages back while the writer continues, and blocks the writer only for the last few, after which the writer
 //! restarts the log from its beginning. The log file keeps its size, because overwriting blocks is cheaper than appending
 //! them. When writing pauses, or fails because the disk is full, the log is truncated. That removes erased data from the log,
