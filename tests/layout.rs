@@ -91,8 +91,7 @@ fn read_path(rest: &mut &str, before: &mut Vec<String>, found: &mut Vec<Vec<Stri
     }
     let word = rest.find(|c| !is_word(c)).map_or(*rest, |end| &rest[..end]);
     *rest = &rest[word.len()..];
-    let names_itself = word == "self" && !before.is_empty();
-    if !word.is_empty() && !names_itself {
+    if !word.is_empty() && (word != "self" || before.is_empty()) {
         before.push(word.to_owned());
     }
     match rest.strip_prefix("::") {
