@@ -23,7 +23,7 @@ const RECONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long to retry work that conflicts with another transaction.
 pub(super) const RETRY_FOR: Duration = Duration::from_secs(3);
 
-/// How often to retry work whose prepared statements no longer match the tables.
+/// How many times to retry work whose prepared statements no longer match the tables.
 const STALE_RETRIES: u32 = 3;
 
 pub(super) struct ThreadConnection {
