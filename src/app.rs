@@ -1,4 +1,4 @@
-//! The state that handlers share. It is built once and passed to them as `web::Data<App>`.
+//! The shared state of the handlers. It is built once and passed to them as `web::Data<App>`.
 
 use std::sync::Arc;
 
@@ -28,14 +28,14 @@ pub struct App {
     pub lifetimes: Lifetimes,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
-    /// Slows guessing and floods. Shared with the throttle's middleware.
+    /// Limits sign-in attempts and other costly requests. Shared with the throttle's middleware.
     pub throttle: Arc<Throttle>,
-    /// What the service counts about itself.
+    /// The metrics of the service.
     pub metrics: Metrics,
 }
 
 impl App {
-    /// Starts the threads of the database and of the passwords.
+    /// Starts the threads for the database and for password hashing.
     ///
     /// # Errors
     /// The operating system could not create a thread or provide random numbers.

@@ -1,4 +1,4 @@
-//! All routes, one row each: method, path, who may call it, the handler, and its description in the OpenAPI document.
+//! All routes, with their access rule, handler and description in the OpenAPI document.
 
 use actix_web::http::Method;
 use actix_web::http::header::CACHE_CONTROL;
@@ -35,7 +35,7 @@ fn endpoints() -> Vec<Endpoint> {
     vec![
         public(Method::POST, CUSTOMERS, "register", "Registers a customer", || to(customers::register))
             .throttled(Action::Registration)
-            .asks_database()
+            .uses_database()
             .takes::<Registration>()
             .replies::<Customer>(201, "The new customer.")
             .with_headers(&["Location", "ETag"])
@@ -49,7 +49,7 @@ fn endpoints() -> Vec<Endpoint> {
         owner(Method::PUT, CUSTOMER, "replaceCustomer", "Changes the profile, the address as one value", || {
             to(customers::replace)
         })
-        .describe("A member that is absent stays as it is. The address is replaced as a whole, or created.")
+        .describe("Absent members keep their values. The address is replaced as a whole, or created.")
         .conditional(&["If-Match", "If-None-Match"])
         .takes::<PutCustomer>()
         .replies::<Customer>(200, "The customer after the change.")
@@ -65,15 +65,13 @@ fn endpoints() -> Vec<Endpoint> {
         .with_headers(&["ETag", "Content-Location"])
         .problems([Problem::VersionMismatch, Problem::EmailTaken]),
         owner(Method::DELETE, CUSTOMER, "eraseCustomer", "Erases the customer", || to(customers::erase))
-            .describe("Customer, address, sessions and password are erased, and the email is free again.")
+            .describe("Erases the customer with address, sessions and password. The email can be registered again.")
             .conditional(&["If-Match"])
             .replies_empty(204, "The customer is erased.")
             .problems([Problem::VersionMismatch]),
-        owner(Method::GET, EXPORT, "exportCustomer", "Everything that is held about the customer", || {
-            to(customers::export)
-        })
-        .describe("Hashes and tokens are secrets and are left out.")
-        .replies::<PersonalData>(200, "One document."),
+        owner(Method::GET, EXPORT, "exportCustomer", "Exports all data of the customer", || to(customers::export))
+            .describe("Password hashes and tokens are not included, because they are secrets.")
+            .replies::<PersonalData>(200, "One document."),
         owner(Method::POST, PASSWORD, "changePassword", "Changes the password", || to(passwords::change_password))
             .describe("Every other session of the customer ends.")
             .throttled(Action::PasswordChange)
@@ -82,37 +80,39 @@ fn endpoints() -> Vec<Endpoint> {
         owner(Method::GET, SESSIONS, "listSessions", "Lists the sessions", || to(sessions::list))
             .replies::<Vec<SessionInfo>>(200, "The sessions, the newest first."),
         owner(Method::DELETE, SESSIONS, "endSessions", "Ends all sessions", || to(sessions::end_all))
-            .replies_empty(204, "All sessions are over, the token's own included."),
+            .replies_empty(204, "All sessions have ended, including that of the token."),
         owner(Method::DELETE, SESSION, "endSession", "Ends a session", || to(sessions::end_one))
-            .replies_empty(204, "The session is over."),
+            .replies_empty(204, "The session has ended."),
         public(Method::POST, "/auth/token/", "signIn", "Signs in", || to(sessions::sign_in))
             .throttled(Action::SignIn)
-            .asks_database()
+            .uses_database()
             .takes::<SignIn>()
             .replies::<Tokens>(200, "The tokens of a new session.")
             .problems([Problem::BadCredentials]),
         public(Method::POST, "/auth/token/refresh/", "refresh", "Renews the tokens", || to(sessions::refresh))
-            .describe("A refresh token is for one use. For 10 seconds the previous one yields the same reply.")
+            .describe("A refresh token is valid for one use. For 10 seconds, the previous one gets the same reply.")
             .throttled(Action::Refresh)
-            .asks_database()
+            .uses_database()
             .takes::<Refresh>()
             .replies::<Tokens>(200, "New tokens of the session.")
             .problems([Problem::TokenInvalid, Problem::SessionEnded]),
         public(Method::POST, "/auth/token/revoke/", "revoke", "Ends the session of a refresh token", || {
             to(sessions::revoke)
         })
-        .describe("200 also for what is not a token: it is of no use afterwards (RFC 7009).")
-        .asks_database()
+        .describe("Also replies with 200 if the token is invalid (RFC 7009).")
+        .uses_database()
         .takes::<Revocation>()
-        .replies_empty(200, "The token is of no use."),
-        public(Method::GET, "/health/live", "live", "Whether the process answers", || to(health::live))
-            .replies::<Health>(200, "It does."),
-        public(Method::GET, "/health/ready", "ready", "Whether requests can be served", || to(health::ready))
-            .asks_database()
-            .replies::<Health>(200, "The database answers and lacks no migration."),
-        public(Method::GET, "/.well-known/jwks.json", "keys", "The public keys of access tokens", || to(jwks::jwks))
-            .replies::<KeySet>(200, "A JWK Set (RFC 7517); empty when tokens are signed with a secret."),
-        public(Method::GET, "/openapi.json", "openapi", "This document", || to(show_document))
+        .replies_empty(200, "The token is not valid any more."),
+        public(Method::GET, "/health/live", "live", "Checks that the process is running", || to(health::live))
+            .replies::<Health>(200, "The process is running."),
+        public(Method::GET, "/health/ready", "ready", "Checks that requests can be served", || to(health::ready))
+            .uses_database()
+            .replies::<Health>(200, "The database responds, has all migrations and accepts changes."),
+        public(Method::GET, "/.well-known/jwks.json", "keys", "Returns the public keys of access tokens", || {
+            to(jwks::jwks)
+        })
+        .replies::<KeySet>(200, "A JWK Set (RFC 7517); empty when tokens are signed with a secret."),
+        public(Method::GET, "/openapi.json", "openapi", "Returns this document", || to(show_document))
             .replies::<openapi::AnyObject>(200, "OpenAPI 3.1."),
         public(Method::GET, "/docs/", "docs", "A page to read this document on, and to try it", || to(docs::page))
             .replies_as(200, "text/html", "Swagger UI.")
@@ -130,7 +130,7 @@ fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// Describes the endpoints.
+/// Returns the OpenAPI document of all endpoints.
 pub(crate) fn document() -> OpenApi {
     openapi::document(&endpoints())
 }
@@ -143,21 +143,21 @@ async fn show_document() -> Result<HttpResponse, Problem> {
         .body(json))
 }
 
-/// Mounts the endpoints. Other paths get 404, and other methods of these paths 405.
+/// Registers the endpoints. Unknown paths get 404, and unknown methods of known paths get 405.
 pub(crate) fn configure(app: &App, config: &mut web::ServiceConfig) {
     let endpoints = endpoints();
-    for of_path in endpoints.chunk_by(|one, next| one.path == next.path) {
-        config.service(resource(app, of_path));
+    for same_path in endpoints.chunk_by(|one, next| one.path == next.path) {
+        config.service(resource(app, same_path));
     }
     config.app_data(app.metrics.http.route(UNMATCHED));
     config.default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::NotFound) }));
 }
 
-fn resource(app: &App, of_path: &[Endpoint]) -> Resource {
-    let template = of_path.first().map_or("", |endpoint| endpoint.path);
+fn resource(app: &App, same_path: &[Endpoint]) -> Resource {
+    let template = same_path.first().map_or("", |endpoint| endpoint.path);
     let path = template.trim_end_matches('/');
     let mut resource = web::resource([path.to_owned(), format!("{path}/")]).app_data(app.metrics.http.route(template));
-    for endpoint in of_path {
+    for endpoint in same_path {
         resource = resource.route(endpoint.route(endpoint.method.clone(), &app.tokens, &app.throttle));
         if endpoint.method == Method::GET {
             resource = resource.route(endpoint.route(Method::HEAD, &app.tokens, &app.throttle));

@@ -1,4 +1,4 @@
-//! `clientele backup`: a copy of the SQLite database, taken while it is in use.
+//! `clientele backup` copies the SQLite database while it is in use.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::settings::{Settings, Target};
 
 #[derive(Args)]
 pub(super) struct Backup {
-    /// The file to write, with mode 0600; it holds personal data and password hashes
+    /// The file to write, with mode 0600. It contains personal data and password hashes
     #[arg(value_name = "FILE")]
     to: PathBuf,
-    /// Replace a file that is there, once the copy is complete
+    /// Replace an existing file once the copy is complete
     #[arg(long)]
     force: bool,
 }

@@ -1,17 +1,17 @@
-//! SQLite's checkpoints, on a thread of their own, which also watches the file.
+//! A thread that checkpoints SQLite's write-ahead log and watches the database file.
 //!
-//! A checkpoint by the committing connection makes the writer's tail: every thousand pages one request pays for
-//! all. Here pages are copied back while the writer goes on, and only the last few while it waits its turn, so that
-//! it begins its log anew. The log's file keeps its size meanwhile: writing over blocks that exist makes a commit
-//! cheaper than adding blocks. When writing pauses, or fails because the disk is full, the log is emptied: what was erased
-//! is then in no file, and the disk has room again.
+//! By default, SQLite checkpoints in the connection that commits, so that one request is slow for every 1,000 pages. This
+//! thread copies pages back while the writer continues, and blocks the writer only for the last few, after which the writer
+//! restarts the log from its beginning. The log file keeps its size, because overwriting blocks is cheaper than appending
+//! them. When writing pauses, or fails because the disk is full, the log is truncated. That removes erased data from the log,
+//! and frees the disk space.
 //!
-//! SQLite makes the database's file durable when it finds the whole log copied, which with a busy writer is while that
-//! one waits: a fifth of a second with a million customers. So the file is made durable here before, round by
-//! round, and leaves SQLite little to do. Nothing rests on it: SQLite does its own all the same.
+//! SQLite syncs the database file when it has copied the whole log. With a busy writer, that happens while the writer is
+//! blocked, and takes 200 ms with a million customers. This thread syncs the file beforehand, in rounds, so that little is
+//! left to sync. Durability does not depend on it, because SQLite still does its own sync.
 //!
-//! Checkpoints go on where the file was deleted or replaced and nobody else reads or writes any more. Thus the log is soon
-//! empty, and a restart applies it to no other file.
+//! Checkpoints continue after the file was deleted or replaced, when no request uses it any more. This empties the log, so
+//! that a restart does not apply it to another file.
 
 use std::fs::File;
 use std::path::Path;
@@ -33,21 +33,21 @@ use crate::metrics::Queues;
 use crate::settings::{self, Target};
 use crate::threads::{Limits, Places, Ticket, Workers};
 
-/// How often the log and the file are looked at.
-const EVERY: Duration = Duration::from_millis(100);
-/// From this many pages on, a growing log is begun anew: 32 MiB (docs/decisions/0002).
-const LONG: i32 = 8_000;
+/// How often to check the log and the file.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// The log is restarted when it has this many pages: 32 MiB (docs/decisions/0002).
+const RESTART_PAGES: i32 = 8_000;
 
-/// So few pages are copied, and made durable, in the time of a few commits.
-const SHORT: i32 = 256;
-/// The most rounds before the writer waits, however many pages it adds.
-const ROUNDS: u32 = 6;
+/// Copying and syncing this many pages takes no longer than a few commits.
+const FINAL_PAGES: i32 = 256;
+/// The number of rounds after which the writer is blocked, however many pages it adds.
+const MAX_ROUNDS: u32 = 6;
 
-/// Opens the file, and starts the thread that checkpoints and watches it. It ends when its queue closes, which nothing is
-/// ever put in.
+/// Opens the file, and starts the thread that checkpoints and watches it. The thread ends when its queue is closed. Nothing
+/// is ever sent to that queue.
 ///
 /// # Errors
-/// The file could not be opened, or the operating system refused a thread.
+/// Returns an error if the file cannot be opened or the operating system cannot create a thread.
 pub(super) fn start(
     path: &Path,
     settings: &settings::Database,
@@ -55,73 +55,77 @@ pub(super) fn start(
     limits: Limits,
 ) -> std::io::Result<(Arc<SqliteFile>, Workers<()>)> {
     let connection = Mutex::new(connect(path, settings).map_err(std::io::Error::other)?);
-    let watched = Arc::new(SqliteFile::opened(path)?);
-    let checkpointer = Checkpointer { connection, write_lock, watched: Arc::clone(&watched), file: File::open(path)? };
-    let keep = move |queue: &Receiver<Ticket<()>>, _: &_| checkpointer.keep(queue);
-    Ok((watched, Workers::start("checkpoint", 1, Places::new(0), limits, Queues::default().queue("checkpoint"), keep)?))
+    let sqlite_file = Arc::new(SqliteFile::opened(path)?);
+    let checkpointer =
+        Checkpointer { connection, write_lock, sqlite_file: Arc::clone(&sqlite_file), file: File::open(path)? };
+    let run = move |queue: &Receiver<Ticket<()>>, _: &_| checkpointer.run(queue);
+    Ok((
+        sqlite_file,
+        Workers::start("checkpoint", 1, Places::new(0), limits, Queues::default().queue("checkpoint"), run)?,
+    ))
 }
 
-/// The thread's own connection: it is open for as long as the service runs, so that the log is not made anew when the others
-/// are closed after an error, which a full disk would prevent. It never waits for others: nobody's change may wait for a
+/// Opens the thread's own connection. It stays open while the service runs: if all connections closed after an error, SQLite
+/// would have to create the log again, which fails on a full disk. It never waits for locks, so that no writer waits for a
 /// reader.
 fn connect(path: &Path, settings: &settings::Database) -> Result<DbConnection, String> {
     let timeout = Duration::from_secs(settings.statement_timeout_seconds);
     let connection = Target::Sqlite(path.to_owned()).connect(settings.connect_timeout(), timeout);
     let mut connection = connection.map_err(|error| error.to_string())?;
-    // The log and its index are made by the first who reads.
+    // The first read creates the log and its index.
     let opened = connection.batch_execute("SELECT COUNT(*) FROM sqlite_master; PRAGMA busy_timeout = 0");
     opened.map_err(|error| error.to_string())?;
     Ok(connection)
 }
 
-/// The order of the members is that in which they go: closing any descriptor of the file gives up the locks that this
-/// process has on it (sqlite.org/howtocorrupt.html §2.2), so the connection closes first.
+/// The connection must be dropped before the file, so it is the first field: closing any descriptor of the file releases all
+/// locks that this process has on it (sqlite.org/howtocorrupt.html §2.2).
 struct Checkpointer {
     connection: Mutex<DbConnection>,
     write_lock: WriteLock,
-    watched: Arc<SqliteFile>,
+    sqlite_file: Arc<SqliteFile>,
     file: File,
 }
 
 impl Checkpointer {
-    /// Keeps the log short, and tells what becomes of the file, until the queue closes.
-    fn keep(&self, queue: &Receiver<Ticket<()>>) {
+    /// Checkpoints the log and checks the file until the queue is closed.
+    fn run(&self, queue: &Receiver<Ticket<()>>) {
         let mut connection = self.connection.lock();
-        let (mut file, mut log) = (Trouble::default(), Trouble::default());
+        let (mut file, mut log) = (ProblemLog::default(), ProblemLog::default());
         let mut before = 0;
-        while matches!(queue.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
-            file.tell(self.watched.check());
-            match self.round(&mut connection, before) {
+        while matches!(queue.recv_timeout(INTERVAL), Err(RecvTimeoutError::Timeout)) {
+            file.update(self.sqlite_file.check());
+            match self.checkpoint_once(&mut connection, before) {
                 Err(DbError::Busy) => {}
                 outcome => {
                     before = *outcome.as_ref().unwrap_or(&before);
-                    log.tell(outcome.map(drop));
+                    log.update(outcome.map(drop));
                 }
             }
         }
     }
 
-    /// One look; the pages in the log.
-    fn round(&self, connection: &mut DbConnection, before: i32) -> DbResult<i32> {
+    /// Checkpoints once, and returns the number of pages in the log.
+    fn checkpoint_once(&self, connection: &mut DbConnection, before: i32) -> DbResult<i32> {
         let pages = checkpoint(connection, "PASSIVE")?;
         if pages > 0 && pages == before {
             self.write_lock.hold(|| checkpoint(connection, "TRUNCATE"))?;
             return Ok(0);
         }
-        if pages >= LONG {
+        if pages >= RESTART_PAGES {
             self.shorten(connection, pages)?;
         }
         Ok(pages)
     }
 
-    /// Copies what was added meanwhile, in ever smaller rounds, and the last of it while the writer waits.
+    /// Copies the pages that were added meanwhile, in ever smaller rounds, and the last ones while the writer is blocked.
     fn shorten(&self, connection: &mut DbConnection, mut copied: i32) -> DbResult<()> {
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             self.file.sync_data().map_err(|error| DbError::Unavailable(error.to_string()))?;
             let pages = checkpoint(connection, "PASSIVE")?;
             let added = pages - copied;
             copied = pages;
-            if added < SHORT {
+            if added < FINAL_PAGES {
                 break;
             }
         }
@@ -129,25 +133,25 @@ impl Checkpointer {
     }
 }
 
-/// Runs a checkpoint and returns the pages that were in the log when it began. It gives up at once where a reader or
-/// another process's writer is in its way.
+/// Runs a checkpoint and returns the number of pages that were in the log. Stops at once if a reader, or a writer of another
+/// process, blocks it.
 fn checkpoint(connection: &mut DbConnection, mode: &str) -> DbResult<i32> {
     let checkpoint = sql::<(Integer, Integer, Integer)>(&format!("PRAGMA wal_checkpoint({mode})"));
-    // -1 where there is no log yet.
+    // The number is -1 if there is no log yet.
     let (_is_blocked, pages, _copied): (i32, i32, i32) = checkpoint.get_result(connection)?;
     Ok(pages)
 }
 
-/// What is wrong, told when it begins and when it ends.
+/// Logs a problem when it begins and when it ends.
 #[derive(Default)]
-struct Trouble(Option<String>);
+struct ProblemLog(Option<String>);
 
-impl Trouble {
-    fn tell(&mut self, outcome: DbResult<()>) {
+impl ProblemLog {
+    fn update(&mut self, outcome: DbResult<()>) {
         let reason = outcome.err().map(|error| error.to_string());
         match &reason {
             Some(reason) if self.0.as_ref() != Some(reason) => log::error!("{reason}"),
-            None if self.0.is_some() => log::info!("the database's file is in order again"),
+            None if self.0.is_some() => log::info!("the database file is usable again"),
             _ => {}
         }
         self.0 = reason;

@@ -1,4 +1,4 @@
-//! A connection to either database.
+//! Connections to either database.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,20 +10,20 @@ use diesel::{Connection as _, ConnectionResult, MultiConnection, PgConnection, Q
 use super::error::LOCKED;
 use crate::settings::{PostgresUrl, Session, Target};
 
-/// A connection to the database that the URL's scheme chose.
+/// A connection to the database that the scheme of the URL selects.
 #[derive(MultiConnection)]
 pub enum DbConnection {
     /// SQLite, compiled in.
     Sqlite(SqliteConnection),
-    /// PostgreSQL, or what speaks its protocol.
+    /// PostgreSQL, or another database with the same protocol.
     Postgres(PgConnection),
 }
 
 impl Target {
-    /// Opens a connection and sets what every connection of ours needs.
+    /// Opens a connection with the settings that every connection needs.
     ///
     /// # Errors
-    /// Whatever the database said; libpq's text may name the host, never the password.
+    /// Returns the database's error. The text of libpq may name the host, but never the password.
     pub fn connect(&self, connect_timeout: Duration, statement_timeout: Duration) -> ConnectionResult<DbConnection> {
         match self {
             Self::Sqlite(path) => open_sqlite(path, statement_timeout).map(DbConnection::Sqlite),
@@ -32,7 +32,7 @@ impl Target {
                 match session {
                     Session::Direct => set_up(&mut connection, statement_timeout)
                         .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?,
-                    // Then each statement is sent with its parameters, in one message, and has no name.
+                    // Sends each statement unnamed, together with its parameters.
                     Session::Pooled => connection.set_prepared_statement_cache_size(CacheSize::Disabled),
                 }
                 Ok(DbConnection::Postgres(connection))
@@ -48,8 +48,8 @@ fn open_sqlite(path: &Path, busy_timeout: Duration) -> ConnectionResult<SqliteCo
         .and_then(|()| create_private_file(path))
         .map_err(|error| diesel::ConnectionError::BadConnection(format!("{}: {error}", path.display())))?;
     let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
-    // busy_timeout first: what follows needs locks itself. `synchronous=FULL` makes a commit durable; `secure_delete`
-    // overwrites what is erased (docs/decisions/0002).
+    // Set busy_timeout first, because the other pragmas take locks. `synchronous=FULL` makes each commit durable, and
+    // `secure_delete` overwrites deleted data (docs/decisions/0002).
     let milliseconds = busy_timeout.as_millis();
     connection
         .batch_execute(&format!("PRAGMA busy_timeout = {milliseconds}"))
@@ -65,13 +65,13 @@ fn open_sqlite(path: &Path, busy_timeout: Duration) -> ConnectionResult<SqliteCo
     Ok(connection)
 }
 
-/// The mode of a new file changes under a lock that the busy timeout does not wait for where another process is at the
-/// same step: of two that waited for each other neither would get on.
-fn switch_to_wal(connection: &mut SqliteConnection, patience: Duration) -> QueryResult<()> {
+/// Switches the file to WAL mode, and retries if another process does the same. SQLite does not apply the busy timeout here,
+/// because two processes that wait for each other would deadlock.
+fn switch_to_wal(connection: &mut SqliteConnection, timeout: Duration) -> QueryResult<()> {
     let started = Instant::now();
     loop {
         match connection.batch_execute("PRAGMA journal_mode = WAL") {
-            Err(Error::DatabaseError(_, text)) if text.message().contains(LOCKED) && started.elapsed() < patience => {
+            Err(Error::DatabaseError(_, text)) if text.message().contains(LOCKED) && started.elapsed() < timeout => {
                 std::thread::sleep(Duration::from_millis(rand::random_range(1..=20)));
             }
             outcome => return outcome,
@@ -79,13 +79,13 @@ fn switch_to_wal(connection: &mut SqliteConnection, patience: Duration) -> Query
     }
 }
 
-/// Makes the folder so that only its owner can look into it: it will hold personal data or a secret.
+/// Creates a folder with mode 0700, because it will hold personal data or a secret.
 pub(crate) fn create_private_folder(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Makes the file, when it is missing, so that only its owner can read it; SQLite gives its companions the same mode.
+/// Creates the file with mode 0600 if it is missing. SQLite gives the `-wal` and `-shm` files the same mode.
 fn create_private_file(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
@@ -94,10 +94,10 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Connects, and leaves nothing in the session but what Diesel sets, which poolers know of: encoding and time zone.
+/// Connects without changing the session, except for the encoding and time zone that Diesel sets and poolers track.
 pub(super) fn establish(url: &PostgresUrl, connect: Duration, statement: Duration) -> ConnectionResult<PgConnection> {
-    // A host that swallows packets must not hold a thread for the kernel's two hours, whether it owes an answer
-    // (keep-alive) or an acknowledgement (user timeout).
+    // If the host drops packets, the kernel's default time-out would block a thread for two hours. Keep-alive covers a
+    // missing response, and the user timeout a missing acknowledgement.
     PgConnection::establish(&url.connection_string(&[
         ("connect_timeout", connect.as_secs().max(2).to_string()),
         ("keepalives_idle", "5".to_owned()),
@@ -108,17 +108,17 @@ pub(super) fn establish(url: &PostgresUrl, connect: Duration, statement: Duratio
     ]))
 }
 
-/// Messages in English, where the role may say so: errors are told apart by them. PostgreSQL's log would keep a refusal, but
-/// not one that is caught.
+/// Asks for English messages, because errors are recognized by their messages. A role that may not set them gets an error,
+/// which is caught here so that it does not appear in PostgreSQL's log.
 const IN_ENGLISH: &str = "DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
 
-/// What every connection of a direct session is told.
+/// Applies the settings of every connection in a direct session.
 pub(super) fn set_up(connection: &mut PgConnection, statement: Duration) -> QueryResult<()> {
     connection.batch_execute(&format!(
         "SET statement_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; SET client_min_messages = warning",
         statement.as_millis()
     ))?;
-    // What speaks PostgreSQL's protocol need not have its languages.
+    // Another database with PostgreSQL's protocol may not support `DO` blocks or `lc_messages`.
     connection.batch_execute(IN_ENGLISH).or_else(|error| match error {
         Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => Err(error),
         _ => Ok(()),

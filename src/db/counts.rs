@@ -1,18 +1,18 @@
-//! Which counter an outcome of work on the database belongs to.
+//! Counts the outcomes of database work.
 
 use super::error::{DbError, DbResult};
 use crate::metrics::{Database, Queue};
 use crate::threads::Rejected;
 
-/// Counts an attempt that failed, and notes whether the database answered.
+/// Counts a failed attempt, and records whether the database responded.
 pub(super) fn count_outcome<T>(outcome: &DbResult<T>, metrics: &Database) {
     let Err(error) = outcome else {
-        return metrics.is_up(true);
+        return metrics.record_up(true);
     };
     let errors = &metrics.errors;
-    let (counter, answered) = match error {
-        // It answered, and nothing failed: the email is taken, or the id is drawn again.
-        DbError::Unique(_) => return metrics.is_up(true),
+    let (counter, is_up) = match error {
+        // Not a failure: the email is taken, or a new random id is needed.
+        DbError::Unique(_) => return metrics.record_up(true),
         DbError::Contention(_) => (&errors.contention, true),
         DbError::Busy => (&errors.busy, true),
         DbError::Internal(_) => (&errors.internal, true),
@@ -21,14 +21,14 @@ pub(super) fn count_outcome<T>(outcome: &DbResult<T>, metrics: &Database) {
         DbError::Unavailable(_) => (&errors.unavailable, false),
         DbError::CommitLost(_) => (&errors.commit_lost, false),
         DbError::TimedOut(_) => (&errors.timed_out, false),
-        // These are a queue's.
+        // The queue counts these.
         DbError::Overloaded | DbError::ShareTaken => return,
     };
     counter.inc();
-    metrics.is_up(answered);
+    metrics.record_up(is_up);
 }
 
-/// Counts work that is about to be tried again.
+/// Counts work that is about to be retried.
 pub(super) fn count_retry<T>(outcome: &DbResult<T>, metrics: &Database) {
     match outcome {
         Err(DbError::Busy) => metrics.retries.busy.inc(),
@@ -36,7 +36,7 @@ pub(super) fn count_retry<T>(outcome: &DbResult<T>, metrics: &Database) {
     };
 }
 
-/// Counts what the requester is told, where the thread could not: it tried for too long, or it has no outcome yet.
+/// Counts failures that only the requester sees: retries took too long, or the thread has not replied in time.
 pub(super) fn count_reply<T>(reply: &Result<DbResult<T>, Rejected>, queue: &Queue, metrics: &Database) {
     match reply {
         Ok(Err(DbError::Busy | DbError::Contention(_))) => {
@@ -44,7 +44,7 @@ pub(super) fn count_reply<T>(reply: &Result<DbResult<T>, Rejected>, queue: &Queu
         }
         Err(Rejected::Stuck) => {
             metrics.errors.timed_out.inc();
-            metrics.is_up(false);
+            metrics.record_up(false);
         }
         _ => {}
     }

@@ -1,50 +1,50 @@
-//! What a database can answer, sorted into the outcomes that the rest of the service knows.
+//! Database errors, classified into the outcomes that the rest of the service handles.
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
 
 use super::messages::{self, Condition};
 use crate::threads::Rejected;
 
-/// The result of work on the database.
+/// The result of database work.
 pub type DbResult<T> = Result<T, DbError>;
 
-/// Why work on the database did not come to an end. The texts are for the log, never for a client.
+/// Why database work failed. The texts are for the log and must not be sent to clients.
 #[derive(Clone, Debug)]
 pub enum DbError {
-    /// A unique index refused the row. Becomes 409, or a new try.
+    /// The row violates a unique index. Becomes 409, or is retried.
     Unique(Constraint),
-    /// Another transaction conflicted (40001, 40P01): the same work may succeed now.
+    /// Another transaction conflicted (40001, 40P01). A retry may succeed.
     Contention(String),
-    /// Another transaction holds a lock (55P03, SQLite busy). Tried again for a while, then 503 `overloaded`.
+    /// Another transaction holds a lock (55P03, SQLite busy). Retried for a while, then becomes 503 `overloaded`.
     Busy,
-    /// No connection could be had, or it broke before a commit was asked for. Becomes 503 `database_unavailable`.
+    /// No connection was available, or it broke before the commit was sent. Becomes 503 `database_unavailable`.
     Unavailable(String),
-    /// The database takes no changes: it is read-only, or has no room. Becomes 503 `database_unavailable`.
+    /// The database is read-only or its disk is full. Becomes 503 `database_unavailable`.
     Unwritable(String),
-    /// The connection broke while a commit was under way: nobody knows whether it was done, so it must not be repeated.
-    /// Becomes 503 `database_unavailable`.
+    /// The connection broke during the commit. The change may have been applied, so it must not be retried. Becomes 503
+    /// `database_unavailable`.
     CommitLost(String),
     /// The database took too long. Becomes 503 `database_unavailable`.
     TimedOut(String),
-    /// A prepared statement fits the database no more: its tables were altered. The transaction has changed nothing; the
-    /// same works on another connection.
+    /// A prepared statement no longer matches its tables, because they were altered. The transaction has changed nothing, and
+    /// the work succeeds on a new connection.
     StaleStatement(String),
-    /// All places of a queue are taken, or the work had not begun in time. Becomes 503 `overloaded`.
+    /// The queue is full, or the work did not begin in time. Becomes 503 `overloaded`.
     Overloaded,
-    /// The customer has its share of the places. Becomes 429.
+    /// The customer's share of the queue is full. Becomes 429.
     ShareTaken,
-    /// A defect of ours. Becomes 500.
+    /// A defect in this service. Becomes 500.
     Internal(String),
 }
 
-/// The unique index that refused a row.
+/// The unique index that a row violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Constraint {
-    /// The canonical email is somebody else's.
+    /// Another customer has the same canonical email.
     Email,
-    /// The slug was taken in between.
+    /// Another customer took the slug in the meantime.
     Slug,
-    /// The primary key of a customer exists.
+    /// A customer with the same id exists.
     CustomerId,
     /// Any other.
     Other,
@@ -85,8 +85,8 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
     }
 }
 
-/// What Diesel has no kind for is known by its text. PostgreSQL closes the connection with what is not in this table and no
-/// defect of ours, such as a shutdown (57P01), and for a closed connection there is a kind.
+/// Recognizes by their messages the errors that Diesel has no kind for. Other external causes, such as a shutdown (57P01),
+/// close the connection, and for that Diesel has a kind. The rest are defects in this service.
 fn from_message(message: &str) -> DbError {
     match messages::condition(message) {
         Some(Condition::LockTimeout) => DbError::Busy,
@@ -98,7 +98,7 @@ fn from_message(message: &str) -> DbError {
         None if BUSY.iter().any(|text| message.contains(text)) => DbError::Busy,
         None if UNWRITABLE.iter().any(|text| message.contains(text)) => DbError::Unwritable(message.to_owned()),
         None if UNAVAILABLE.iter().any(|text| message.contains(text)) => DbError::Unavailable(message.to_owned()),
-        // The message may quote a row: the detail line does (PostgreSQL puts it there), the message does not.
+        // Safe to log: PostgreSQL quotes rows in the detail line, not in the message.
         None => DbError::Internal(message.to_owned()),
     }
 }
@@ -110,10 +110,11 @@ pub(super) const LOCKED: &str = "database is locked";
 
 /// SQLITE_FULL, SQLITE_READONLY.
 const UNWRITABLE: [&str; 2] = ["database or disk is full", "attempt to write a readonly database"];
-/// SQLite, on a disk that is gone.
+/// SQLite, on a disk that is no longer available.
 const UNAVAILABLE: [&str; 2] = ["disk I/O error", "unable to open database file"];
 
-/// Reads both forms: PostgreSQL names the index, SQLite the columns ("UNIQUE constraint failed: customers.slug").
+/// Returns the violated constraint. PostgreSQL names the index, SQLite the columns ("UNIQUE constraint failed:
+/// customers.slug").
 fn constraint(information: &(dyn DatabaseErrorInformation + Send + Sync)) -> Constraint {
     let name = information.constraint_name().unwrap_or_else(|| information.message());
     match name {
@@ -124,7 +125,7 @@ fn constraint(information: &(dyn DatabaseErrorInformation + Send + Sync)) -> Con
     }
 }
 
-/// For the log and for operators; no client sees it.
+/// For the log and for operators, not for clients.
 impl std::fmt::Display for DbError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -1,5 +1,5 @@
-//! The way to the database for everything that is not batched: threads that each keep a connection, behind bounded
-//! queues. Reads and writes have threads of their own, so that no read waits behind a writer that waits for a lock.
+//! Runs database work that is not batched, on threads that each keep a connection, with bounded queues. Reads and writes
+//! have separate threads, so that no read waits behind a writer that waits for a lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,36 +21,36 @@ use crate::threads::{self, Limits, Places, Progress, Ticket, Workers};
 
 type Job = Box<dyn FnOnce(&mut ThreadConnection) + Send>;
 
-/// How long a thread without work waits before it looks whether another one needs its connection.
+/// How often an idle thread checks whether another one needs its connection.
 pub(super) const IDLE: Duration = Duration::from_secs(1);
-/// What a reply may take beyond the time of a statement.
-const MARGIN: Duration = Duration::from_secs(2);
-/// Connections beyond one a thread, for threads that replaced stuck ones.
+/// How long a reply may take, in addition to the statement time-out.
+const REPLY_MARGIN: Duration = Duration::from_secs(2);
+/// Connections in addition to one per thread, for threads that replace stuck ones.
 const SPARE_CONNECTIONS: usize = 8;
 
-/// The way to the database: cheap to clone, shared by all HTTP threads.
+/// A handle to the database. It is cheap to clone, and all HTTP threads share it.
 #[derive(Clone)]
 pub struct Database {
     target: Target,
     pub(super) pool: Pool,
-    /// How many requests may wait in a lane.
+    /// How many requests may be queued in a lane.
     pub(super) places: usize,
-    /// How many threads write batches.
+    /// The number of threads that write batches.
     pub(super) writers: usize,
     pub(super) limits: Limits,
     write_lock: WriteLock,
     pub(super) metrics: Metrics,
     reads: Arc<Workers<Job>>,
     writes: Arc<Workers<Job>>,
-    /// SQLite only; ends when the last clone of the database goes.
+    /// For SQLite only. The thread ends when the last clone of the database is dropped.
     _checkpoints: Option<Arc<Workers<()>>>,
 }
 
 impl Database {
-    /// Starts the threads; connections are opened when first needed.
+    /// Starts the threads. They open connections when first needed.
     ///
     /// # Errors
-    /// The operating system refused a thread, or SQLite's file could not be opened.
+    /// Returns an error if the operating system cannot create a thread, or SQLite's file cannot be opened.
     pub fn start(settings: &Settings, target: Target, metrics: &Metrics) -> std::io::Result<Self> {
         let settings = &settings.database;
         let threads = match settings.threads {
@@ -64,9 +64,9 @@ impl Database {
         };
         let limits = Limits {
             wait: Duration::from_secs(settings.queue_timeout_seconds),
-            work: Duration::from_secs(settings.statement_timeout_seconds) + MARGIN,
+            work: Duration::from_secs(settings.statement_timeout_seconds) + REPLY_MARGIN,
         };
-        // Outside the batches, for them, and one that reads in batches.
+        // Readers and writers of single jobs, writers of batches, the reader of batches, and the spare ones.
         let connections = threads + writing_threads + writers + 1 + SPARE_CONNECTIONS;
         let (file, checkpoints) = match &target {
             Target::Postgres(..) => (None, None),
@@ -102,7 +102,7 @@ impl Database {
         })
     }
 
-    /// Which database this is.
+    /// Returns which database this is.
     pub fn target(&self) -> &Target {
         &self.target
     }
@@ -115,8 +115,8 @@ impl Database {
         }
     }
 
-    /// Runs work that only reads, and may therefore run again when the connection broke. A customer for whom it is may
-    /// have a share of what waits.
+    /// Runs work that only reads, and may therefore be retried after the connection broke. With a `customer`, it counts towards
+    /// that customer's share of the queue.
     ///
     /// # Errors
     /// See [`crate::db::DbError`].
@@ -128,7 +128,8 @@ impl Database {
         run(&self.reads, &self.metrics, customer, OnLoss::Repeat, work).await
     }
 
-    /// Runs work that writes: again on contention (its transaction was rolled back), not after a lost connection.
+    /// Runs work that writes. It is retried on contention, when its transaction was rolled back, but not after a lost
+    /// connection.
     ///
     /// # Errors
     /// See [`crate::db::DbError`].
@@ -164,15 +165,15 @@ where
 }
 
 fn serve(jobs: &Receiver<Ticket<Job>>, progress: &Progress, mut connection: ThreadConnection) {
-    while !progress.is_given_up() {
+    while !progress.is_replaced() {
         let ticket = jobs.recv_timeout(IDLE);
         if matches!(ticket, Err(RecvTimeoutError::Disconnected)) {
             return;
         }
-        // A client that went away while its work was queued is not worth a statement.
+        // Skips work whose client disconnected while it was queued.
         for (job, _, _place) in ticket.into_iter().filter_map(Ticket::begin) {
             progress.watch(|| job(&mut connection));
         }
-        connection.hand_over_if_wanted();
+        connection.hand_over_if_needed();
     }
 }

@@ -1,32 +1,32 @@
-//! The messages by which PostgreSQL's conditions are told apart, in the languages that it speaks.
+//! Recognizes PostgreSQL's errors by their messages, in each language that it is translated into.
 //!
-//! Diesel shows no SQLSTATE, and a kind only for some. What a server says depends on its `lc_messages`, which not every
-//! role may set (docs/decisions/0016).
+//! Diesel does not expose the SQLSTATE and has an error kind only for some conditions. The language of the messages depends
+//! on `lc_messages`, which not every role may set (docs/decisions/0016).
 
-/// A condition that Diesel has no kind for.
+/// A condition for which Diesel has no error kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     /// 55P03
     LockTimeout,
-    /// 57014: by a time-out, or by an operator.
+    /// 57014: cancelled by a time-out or by an operator.
     Cancelled,
     /// 40P01
     Deadlock,
-    /// 0A000, 26000 and 42P05: a prepared statement does not fit what the database, or the server behind a pooler, has now.
+    /// 0A000, 26000 and 42P05: a prepared statement no longer matches the tables, or the server process behind a pooler.
     StaleStatement,
     /// 53100
     DiskFull,
-    /// 53200 and 53400: the memory, or a limit, is used up.
+    /// 53200 and 53400: out of memory, or a configured limit is exceeded.
     Exhausted,
 }
 
-/// The condition that a message tells.
+/// Returns the condition that a message reports, if it is known.
 pub(super) fn condition(message: &str) -> Option<Condition> {
     let says = |patterns: &[&str]| patterns.iter().any(|pattern| matches(message, pattern));
     TEXTS.iter().find(|(_, patterns)| says(patterns)).map(|(condition, _)| *condition)
 }
 
-/// Whether a message is what a pattern says, in which each `%` stands for any text.
+/// Returns whether a message matches a pattern, in which each `%` stands for any text.
 fn matches(message: &str, pattern: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('%') else { return message == pattern };
     let Some(mut left) = message.strip_prefix(first) else { return false };
@@ -38,7 +38,8 @@ fn matches(message: &str, pattern: &str) -> bool {
     left.ends_with(last)
 }
 
-/// `%` stands for any text. From PostgreSQL's own translations, by `tests/support/postgres_messages.py`.
+/// Patterns in which `%` stands for any text. `tests/support/postgres_messages.py` makes them from PostgreSQL's own
+/// translations.
 #[rustfmt::skip]
 const TEXTS: &[(Condition, &[&str])] = &[
     (
@@ -228,7 +229,7 @@ mod tests {
         for (message, expected) in [
             ("deadlock detected", Some(Condition::Deadlock)),
             ("Verklemmung (Deadlock) entdeckt", Some(Condition::Deadlock)),
-            // One of these texts begins with the other.
+            // One of these messages is a prefix of the other.
             ("annullamento dell'istruzione a causa di timeout di lock", Some(Condition::LockTimeout)),
             ("annullamento dell'istruzione a causa di timeout", Some(Condition::Cancelled)),
             ("could not extend file \"base/1/2\": No space left on device", Some(Condition::DiskFull)),

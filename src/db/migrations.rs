@@ -1,4 +1,4 @@
-//! The embedded migrations, run by the service or by `clientele migrate`; the diesel CLI reads the same folder.
+//! The embedded migrations. The service and `clientele migrate` run them, and the diesel CLI reads the same folder.
 
 use std::collections::BTreeSet;
 
@@ -16,42 +16,42 @@ use super::error::{DbError, DbResult};
 use super::transaction::{Begin, write_transaction};
 use crate::threads::Progress;
 
-const MIGRATIONS: Ours<EmbeddedMigrations> = Ours(embed_migrations!("migrations"));
+const MIGRATIONS: OwnMigrations<EmbeddedMigrations> = OwnMigrations(embed_migrations!("migrations"));
 
-/// What `diesel database setup` puts into a checkout, for PostgreSQL alone; no part of our schema.
-const DIESELS_OWN: &str = "00000000000000_diesel_initial_setup";
+/// The migration that `diesel database setup` adds to a checkout. It is for PostgreSQL only and not part of the schema.
+const DIESEL_SETUP: &str = "00000000000000_diesel_initial_setup";
 
-/// Migrations without diesel's own.
-struct Ours<S>(S);
+/// A source of migrations that leaves out [`DIESEL_SETUP`].
+struct OwnMigrations<S>(S);
 
-impl<DB: Backend, S: MigrationSource<DB>> MigrationSource<DB> for Ours<S> {
+impl<DB: Backend, S: MigrationSource<DB>> MigrationSource<DB> for OwnMigrations<S> {
     fn migrations(&self) -> migration::Result<Vec<Box<dyn Migration<DB>>>> {
         let mut migrations = self.0.migrations()?;
-        migrations.retain(|migration| migration.name().to_string() != DIESELS_OWN);
+        migrations.retain(|migration| migration.name().to_string() != DIESEL_SETUP);
         Ok(migrations)
     }
 }
 
-/// Any number will do, as long as every instance asks for the same: "clientel" in ASCII.
+/// The key of the advisory lock: "clientel" in ASCII. Any number would do, if every instance uses the same.
 const ADVISORY_LOCK: i64 = 0x636c_6965_6e74_656c;
 
-/// One migration and what the database and this binary know of it.
+/// A migration and its state in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationStatus {
-    /// The folder's name; the version alone of one that is unknown.
+    /// The name of the folder, or only the version if the migration is unknown.
     pub name: String,
-    /// How it stands.
+    /// Its state.
     pub state: MigrationState,
 }
 
-/// How a migration stands.
+/// The state of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MigrationState {
     /// The database has it.
     Applied,
     /// The database lacks it.
     Pending,
-    /// The database has it and this binary does not know it: the database is newer.
+    /// The database has it but this binary does not know it. The database is newer.
     Unknown,
 }
 
@@ -62,10 +62,10 @@ fn internal(error: Box<dyn std::error::Error + Send + Sync>) -> DbError {
     }
 }
 
-/// Applies what is pending and returns the versions. Instances that start together take turns.
+/// Applies the pending migrations and returns their versions. Instances that start together wait for each other.
 ///
 /// # Errors
-/// What the database said about the first migration that failed.
+/// Returns the database's error for the first migration that fails.
 pub fn migrate(connection: &mut DbConnection) -> DbResult<Vec<String>> {
     locked(connection, |connection| {
         let applied = connection.run_pending_migrations(MIGRATIONS).map_err(internal)?;
@@ -73,18 +73,18 @@ pub fn migrate(connection: &mut DbConnection) -> DbResult<Vec<String>> {
     })
 }
 
-/// Reverts the migration applied last and returns its version.
+/// Reverts the latest migration and returns its version.
 ///
 /// # Errors
-/// What the database said, or that there is nothing to revert.
+/// Returns the database's error, or an error if there is nothing to revert.
 pub fn revert_last(connection: &mut DbConnection) -> DbResult<String> {
     locked(connection, |connection| {
         connection.revert_last_migration(MIGRATIONS).map(|version| version.to_string()).map_err(internal)
     })
 }
 
-/// Runs `work` in one transaction, alone: each migration's own becomes a savepoint in it. The advisory lock of PostgreSQL
-/// ends with the transaction, so that a session that a pooler lends can be used.
+/// Runs `work` in one transaction while no other instance migrates. The transaction of each migration becomes a savepoint.
+/// PostgreSQL's advisory lock is released with the transaction, so this also works through a pooler.
 fn locked<T>(connection: &mut DbConnection, work: impl FnOnce(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
     let (begin, lock) = match connection {
         DbConnection::Sqlite(_) => (Begin::immediate(), None),
@@ -96,22 +96,22 @@ fn locked<T>(connection: &mut DbConnection, work: impl FnOnce(&mut DbConnection)
     })
 }
 
-/// The names of the migrations that the database lacks.
+/// Returns the names of the migrations that the database lacks.
 ///
 /// # Errors
-/// What the database said.
+/// Returns the database's error.
 pub fn pending_migrations(connection: &mut DbConnection) -> DbResult<Vec<String>> {
     let pending = |status: MigrationStatus| (status.state == MigrationState::Pending).then_some(status.name);
     Ok(statuses(connection)?.into_iter().filter_map(pending).collect())
 }
 
-/// All migrations that this binary knows, in order, then those that it does not.
+/// Returns all migrations that this binary knows, in order, then those that it does not know.
 ///
 /// # Errors
-/// What the database said.
+/// Returns the database's error.
 pub fn statuses(connection: &mut DbConnection) -> DbResult<Vec<MigrationStatus>> {
     let mut applied = applied(connection)?;
-    applied.retain(|version| !DIESELS_OWN.starts_with(version));
+    applied.retain(|version| !DIESEL_SETUP.starts_with(version));
     let known: Vec<Box<dyn Migration<Sqlite>>> = MIGRATIONS.migrations().map_err(internal)?;
     let mut statuses = Vec::with_capacity(known.len());
     for migration in &known {
@@ -123,8 +123,8 @@ pub fn statuses(connection: &mut DbConnection) -> DbResult<Vec<MigrationStatus>>
     Ok(statuses)
 }
 
-/// The versions that the database has, in order. Diesel's own look-up makes its table where it is missing; whoever only
-/// looks makes nothing, and need not be allowed to.
+/// Returns the versions that the database has, in order. Diesel's own query creates its table if it is missing. A command
+/// that only reads must create nothing, because its role may not be allowed to.
 fn applied(connection: &mut DbConnection) -> DbResult<BTreeSet<String>> {
     let is_there = match connection {
         DbConnection::Postgres(_) => "to_regclass('__diesel_schema_migrations') IS NOT NULL",
@@ -146,12 +146,12 @@ mod tests {
     #[test]
     fn a_folder_that_diesel_database_setup_left_is_passed_over() {
         let folder = tempfile::tempdir().expect("a folder");
-        for name in [DIESELS_OWN, "2026-11-23-000001_create_customers"] {
+        for name in [DIESEL_SETUP, "2026-11-23-000001_create_customers"] {
             let migration = folder.path().join(name);
             std::fs::create_dir(&migration).expect("a migration");
             std::fs::write(migration.join("up.sql"), "SELECT 1").expect("its SQL");
         }
-        let source = Ours(FileBasedMigrations::from_path(folder.path()).expect("migrations"));
+        let source = OwnMigrations(FileBasedMigrations::from_path(folder.path()).expect("migrations"));
         let found: Vec<Box<dyn Migration<Sqlite>>> = source.migrations().expect("a list");
         let names: Vec<String> = found.iter().map(|migration| migration.name().to_string()).collect();
         assert_eq!(names, ["2026-11-23-000001_create_customers"]);

@@ -1,8 +1,8 @@
-//! The database: which one, how it is reached, and the threads that talk to it.
+//! Access to SQLite and PostgreSQL.
 //!
-//! `connection` opens, `pool` counts, `thread_connection` keeps; `executor` and `lane` run work off the event loop,
-//! one by one and in batches; `error` sorts what a database can say into outcomes, in the
-//! languages of `messages`.
+//! `connection` opens a connection, `pool` limits how many are open, and `thread_connection` keeps one for each thread.
+//! `executor` runs single jobs off the event loop, and `lane` runs batches. `error` classifies database errors, with the
+//! translated messages in `messages`.
 
 mod backup;
 mod checkpoint;
@@ -34,8 +34,8 @@ pub use session::foreign_messages;
 pub(crate) use sqlite_file::check_writable;
 pub use timestamp::UtcMicros;
 
-/// Runs an expression on the concrete connection behind the [`DbConnection`], for statements that
-/// `MultiConnection` cannot express.
+/// Runs an expression on the concrete connection inside a [`DbConnection`], for statements that `MultiConnection`
+/// cannot express.
 macro_rules! on_backend {
     ($connection:expr, $concrete:ident => $body:expr) => {
         match $connection {

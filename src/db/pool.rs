@@ -1,7 +1,7 @@
-//! The r2d2 manager that opens connections by URL scheme.
+//! The connection pool, with an r2d2 manager that opens connections by URL scheme.
 //!
-//! Diesel's own manager calls `establish()` on the derived connection, which tries one database after the
-//! other and hides why each failed; this one knows which database is meant.
+//! Diesel's own manager calls `establish()` on the derived connection, which tries one database after the other and hides
+//! why each failed. This manager knows which database to open.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,17 +20,17 @@ use super::transaction::{Begin, LOCK_TIMEOUT};
 use crate::metrics::{self, Open};
 use crate::settings::{self, Session, Target};
 
-/// Closes a connection that no thread holds after this time.
+/// How long the pool keeps a connection that no thread uses.
 const IDLE_FOR: Duration = Duration::from_secs(60);
-/// For how long the service is not ready after a change that the database could not keep. Most probes come more often.
+/// How long the service is not ready after the database failed to store a change. Most readiness probes come more often.
 const UNWRITABLE_FOR: Duration = Duration::from_secs(10);
 
-/// The connections to one database. Threads keep theirs; the pool opens them, and passes on those that are handed over.
+/// The connections to one database. The pool opens them, and threads keep them until another thread needs one.
 #[derive(Clone)]
 pub(crate) struct Pool {
     connections: r2d2::Pool<Manager>,
-    /// How many threads wait for a connection.
-    wanted: Arc<AtomicUsize>,
+    /// The number of threads that wait for a connection.
+    waiting_threads: Arc<AtomicUsize>,
     /// SQLite only.
     file: Option<Arc<SqliteFile>>,
     /// When and why the database last refused a change.
@@ -41,35 +41,35 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Opens a connection, or takes one that another thread handed over.
+    /// Opens a connection, or takes one that another thread handed over. Without a `timeout`, the configured one applies.
     ///
     /// # Errors
-    /// There was none in time: the configured time where no other is given.
+    /// No connection was available in time.
     pub(super) fn take(&self, timeout: Option<Duration>) -> Result<r2d2::PooledConnection<Manager>, r2d2::Error> {
-        self.wanted.fetch_add(1, Ordering::Relaxed);
+        self.waiting_threads.fetch_add(1, Ordering::Relaxed);
         let timeout = timeout.unwrap_or_else(|| self.connections.connection_timeout());
         let taken = self.connections.get_timeout(timeout);
-        self.wanted.fetch_sub(1, Ordering::Relaxed);
+        self.waiting_threads.fetch_sub(1, Ordering::Relaxed);
         taken
     }
 
-    /// Whether a thread waits for a connection: the database may have no more of them.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.wanted.load(Ordering::Relaxed) > 0
+    /// Returns whether a thread waits for a connection, for example because the database accepts no more of them.
+    pub(super) fn has_waiting_threads(&self) -> bool {
+        self.waiting_threads.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether the database is still the one that the service opened.
+    /// Checks that SQLite's files are still the ones that the service opened.
     ///
     /// # Errors
-    /// See [`SqliteFile::in_place`].
-    pub(super) fn in_place(&self) -> DbResult<()> {
-        self.file.as_ref().map_or(Ok(()), |file| file.in_place())
+    /// See [`SqliteFile::check_in_place`].
+    pub(super) fn check_in_place(&self) -> DbResult<()> {
+        self.file.as_ref().map_or(Ok(()), |file| file.check_in_place())
     }
 
-    /// Whether changes can be kept, as far as can be told without making one.
+    /// Checks whether the database can store changes, without making one.
     ///
     /// # Errors
-    /// See [`SqliteFile::check`]; and why the database refused a change a moment ago.
+    /// See [`SqliteFile::check`]. [`DbError::Unwritable`] also if the database failed to store a change a moment ago.
     pub(super) fn check_writable(&self) -> DbResult<()> {
         self.file.as_ref().map_or(Ok(()), |file| file.check())?;
         match &*self.unwritable.lock() {
@@ -78,8 +78,8 @@ impl Pool {
         }
     }
 
-    /// Remembers whether the database could keep a change.
-    pub(super) fn note_change<T>(&self, outcome: &DbResult<T>) {
+    /// Records whether the database could store a change.
+    pub(super) fn record_change<T>(&self, outcome: &DbResult<T>) {
         match outcome {
             Ok(_) => *self.unwritable.lock() = None,
             Err(DbError::Unwritable(reason) | DbError::CommitLost(reason)) => {
@@ -89,12 +89,12 @@ impl Pool {
         }
     }
 
-    /// What the threads count.
+    /// Returns the database metrics.
     pub(super) fn metrics(&self) -> &metrics::Database {
         &self.metrics
     }
 
-    /// Whether no thread has a connection.
+    /// Returns whether no connection is open.
     pub(super) fn is_disconnected(&self) -> bool {
         self.connections.state().connections == 0
     }
@@ -109,13 +109,13 @@ pub(crate) struct Manager {
 }
 
 impl Manager {
-    fn in_place(&self) -> Result<(), diesel::ConnectionError> {
-        let moved = |error: DbError| diesel::ConnectionError::BadConnection(error.to_string());
-        self.file.as_ref().map_or(Ok(()), |file| file.in_place()).map_err(moved)
+    fn check_in_place(&self) -> Result<(), diesel::ConnectionError> {
+        let replaced = |error: DbError| diesel::ConnectionError::BadConnection(error.to_string());
+        self.file.as_ref().map_or(Ok(()), |file| file.check_in_place()).map_err(replaced)
     }
 }
 
-/// A pooled connection that remembers that it broke, so that the pool drops it.
+/// A pooled connection, and whether it broke. The pool drops broken connections.
 pub(crate) struct Managed {
     pub(super) connection: DbConnection,
     pub(super) broken: bool,
@@ -134,11 +134,11 @@ impl r2d2::ManageConnection for Manager {
 
     fn connect(&self) -> Result<Managed, Self::Error> {
         let (connect_timeout, statement_timeout) = (self.settings.connect_timeout(), self.settings.statement_timeout());
-        // SQLite would make a file that is missing; and the path may lead elsewhere by the time that it is opened.
-        self.in_place()?;
+        // Check before, because SQLite would create a missing file. Check after, because the file may be replaced in between.
+        self.check_in_place()?;
         let mut connection = self.target.connect(connect_timeout, statement_timeout)?;
-        self.in_place()?;
-        if let Some(sql) = prelude(&self.target) {
+        self.check_in_place()?;
+        if let Some(sql) = session_settings(&self.target) {
             connection.batch_execute(&sql).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
         }
         Ok(Managed { connection, broken: false, _counted: self.metrics.connection() })
@@ -153,31 +153,31 @@ impl r2d2::ManageConnection for Manager {
     }
 }
 
-/// What the service's own connections are told, beyond what every connection is.
-fn prelude(target: &Target) -> Option<String> {
+/// Returns the settings of the service's connections, in addition to those that every connection gets.
+fn session_settings(target: &Target) -> Option<String> {
     match target {
-        // `checkpoint` does it. Five MiB a connection hold the inner pages of millions of rows.
-        // A lock that lasts longer than a quarter of a second is another process's: the work is tried again later.
-        // A log that grew because somebody read for long is cut to 64 MiB when it is begun anew.
+        // A lock held for longer than 250 ms belongs to another process, and the work is retried later.
+        // `checkpoint` does the checkpoints. A cache of 5 MiB holds the inner pages of millions of rows.
+        // If a long read let the log grow, SQLite truncates it to 64 MiB when it restarts the log.
         Target::Sqlite(_) => {
             let sql = "PRAGMA busy_timeout = 250; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -5000;
                  PRAGMA journal_size_limit = 67108864";
             Some(sql.to_owned())
         }
-        // The statements are few, take all they need as parameters and look rows up by index, so one plan serves
-        // for good: planning anew cost more than running (docs/decisions/0009). Without the other settings a
-        // plan made while the tables were empty would go on scanning them when they are not.
+        // There are few statements. They take all values as parameters and find rows by index, so one generic plan is
+        // enough, and planning each time cost more than running (docs/decisions/0009). The other settings are needed
+        // because a plan made while the tables are empty would keep scanning them when they have grown.
         Target::Postgres(_, Session::Direct) => Some(format!(
             "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
              SET enable_mergejoin = off; SET jit = off; SET lock_timeout = {}",
             LOCK_TIMEOUT.as_millis()
         )),
-        // Without named statements each is planned anew, and `Begin` sets the time-outs.
+        // Without named statements, PostgreSQL plans each one anyway. `Begin` sets the time-outs.
         Target::Postgres(_, Session::Pooled) => None,
     }
 }
 
-/// Makes the pool; connections are opened when they are first asked for.
+/// Creates the pool. It opens no connection until one is needed.
 pub(super) fn build(
     target: Target,
     settings: &settings::Database,
@@ -185,9 +185,9 @@ pub(super) fn build(
     file: Option<Arc<SqliteFile>>,
     metrics: &metrics::Database,
 ) -> Pool {
-    // Each thread keeps its connection (see `thread_connection`). What the pool holds was handed over, or opened by attempts
-    // that nobody waits for any more: it is pinged before it is used, and closed soon if it is not. The request that waits
-    // for a connection reports the failure, once and with its id.
+    // Each thread keeps its connection (see `thread_connection`). The pool holds only connections that were handed over, or
+    // that were opened after the thread had stopped waiting. It pings them before use, and closes unused ones soon.
+    // No error handler: the request that needs the connection logs the failure once, with its request id.
     let begin = Arc::new(Begin::of(&target, settings.statement_timeout()));
     let connections = r2d2::Pool::builder()
         .max_size(size)
@@ -198,5 +198,12 @@ pub(super) fn build(
         .connection_timeout(settings.connect_timeout())
         .error_handler(Box::new(r2d2::NopErrorHandler))
         .build_unchecked(Manager { target, settings: settings.clone(), file: file.clone(), metrics: metrics.clone() });
-    Pool { connections, wanted: Arc::default(), file, unwritable: Arc::default(), begin, metrics: metrics.clone() }
+    Pool {
+        connections,
+        waiting_threads: Arc::default(),
+        file,
+        unwritable: Arc::default(),
+        begin,
+        metrics: metrics.clone(),
+    }
 }

@@ -1,4 +1,4 @@
-//! Whether the service is ready for requests, changes included.
+//! The database part of the readiness check.
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -10,17 +10,18 @@ use super::executor::Database;
 use super::migrations::pending_migrations;
 
 impl Database {
-    /// Whether the database answers, lacks no migration and takes changes. It is asked often, and changes nothing.
+    /// Checks that the database responds, has all migrations and accepts changes. Health checks call it often, so it writes
+    /// nothing.
     ///
     /// # Errors
-    /// Why it is not.
+    /// Returns the reason if the service is not ready.
     pub async fn ready(&self) -> DbResult<()> {
         let pool = self.pool.clone();
-        let look = move |connection: &mut DbConnection| {
-            takes_changes(connection)?;
+        let check = move |connection: &mut DbConnection| {
+            check_session_writable(connection)?;
             Ok((pool.check_writable(), pending_migrations(connection)?))
         };
-        let (writable, pending) = self.read(None, look).await?;
+        let (writable, pending) = self.read(None, check).await?;
         writable?;
         pending.first().map_or(Ok(()), |first| {
             Err(DbError::Unavailable(format!("{} migrations are pending, {first} first", pending.len())))
@@ -28,9 +29,9 @@ impl Database {
     }
 }
 
-/// Whether this session may change anything: not on a standby, and not where an administrator made it read-only. Where it
-/// may not, a new one is tried: a session keeps the default that it began with.
-fn takes_changes(connection: &mut DbConnection) -> DbResult<()> {
+/// Checks that the session is not read-only, as it is on a standby or if an administrator configured it so. The error makes
+/// the thread try a new session, because a session keeps the default that was in effect when it began.
+fn check_session_writable(connection: &mut DbConnection) -> DbResult<()> {
     let DbConnection::Postgres(connection) = connection else { return Ok(()) };
     let is_read_only = sql::<Bool>("current_setting('transaction_read_only')::boolean");
     if diesel::select(is_read_only).get_result(connection)? {

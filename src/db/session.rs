@@ -1,4 +1,4 @@
-//! What a start finds out about PostgreSQL's sessions: whether they are the service's own, and in which language they speak.
+//! Checks of PostgreSQL's sessions at the start: whether a pooler shares them, and the language of their messages.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::settings::{PostgresUrl, Session, Target};
 use crate::threads::Progress;
 
 impl Target {
-    /// Opens a connection as [`Self::connect`] does, once it is certain that sessions are what `database.session` says: before
-    /// anything is left in one.
+    /// Opens a connection as [`Self::connect`] does, but first checks that sessions are as `database.session` says. The check
+    /// comes before any setting is left in a session.
     ///
     /// # Errors
-    /// What the database said, or one line that says what to set.
+    /// Returns the database's error, or a line that says which setting to change.
     pub fn connect_checked(
         &self,
         connect_timeout: Duration,
@@ -27,7 +27,7 @@ impl Target {
         let one_line = |error: ConnectionError| error.to_string().trim().replace('\n', " ");
         if let Self::Postgres(url, Session::Direct) = self {
             let mut connection = establish(url, connect_timeout, statement_timeout).map_err(one_line)?;
-            if is_lent(&mut connection, url, connect_timeout) {
+            if is_pooled(&mut connection, url, connect_timeout) {
                 return Err(
                     "a pooler lends one session to several connections: set database.session = \"pooled\"".into()
                 );
@@ -37,7 +37,7 @@ impl Target {
         }
         let mut connection = self.connect(connect_timeout, statement_timeout).map_err(one_line)?;
         if let Self::Postgres(..) = self {
-            admits_transactions(&mut connection, &Begin::of(self, statement_timeout)).map_err(|error| {
+            check_transactions(&mut connection, &Begin::of(self, statement_timeout)).map_err(|error| {
                 format!("a pooler must be in transaction or session mode (database.session): {error}")
             })?;
         }
@@ -45,36 +45,37 @@ impl Target {
     }
 }
 
-fn admits_transactions(connection: &mut DbConnection, begin: &Begin) -> DbResult<()> {
+fn check_transactions(connection: &mut DbConnection, begin: &Begin) -> DbResult<()> {
     write_transaction(connection, begin, &Progress::default(), |_| Ok(()))
 }
 
-/// Whether two connections meet one server process, or one connection meets two. Nothing is left in any of them.
-fn is_lent(first: &mut PgConnection, url: &PostgresUrl, timeout: Duration) -> bool {
+/// Returns whether two connections share a server process, or one connection switches between two. Leaves nothing behind in
+/// the sessions.
+fn is_pooled(first: &mut PgConnection, url: &PostgresUrl, timeout: Duration) -> bool {
     let Ok(before) = server_process(first) else { return false };
     let (sender, receiver) = mpsc::channel();
     let url = url.clone();
-    // A pooler in session mode, or a server that has no connection left, may keep this one waiting: that is no answer.
+    // A pooler in session mode, or a server without free connections, may block this connection. Then it proves nothing.
     std::thread::spawn(move || {
         let second = establish(&url, timeout, timeout).map(|mut second| (server_process(&mut second), second));
-        // Nobody may listen any more.
+        // The receiver may have timed out already.
         drop(sender.send(second));
     });
     let second = receiver.recv_timeout(timeout).ok().and_then(Result::ok);
     let after = server_process(first);
-    let is_shared = second.is_some_and(|(found, _connection)| found.is_ok_and(|found| found == before));
-    is_shared || after.is_ok_and(|found| found != before)
+    let is_shared = second.is_some_and(|(process, _connection)| process.is_ok_and(|process| process == before));
+    is_shared || after.is_ok_and(|process| process != before)
 }
 
-/// Which process of which server serves this connection.
+/// Returns an identifier of the server process behind this connection, unique across servers.
 fn server_process(connection: &mut PgConnection) -> QueryResult<String> {
     diesel::select(sql::<Text>("pg_backend_pid() || ' ' || pg_postmaster_start_time()")).get_result(connection)
 }
 
-/// The value of `lc_messages`, if the database's messages are in another language than English.
+/// Returns the value of `lc_messages` if the messages of the database are not in English.
 ///
 /// # Errors
-/// What the database said.
+/// Returns the database's error.
 pub fn foreign_messages(connection: &mut DbConnection) -> DbResult<Option<String>> {
     if let DbConnection::Sqlite(_) = connection {
         return Ok(None);

@@ -1,8 +1,8 @@
-//! SQLite's file as the file system has it: whether its path still leads to it, whether it can be written, and whether
-//! there is room.
+//! Checks of SQLite's files: whether they are still at their paths, whether they can be written, and whether the disk has
+//! room.
 //!
-//! SQLite itself notices none of this in time. It goes on writing to a file that was deleted or replaced, and what it wrote
-//! is gone after a restart.
+//! SQLite does not notice these problems in time. It keeps writing to a file that was deleted or replaced, and those changes
+//! are lost at a restart.
 
 use std::fs::Metadata;
 use std::io::{Error, ErrorKind};
@@ -13,23 +13,23 @@ use rustix::fs::{Access, access, statvfs};
 
 use super::error::{DbError, DbResult};
 
-/// A commit of a full batch writes less than this, in bytes.
-const LEAST_ROOM: u64 = 1024 * 1024;
+/// The free space that is required, in bytes. A commit of a full batch writes less.
+const MIN_FREE_BYTES: u64 = 1024 * 1024;
 
-/// The database's file, and the write-ahead log and its index beside it. A connection of ours is open for as long as this
-/// is used: it keeps SQLite from replacing the log, and the system from giving the files' numbers to others.
+/// The database file, its write-ahead log and the log's index. A connection must stay open while this is in use. It keeps
+/// SQLite from replacing the log, and the system from reusing the inode numbers.
 pub(super) struct SqliteFile {
     path: PathBuf,
     parts: Vec<Part>,
 }
 
-/// One file, and which one it was when the service opened it.
+/// A file, and its identity when the service opened it.
 struct Part {
     path: PathBuf,
     opened: Identity,
 }
 
-/// The device and the number of a file on it.
+/// The device and inode numbers of a file.
 type Identity = (u64, u64);
 
 fn identity(metadata: &Metadata) -> Identity {
@@ -37,10 +37,10 @@ fn identity(metadata: &Metadata) -> Identity {
 }
 
 impl SqliteFile {
-    /// Remembers the files that a connection has just opened.
+    /// Records the identities of the files that a connection has just opened.
     ///
     /// # Errors
-    /// One of them is missing already.
+    /// Returns an error if one of them is already missing.
     pub(super) fn opened(path: &Path) -> std::io::Result<Self> {
         let companions = companions(path)?;
         let parts = std::iter::once(path.to_owned()).chain(companions).map(|path| {
@@ -51,11 +51,11 @@ impl SqliteFile {
         Ok(Self { parts: parts.collect::<std::io::Result<_>>()?, path: path.to_owned() })
     }
 
-    /// Whether every path still leads to the file that is open.
+    /// Checks that every path still refers to the open file.
     ///
     /// # Errors
-    /// [`DbError::Unavailable`] with what became of it.
-    pub(super) fn in_place(&self) -> DbResult<()> {
+    /// Returns [`DbError::Unavailable`] with the reason.
+    pub(super) fn check_in_place(&self) -> DbResult<()> {
         for Part { path, opened } in &self.parts {
             match path.metadata() {
                 Ok(metadata) if identity(&metadata) == *opened => {}
@@ -69,12 +69,12 @@ impl SqliteFile {
         Ok(())
     }
 
-    /// Whether changes can be kept.
+    /// Checks that changes can be stored.
     ///
     /// # Errors
-    /// [`DbError::Unavailable`] where the file is not in its place, else [`DbError::Unwritable`].
+    /// Returns [`DbError::Unavailable`] if a file was moved or replaced, and [`DbError::Unwritable`] otherwise.
     pub(super) fn check(&self) -> DbResult<()> {
-        self.in_place()?;
+        self.check_in_place()?;
         self.parts.iter().try_for_each(|part| writable(&part.path)).map_err(DbError::Unwritable)?;
         has_room(&self.path).map_err(DbError::Unwritable)
     }
@@ -84,7 +84,7 @@ fn unavailable(path: &Path, what: &str) -> DbError {
     DbError::Unavailable(format!("{} {what}", path.display()))
 }
 
-/// The log and its index stand beside the file itself, not beside a link to it.
+/// Returns the paths of the log and its index. They are beside the file itself, even if `path` is a link to it.
 fn companions(path: &Path) -> std::io::Result<[PathBuf; 2]> {
     let file = path.canonicalize()?;
     let beside = |end: &str| {
@@ -95,11 +95,11 @@ fn companions(path: &Path) -> std::io::Result<[PathBuf; 2]> {
     Ok([beside("-wal"), beside("-shm")])
 }
 
-/// Whether a database that is there can be written: its file, the folder, which the log is made in, and what stands there
-/// of the log. Makes nothing.
+/// Checks that an existing database can be written: its file, its folder, in which SQLite creates the log, and the log's
+/// files if they exist. Creates nothing.
 ///
 /// # Errors
-/// What cannot be written, and why.
+/// Returns the path that cannot be written, and the reason.
 pub(crate) fn check_writable(path: &Path) -> Result<(), String> {
     let describe = |error: Error| format!("{}: {error}", path.display());
     writable(path)?;
@@ -114,11 +114,11 @@ fn writable(path: &Path) -> Result<(), String> {
 }
 
 fn has_room(path: &Path) -> Result<(), String> {
-    let volume = statvfs(path).map_err(|error| format!("{}: {}", path.display(), Error::from(error)))?;
-    // Some blocks are kept for root.
-    let blocks = if rustix::process::geteuid().is_root() { volume.f_bfree } else { volume.f_bavail };
-    // A file system that does not count its blocks tells nothing.
-    if volume.f_blocks == 0 || blocks.saturating_mul(volume.f_frsize) >= LEAST_ROOM {
+    let disk = statvfs(path).map_err(|error| format!("{}: {}", path.display(), Error::from(error)))?;
+    // Some blocks are reserved for root.
+    let blocks = if rustix::process::geteuid().is_root() { disk.f_bfree } else { disk.f_bavail };
+    // Some file systems do not report their size.
+    if disk.f_blocks == 0 || blocks.saturating_mul(disk.f_frsize) >= MIN_FREE_BYTES {
         return Ok(());
     }
     Err(format!("the disk of {} is full", path.display()))

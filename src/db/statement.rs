@@ -1,8 +1,8 @@
-//! Statements that take their rows as input: one row, or as many as a batch has, on either database.
+//! Statements that take rows as input: one row on SQLite, a whole batch on PostgreSQL.
 //!
-//! A query type of our own, because Diesel never keeps `sql_query`, `UPDATE` and upserts prepared, and preparing such a
-//! statement anew costs more than running it. PostgreSQL takes each column as an array (`unnest`), SQLite takes the
-//! columns of a single row as parameters; the rest of the statement is the same text.
+//! These are custom query types, because Diesel never caches `sql_query`, `UPDATE` and upserts as prepared statements, and
+//! preparing one each time costs more than running it. PostgreSQL takes each column as an array (`unnest`). SQLite takes the
+//! columns of a single row as parameters. The rest of the SQL is the same.
 
 use diesel::QueryResult;
 use diesel::backend::Backend;
@@ -10,27 +10,27 @@ use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
 use diesel::sqlite::Sqlite;
 
-/// A row whose columns are declared once, by [`columns!`].
+/// A row whose columns are declared with [`columns!`].
 pub(crate) trait Columns {
-    /// The columns' SQL types, as a tuple.
+    /// The SQL types of the columns, as a tuple.
     type SqlTypes;
-    /// The columns' names, in order.
+    /// The names of the columns, in order.
     const NAMES: &'static [&'static str];
 }
 
-/// Rows that are bound to a statement column by column; [`columns!`] implements it.
+/// Rows that can be bound to a statement. [`columns!`] implements it.
 pub(crate) trait BindRows {
-    /// Binds all rows, for PostgreSQL: an array for each column, with `, ` between them.
+    /// Binds all rows for PostgreSQL, as one array per column, separated by `, `.
     fn push_arrays<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()>;
 
-    /// Binds the only row, for SQLite: a parameter for each column, with `, ` between them.
+    /// Binds the only row for SQLite, as one parameter per column, separated by `, `.
     fn push_row<'b>(&'b self, out: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()>;
 
-    /// Binds the only row, for SQLite: `, name = parameter` for each column but those that are left out.
+    /// Binds the only row for SQLite, as `, name = parameter` for each column that is not in `left_out`.
     fn push_row_assignments<'b>(&'b self, out: &mut AstPass<'_, 'b, Sqlite>, left_out: &[&str]) -> QueryResult<()>;
 }
 
-/// Writes each name, with `before` in front of it and `, ` between them.
+/// Writes the names, each prefixed with `before`, separated by `, `.
 pub(crate) fn push_names<DB: Backend>(out: &mut AstPass<'_, '_, DB>, before: &str, names: &[&str]) {
     for (number, name) in names.iter().enumerate() {
         out.push_sql(if number == 0 { "" } else { ", " });
@@ -39,7 +39,7 @@ pub(crate) fn push_names<DB: Backend>(out: &mut AstPass<'_, '_, DB>, before: &st
     }
 }
 
-/// Writes `name = <source>name` for each name, with `, ` between them.
+/// Writes `name = <source>name` for each name, separated by `, `.
 pub(crate) fn push_assignments<DB: Backend>(out: &mut AstPass<'_, '_, DB>, source: &str, names: &[&str]) {
     for (number, name) in names.iter().enumerate() {
         for part in [if number == 0 { "" } else { ", " }, name, " = ", source, name] {
@@ -48,7 +48,7 @@ pub(crate) fn push_assignments<DB: Backend>(out: &mut AstPass<'_, '_, DB>, sourc
     }
 }
 
-/// Declares a row once: its struct, the names and types of its columns, and how one row or many are bound.
+/// Declares a row: its struct, the names and types of its columns, and how rows are bound to a statement.
 macro_rules! columns {
     (
         $(#[$meta:meta])*
@@ -66,7 +66,7 @@ macro_rules! columns {
             const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
         }
 
-        /// Rows column by column, as a statement binds them.
+        /// The rows, stored by column as a statement binds them.
         #[derive(Default)]
         $vis struct $arrays<'a> {
             $($name: Vec<&'a $rust>,)*
@@ -123,7 +123,7 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-/// Makes a statement with input one that Diesel runs, and keeps prepared.
+/// Lets Diesel run a statement and cache it as a prepared statement.
 macro_rules! prepared {
     ($statement:ident $(, $flag:ident)?) => {
         impl$(<const $flag: bool>)? diesel::query_builder::QueryId for $statement<'_ $(, $flag)?> {

@@ -1,5 +1,5 @@
-//! A thread's connection: opened when needed, kept, checked after a pause, dropped when broken, and handed over to
-//! another thread where the database has none left.
+//! A thread's connection. The thread opens it when needed and keeps it. It checks the connection after a pause, drops it
+//! when it is broken, and hands it over to another thread if the database accepts no more connections.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use super::pool::{Manager, Pool};
 use super::transaction::Begin;
 use super::write_lock::WriteLock;
 
-/// A connection that rested longer is pinged first, so that a restart of the database costs no client an error.
+/// Ping a connection that was idle for longer, so that no client gets an error after a restart of the database.
 const IDLE_BEFORE_PING: Duration = Duration::from_secs(1);
 /// After a failure to connect, requests fail at once for this long instead of each waiting for a timeout.
 const FAIL_FAST: Duration = Duration::from_millis(500);
-/// How long a later attempt to reach a database that was gone may take.
-const LATER_ATTEMPT: Duration = Duration::from_millis(250);
-/// For how long work that met another transaction is tried again.
+/// The timeout of an attempt to connect after one has failed.
+const RECONNECT_TIMEOUT: Duration = Duration::from_millis(250);
+/// How long to retry work that conflicts with another transaction.
 pub(super) const RETRY_FOR: Duration = Duration::from_secs(3);
 
-/// How often work is tried again whose statements do not fit the tables.
-const STALE_AGAIN: u32 = 3;
+/// How many times to retry work whose prepared statements no longer match the tables.
+const STALE_RETRIES: u32 = 3;
 
 pub(super) struct ThreadConnection {
     pool: Pool,
@@ -35,17 +35,17 @@ pub(super) struct ThreadConnection {
     failed: Option<(Instant, String)>,
 }
 
-/// What may be done about a connection that broke.
+/// What to do when the connection breaks.
 #[derive(Clone, Copy)]
 pub(super) enum OnLoss {
-    /// Run the work once more: it only reads, or it reports a lost commit by itself.
+    /// Run the work once more. It only reads, or it reports a lost commit by itself.
     Repeat,
-    /// Report it: nobody knows whether the work was done.
+    /// Report the loss, because the work may have been done.
     Report,
 }
 
 impl ThreadConnection {
-    /// For work that only reads.
+    /// Creates a connection for work that only reads.
     pub(super) fn reading(pool: Pool) -> Self {
         Self {
             pool,
@@ -57,19 +57,19 @@ impl ThreadConnection {
         }
     }
 
-    /// For changes.
+    /// Creates a connection for work that writes.
     pub(super) fn writing(pool: Pool, write_lock: WriteLock) -> Self {
         Self { writes: true, write_lock, ..Self::reading(pool) }
     }
 
-    /// How transactions begin.
+    /// Returns how transactions begin.
     pub(super) fn begin(&self) -> Arc<Begin> {
         Arc::clone(&self.pool.begin)
     }
 
-    /// Runs `work` until it does not meet another transaction, for up to [`RETRY_FOR`]. A connection that broke is
-    /// replaced, and `work` runs once more where `on_loss` says so.
-    /// A panic in `work` becomes [`DbError::Internal`] and costs the connection.
+    /// Runs `work`, and retries it for up to [`RETRY_FOR`] while it conflicts with another transaction. If the connection
+    /// breaks, `on_loss` decides whether `work` runs once more on a new one.
+    /// A panic in `work` becomes [`DbError::Internal`], and the connection is dropped.
     pub(super) fn run<T>(
         &mut self,
         on_loss: OnLoss,
@@ -81,7 +81,7 @@ impl ThreadConnection {
             tries += 1;
             let outcome = match on_loss {
                 OnLoss::Repeat => self.once(&mut work),
-                OnLoss::Report => self.fitting(&mut work),
+                OnLoss::Report => self.retry_if_stale(&mut work),
             };
             match outcome {
                 Err(DbError::Contention(_) | DbError::Busy) if started.elapsed() < RETRY_FOR => {
@@ -93,22 +93,22 @@ impl ThreadConnection {
         }
     }
 
-    /// Runs `work` a single time, or twice where the connection broke.
+    /// Runs `work` once, or a second time if the connection breaks.
     pub(super) fn once<T>(&mut self, mut work: impl FnMut(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
-        match self.fitting(&mut work) {
+        match self.retry_if_stale(&mut work) {
             Err(DbError::Unavailable(_) | DbError::Unwritable(_)) if self.failed.is_none() => {
                 self.pool.metrics().retries.connection_lost.inc();
-                self.fitting(work)
+                self.retry_if_stale(work)
             }
             outcome => outcome,
         }
     }
 
-    /// Runs `work`, and again on another connection where the statements that this one had prepared fit the tables no more:
-    /// nothing had been changed. Tables may be altered once more while another connection prepares its own.
-    fn fitting<T>(&mut self, mut work: impl FnMut(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
+    /// Runs `work`, and retries it on a new connection if a prepared statement no longer matches the tables. Such a failure
+    /// has changed nothing. There are several retries because the tables may be altered again in between.
+    fn retry_if_stale<T>(&mut self, mut work: impl FnMut(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
         let mut outcome = self.attempt(&mut work);
-        for _ in 0..STALE_AGAIN {
+        for _ in 0..STALE_RETRIES {
             if !matches!(outcome, Err(DbError::StaleStatement(_))) {
                 break;
             }
@@ -124,13 +124,13 @@ impl ThreadConnection {
     }
 
     fn attempt_uncounted<T>(&mut self, work: impl FnOnce(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
-        let mut held = self.connected()?;
+        let mut held = self.connection()?;
         let outcome = self.write_lock.hold(|| {
             catch_unwind(AssertUnwindSafe(|| work(&mut held.connection)))
                 .unwrap_or_else(|panic| Err(DbError::Internal(panic_text(panic.as_ref()))))
         });
         self.last_used = Instant::now();
-        // After an unknown error the connection's state is unknown too.
+        // After an unknown error, the state of the connection is unknown too.
         held.broken = matches!(
             outcome,
             Err(DbError::Unavailable(_)
@@ -140,37 +140,37 @@ impl ThreadConnection {
                 | DbError::Internal(_))
         );
         if self.writes {
-            self.pool.note_change(&outcome);
+            self.pool.record_change(&outcome);
         }
         self.held = (!held.broken).then_some(held);
         outcome
     }
 
-    /// Gives the connection to another thread, if one waits for a connection of its own.
-    pub(super) fn hand_over_if_wanted(&mut self) {
-        if self.pool.is_wanted() {
+    /// Hands the connection over if another thread waits for one.
+    pub(super) fn hand_over_if_needed(&mut self) {
+        if self.pool.has_waiting_threads() {
             self.held = None;
         }
     }
 
-    /// The connection that is held, or another one where it does not answer any more.
-    fn connected(&mut self) -> DbResult<PooledConnection<Manager>> {
-        self.pool.in_place()?;
+    /// Returns the kept connection if it still works, or a new one.
+    fn connection(&mut self) -> DbResult<PooledConnection<Manager>> {
+        self.pool.check_in_place()?;
         if let Some(mut held) = self.held.take() {
             if self.last_used.elapsed() < IDLE_BEFORE_PING || held.ping().is_ok() {
                 return Ok(held);
             }
             held.broken = true;
         }
-        let nobody_is_connected = self.pool.is_disconnected();
-        if nobody_is_connected
+        let is_disconnected = self.pool.is_disconnected();
+        if is_disconnected
             && let Some((at, reason)) = &self.failed
             && at.elapsed() < FAIL_FAST
         {
             return Err(DbError::Unavailable(reason.clone()));
         }
-        // While the database is known to be gone, another attempt must not hold up those who wait behind.
-        let timeout = (nobody_is_connected && self.failed.is_some()).then_some(LATER_ATTEMPT);
+        // While the database is known to be unreachable, do not let an attempt delay the requests in the queue.
+        let timeout = (is_disconnected && self.failed.is_some()).then_some(RECONNECT_TIMEOUT);
         let taken = self.pool.take(timeout).map_err(|error| error.to_string());
         self.failed = taken.as_ref().err().map(|reason| (Instant::now(), reason.clone()));
         taken.map_err(DbError::Unavailable)

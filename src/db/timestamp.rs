@@ -1,4 +1,4 @@
-//! The one form of a point in time in the database.
+//! The type of all timestamps in the database.
 
 use chrono::{NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use diesel::backend::Backend;
@@ -7,33 +7,33 @@ use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Timestamp;
 
-/// A point in time in UTC, in whole microseconds: what both databases store without loss.
+/// A point in time in UTC, in whole microseconds, which both databases store without loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Timestamp)]
 pub struct UtcMicros(NaiveDateTime);
 
 impl UtcMicros {
-    /// The present moment.
+    /// Returns the current time.
     pub fn now() -> Self {
         Self::from(Utc::now().naive_utc())
     }
 
-    /// This much later; at the end of time, the same.
+    /// Returns the time `span` later, or the same time on overflow.
     pub fn plus(self, span: TimeDelta) -> Self {
         Self(self.0.checked_add_signed(span).unwrap_or(self.0))
     }
 
-    /// This much earlier; at the beginning of time, the same.
+    /// Returns the time `span` earlier, or the same time on overflow.
     pub fn minus(self, span: TimeDelta) -> Self {
         Self(self.0.checked_sub_signed(span).unwrap_or(self.0))
     }
 
-    /// Returns the moment as RFC 3339 writes it, in UTC and with milliseconds.
+    /// Formats the time as RFC 3339, in UTC and with milliseconds.
     pub fn to_rfc3339(self) -> String {
         self.0.and_utc().to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 
-    /// The value without a zone.
+    /// Returns the time without a time zone.
     pub fn naive(self) -> NaiveDateTime {
         self.0
     }

@@ -1,4 +1,4 @@
-//! The transaction of a batch of changes, and of whatever else must not leave anything in a session.
+//! Transactions, for batches of changes and for work that must leave nothing behind in a session.
 
 use std::time::Duration;
 
@@ -10,30 +10,30 @@ use super::on_backend;
 use crate::settings::{Session, Target};
 use crate::threads::Progress;
 
-/// Our own locks last milliseconds: who waits longer waits for somebody's open transaction.
+/// The service holds locks for milliseconds. A longer wait means that somebody else's transaction is open.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// How transactions begin.
 pub(super) struct Begin {
     sql: String,
-    /// Whether all work needs a transaction.
+    /// Whether all work needs a transaction, even a single statement.
     always: bool,
 }
 
 impl Begin {
-    /// As PostgreSQL does, without time-outs but those of the session.
+    /// A plain `BEGIN`. Only the session's time-outs apply.
     pub(super) fn plain() -> Self {
         Self { sql: "BEGIN".to_owned(), always: false }
     }
 
-    /// SQLite locks the database at once: a transaction that reads first and then writes would fail where another one
-    /// wrote in between.
+    /// Takes SQLite's write lock at once. Otherwise a transaction that reads first would fail at its first write if another
+    /// connection has written in between.
     pub(super) fn immediate() -> Self {
         Self { sql: "BEGIN IMMEDIATE".to_owned(), always: false }
     }
 
-    /// As the service's own transactions do. Where a pooler lends the session, time-outs hold until the transaction ends; they
-    /// are set in the message that begins it, which costs no round trip.
+    /// Returns how the service's transactions begin on this database. If a pooler lends the session, the time-outs are set for
+    /// the transaction, in the same message as `BEGIN`, which needs no extra round trip.
     pub(super) fn of(target: &Target, statement_timeout: Duration) -> Self {
         match target {
             Target::Sqlite(_) => Self::immediate(),
@@ -51,11 +51,10 @@ impl Begin {
     }
 }
 
-/// Runs work that changes no more than one thing, or begins a transaction by itself. Where time-outs need a transaction, it
-/// gets one.
+/// Runs work that is a single statement or begins its own transaction. If the time-outs need a transaction, it runs in one.
 ///
 /// # Errors
-/// What `work` says, and see [`write_transaction`].
+/// Returns the error of `work`. See also [`write_transaction`].
 pub(super) fn limited<T>(
     connection: &mut DbConnection,
     begin: &Begin,
@@ -64,11 +63,11 @@ pub(super) fn limited<T>(
     if begin.always { write_transaction(connection, begin, &Progress::default(), work) } else { work(connection) }
 }
 
-/// Runs `work` in a transaction that is meant to write, and commits it.
+/// Runs `work` in a transaction that can write, and commits it.
 ///
 /// # Errors
-/// What `work` says, after the transaction was rolled back. [`DbError::CommitLost`] when the connection broke during the
-/// commit. A thread that was replaced meanwhile does not commit: its replacement may have served the customer since.
+/// Rolls back and returns the error of `work`. Returns [`DbError::CommitLost`] if the connection breaks during the commit, and
+/// [`DbError::TimedOut`] if the thread was replaced meanwhile: its replacement may already have served the same customer.
 pub(super) fn write_transaction<T>(
     connection: &mut DbConnection,
     begin: &Begin,
@@ -77,12 +76,12 @@ pub(super) fn write_transaction<T>(
 ) -> DbResult<T> {
     on_backend!(connection, concrete => AnsiTransactionManager::begin_transaction_sql(concrete, &begin.sql))?;
     let worked = match work(connection) {
-        Ok(_) if progress.is_given_up() => Err(DbError::TimedOut("the thread was replaced".into())),
+        Ok(_) if progress.is_replaced() => Err(DbError::TimedOut("the thread was replaced".into())),
         worked => worked,
     };
     match &worked {
         Ok(_) => commit(connection)?,
-        // Where the connection broke, the database rolls back by itself.
+        // If the connection broke, the database rolls back by itself.
         Err(_) => on_backend!(connection, concrete => AnsiTransactionManager::rollback_transaction(concrete))
             .unwrap_or_else(|error| log::debug!("a transaction could not be rolled back: {error}")),
     }
@@ -92,7 +91,7 @@ pub(super) fn write_transaction<T>(
 fn commit(connection: &mut DbConnection) -> DbResult<()> {
     let committed = on_backend!(connection, concrete => AnsiTransactionManager::commit_transaction(concrete));
     committed.map_err(|error| match DbError::from(error) {
-        // What the database said to that is not known, either.
+        // An unknown error does not say whether the commit was done, either.
         DbError::Unavailable(text) | DbError::Internal(text) => DbError::CommitLost(text),
         other => other,
     })

@@ -1,7 +1,7 @@
-//! Cross-origin requests (Fetch standard, "HTTP CORS protocol"): which pages may use the API from a browser.
+//! Cross-origin requests (Fetch standard, "HTTP CORS protocol"): which web pages may use the API.
 //!
-//! actix-cors decides. It runs just inside the outermost middleware, so errors carry its headers, and the preflights that it
-//! refuses get a request id and a problem body.
+//! actix-cors makes the decision. It runs just inside the outermost middleware, so that errors have its headers too, and
+//! rejected preflights get a request id and a problem body.
 
 use actix_cors::{Cors, CorsError};
 use actix_web::Error;
@@ -13,16 +13,16 @@ use actix_web::middleware::Next;
 use super::problem::Problem;
 use crate::settings::Origin;
 
-/// The methods of the routes.
+/// The methods that the API uses.
 const METHODS: [&str; 6] = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"];
-/// The headers that a page may send, beside those that need no permission.
+/// The headers that a page may send, in addition to those that are always allowed.
 const ALLOWED: [&str; 5] = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "X-Request-Id"];
-/// The headers that a page may read, beside those that need no permission.
+/// The headers that a page may read, in addition to those that are always exposed.
 const EXPOSED: [&str; 6] = ["ETag", "Location", "Content-Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"];
 /// How long a browser may cache the reply to a preflight, in seconds. Without this, it sends one before every change.
 const PREFLIGHT_SECONDS: usize = 3600;
 
-/// Returns the middleware that admits pages of these origins.
+/// Returns the middleware that allows requests from these origins.
 pub fn cors(origins: &[Origin]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(METHODS)
@@ -32,17 +32,17 @@ pub fn cors(origins: &[Origin]) -> Cors {
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin.as_str()))
 }
 
-/// Finishes the replies of [`cors`]: turns a refused preflight into a problem, and removes all CORS headers from the replies
-/// to pages of other origins.
+/// Completes the replies of [`cors`]: turns a rejected preflight into a problem, and removes the CORS headers from replies to
+/// other origins.
 ///
 /// # Errors
-/// None of its own.
+/// Returns only the errors of the inner service.
 pub async fn finish_cors<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let mut response = next.call(request).await?;
-    if let Some(problem) = refused_preflight(&response) {
+    if let Some(problem) = rejected_preflight(&response) {
         let (request, _) = response.into_parts();
         let mut reply = ServiceResponse::from_err(problem, request);
         reply.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
@@ -55,7 +55,7 @@ pub async fn finish_cors<B: MessageBody + 'static>(
     Ok(response.map_into_left_body())
 }
 
-fn refused_preflight<B>(response: &ServiceResponse<B>) -> Option<Problem> {
+fn rejected_preflight<B>(response: &ServiceResponse<B>) -> Option<Problem> {
     let error = response.response().error()?.as_error::<CorsError>()?;
     Some(Problem::PreflightRefused(match error {
         CorsError::MethodNotAllowed | CorsError::BadRequestMethod => "Pages of other origins may not use this method.",

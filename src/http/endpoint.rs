@@ -1,4 +1,4 @@
-//! An endpoint: a method of a path, who may call it, its handler, and all that the OpenAPI document says of it.
+//! Endpoints: a method and path, who may call it, its handler, and its description for the OpenAPI document.
 
 use std::sync::Arc;
 
@@ -20,11 +20,11 @@ use crate::tokens::AccessTokens;
 pub(crate) enum Access {
     /// The customer whose id is in the path.
     Owner,
-    /// Anybody.
+    /// Anyone.
     Public,
 }
 
-/// A body that an endpoint takes.
+/// A request body.
 pub(super) struct RequestBody {
     pub(super) name: &'static str,
     pub(super) media_types: &'static [&'static str],
@@ -32,7 +32,7 @@ pub(super) struct RequestBody {
     pub(super) example: &'static str,
 }
 
-/// A reply without a problem.
+/// A successful reply.
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) description: &'static str,
@@ -40,18 +40,18 @@ pub(super) struct Reply {
     pub(super) content: Option<Content>,
 }
 
-/// What a reply holds.
+/// The content of a reply.
 pub(super) struct Content {
     pub(super) media_type: &'static str,
     pub(super) schema: RefOr<Schema>,
-    /// The schemas that it refers to.
+    /// The schemas that `schema` refers to.
     pub(super) components: Vec<(String, RefOr<Schema>)>,
 }
 
-/// A method of a path.
+/// A method and path, with its handler and description.
 pub(crate) struct Endpoint {
     pub(crate) method: Method,
-    /// With its trailing slash, or without one where none is usual. It is served both ways.
+    /// The canonical path, usually with a trailing slash. It is served with and without the slash.
     pub(crate) path: &'static str,
     pub(super) access: Access,
     throttled: Option<Action>,
@@ -66,7 +66,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint for the customer whose id is in the path.
+    /// Creates an endpoint for the customer whose id is in the path.
     pub(crate) fn owner(
         method: Method,
         path: &'static str,
@@ -84,10 +84,10 @@ impl Endpoint {
                 Problem::NotFound,
                 Problem::TooManyRequests(1),
             ])
-            .asks_database()
+            .uses_database()
     }
 
-    /// An endpoint for anybody.
+    /// Creates an endpoint for anyone.
     pub(crate) fn public(
         method: Method,
         path: &'static str,
@@ -123,22 +123,22 @@ impl Endpoint {
         endpoint.problems([Problem::Internal(String::new()), Problem::Overloaded])
     }
 
-    /// Says more than the summary.
+    /// Adds a description to the summary.
     pub(crate) fn describe(self, description: &'static str) -> Self {
         Self { description: Some(description), ..self }
     }
 
-    /// Counts each request for its client's address.
+    /// Throttles requests by client address.
     pub(crate) fn throttled(self, action: Action) -> Self {
         Self { throttled: Some(action), ..self }.problems([Problem::TooManyRequests(1)])
     }
 
-    /// Asks the database, which may not be there.
-    pub(crate) fn asks_database(self) -> Self {
+    /// Declares that the handler uses the database, which may be unavailable.
+    pub(crate) fn uses_database(self) -> Self {
         self.problems([Problem::DatabaseUnavailable(String::new())])
     }
 
-    /// Takes a body.
+    /// Declares the request body.
     pub(crate) fn takes<B: Body>(self) -> Self {
         let body = RequestBody { name: B::NAME, media_types: B::MEDIA_TYPES, schema: B::schema(), example: B::EXAMPLE };
         Self { body: Some(body), ..self }.problems([
@@ -150,18 +150,18 @@ impl Endpoint {
         ])
     }
 
-    /// Takes preconditions in these headers (RFC 9110 §13).
+    /// Declares the headers with preconditions (RFC 9110 §13).
     pub(crate) fn conditional(self, headers: &'static [&'static str]) -> Self {
         Self { conditions: headers, ..self }.problems([Problem::MalformedHeader("")])
     }
 
-    /// Replies with JSON.
+    /// Declares a reply with JSON.
     pub(crate) fn replies<T: ToSchema>(self, status: u16, description: &'static str) -> Self {
         let mut components = Vec::new();
         T::schemas(&mut components);
         let own = <T as PartialSchema>::schema();
         let name = T::name().into_owned();
-        // A list or a map has no name of its own.
+        // A list or a map has no name.
         let schema = match &own {
             RefOr::T(Schema::Object(_)) => {
                 components.push((name.clone(), own));
@@ -172,13 +172,13 @@ impl Endpoint {
         self.reply(status, description, Some(Content { media_type: "application/json", schema, components }))
     }
 
-    /// Replies with text or bytes of this media type.
+    /// Declares a reply of text or bytes of this media type.
     pub(crate) fn replies_as(self, status: u16, media_type: &'static str, description: &'static str) -> Self {
         let schema = Schema::from(ObjectBuilder::new().schema_type(Type::String)).into();
         self.reply(status, description, Some(Content { media_type, schema, components: Vec::new() }))
     }
 
-    /// Replies without a body.
+    /// Declares a reply without a body.
     pub(crate) fn replies_empty(self, status: u16, description: &'static str) -> Self {
         self.reply(status, description, None)
     }
@@ -188,7 +188,7 @@ impl Endpoint {
         self
     }
 
-    /// The last reply carries these headers besides those of every reply.
+    /// Adds headers to the last declared reply.
     pub(crate) fn with_headers(mut self, headers: &[&'static str]) -> Self {
         if let Some(reply) = self.replies.last_mut() {
             reply.headers.extend_from_slice(headers);
@@ -196,16 +196,16 @@ impl Endpoint {
         self
     }
 
-    /// May answer with these problems, besides those that follow from the rest.
+    /// Declares these problems, in addition to those that follow from the other declarations.
     pub(crate) fn problems(mut self, problems: impl IntoIterator<Item = Problem>) -> Self {
         self.problems.extend(problems.into_iter().map(|problem| (problem.status_code(), problem.code())));
         self
     }
 
-    /// The route with its middleware, for its method or for HEAD.
+    /// Returns the route with its middleware, for the endpoint's own method or for HEAD.
     pub(crate) fn route(&self, method: Method, tokens: &Arc<AccessTokens>, throttle: &Arc<Throttle>) -> Route {
         let mut route = (self.handler)().method(method);
-        // The outermost middleware is added last.
+        // The last middleware added is the outermost.
         if let Some(action) = self.throttled {
             let throttle = Arc::clone(throttle);
             route = route.wrap(from_fn(move |request, next| by_address(Arc::clone(&throttle), action, request, next)));

@@ -1,4 +1,4 @@
-//! Liveness and readiness, for load balancers and orchestrators.
+//! Health checks for load balancers and orchestrators.
 
 use std::time::Duration;
 
@@ -20,15 +20,15 @@ fn status(status: &'static str) -> HttpResponse {
     HttpResponse::Ok().json(Health { status })
 }
 
-/// Replies that the process is running.
+/// Replies with 200 while the process is running.
 pub(crate) async fn live() -> HttpResponse {
     status("live")
 }
 
-/// How long the database may take. Load balancers expect a quick reply.
+/// The time limit of the check. Load balancers expect a quick reply.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Replies whether the database is reachable, has all migrations and can be written.
+/// Replies with 200 if the database is reachable, has all migrations and accepts changes, and with 503 otherwise.
 pub(crate) async fn ready(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let late = |_| Problem::DatabaseUnavailable("the database did not answer the readiness check in time".into());
     actix_rt::time::timeout(TIMEOUT, app.database.ready()).await.map_err(late)??;

@@ -1,7 +1,7 @@
-//! The members of a body, declared once: the parser and the schema both come from the declaration.
+//! Declarations of the members of a body, from which both the parser and the schema are made.
 //!
-//! A [`Body`](super::Body) lists its members. Parsing reads each into a draft, notes every error of the body instead of
-//! stopping at the first one, and refuses members that are not declared. The OpenAPI document shows the same list.
+//! A [`Body`](super::Body) lists its members. The parser reads each member into a draft, collects all errors instead of
+//! stopping at the first one, and rejects unknown members. The OpenAPI document has the same list.
 
 use serde_json::Value;
 use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, SchemaType, Type};
@@ -10,7 +10,7 @@ use utoipa::openapi::{ObjectBuilder, Schema};
 use super::field_errors::{FieldCode, FieldErrors, Violation, pointer};
 use super::json::{Json, JsonError, JsonObject};
 
-/// What a value must be: how it is parsed, and a schema that says the same.
+/// The parser of a value, with a schema that describes the same values.
 pub struct Rule<T: 'static> {
     /// Parses and checks a value.
     pub parse: fn(&Json<'_>) -> Result<T, Violation>,
@@ -29,7 +29,7 @@ pub struct Member<D> {
 }
 
 impl<D: 'static> Member<D> {
-    /// A member that may be absent and must not be null.
+    /// Declares a member that may be absent but not null.
     pub fn new<T>(name: &'static str, rule: &'static Rule<T>, set: fn(&mut D, T)) -> Self {
         let read: Read<D> = Box::new(move |draft, value, parent, errors| {
             match (rule.parse)(value) {
@@ -41,8 +41,8 @@ impl<D: 'static> Member<D> {
         Self { name, is_required: false, schema: (rule.schema)(), read }
     }
 
-    /// A member that may be absent or null. The empty text, which a form sends for a field that was left out, counts as
-    /// null.
+    /// Declares a member that may be absent or null. An empty string counts as null, because forms send it for an empty
+    /// field.
     pub fn nullable<T>(name: &'static str, rule: &'static Rule<T>, set: fn(&mut D, Option<T>)) -> Self {
         let read: Read<D> = Box::new(move |draft, value, parent, errors| {
             match if value.is_absent() { Ok(None) } else { (rule.parse)(value).map(Some) } {
@@ -54,7 +54,7 @@ impl<D: 'static> Member<D> {
         Self { name, is_required: false, schema: or_absent((rule.schema)()), read }
     }
 
-    /// A member that may be absent or null, and whose empty text is a value like any other.
+    /// Declares a member that may be absent or null. An empty string is an ordinary value.
     pub fn or_null<T>(name: &'static str, rule: &'static Rule<T>, set: fn(&mut D, T)) -> Self {
         let Self { read, schema, .. } = Self::new(name, rule, set);
         let read: Read<D> = Box::new(move |draft, value, parent, errors| match value {
@@ -66,7 +66,7 @@ impl<D: 'static> Member<D> {
         Self { name, is_required: false, schema, read }
     }
 
-    /// A nested object that may be absent or null.
+    /// Declares a nested object that may be absent or null.
     pub fn object<A: Default + 'static>(
         name: &'static str,
         members: Vec<Member<A>>,
@@ -88,14 +88,14 @@ impl<D: 'static> Member<D> {
         Self { name, is_required: false, schema, read }
     }
 
-    /// A member that replies show and that nobody can set: it is accepted and ignored, so that a reply can be edited and
-    /// sent back.
+    /// Declares a member that appears in replies and cannot be set. It is accepted and ignored, so that clients can edit
+    /// a reply and send it back.
     pub fn read_only(name: &'static str) -> Self {
         let schema = ObjectBuilder::new().schema_type(SchemaType::AnyValue).read_only(true).build().into();
         Self { name, is_required: false, schema, read: Box::new(|_, _, _, _| Ok(())) }
     }
 
-    /// A member of any type that is read by a function of its own, which never fails.
+    /// Declares a member of any type. `set` reads it and never fails.
     pub fn any(name: &'static str, set: fn(&mut D, &Json<'_>)) -> Self {
         let schema = ObjectBuilder::new().schema_type(SchemaType::AnyValue).build().into();
         let read: Read<D> = Box::new(move |draft, value, _, _| {
@@ -105,12 +105,12 @@ impl<D: 'static> Member<D> {
         Self { name, is_required: false, schema, read }
     }
 
-    /// Returns its name.
+    /// Returns the name.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The same member, which must not be absent.
+    /// Makes the member required.
     pub fn required(self) -> Self {
         Self { is_required: true, ..self }
     }
@@ -119,7 +119,7 @@ impl<D: 'static> Member<D> {
 /// Reads an object's members into a draft.
 ///
 /// # Errors
-/// A nested object has a duplicate member. What else is wrong goes into `errors`.
+/// Returns an error if a nested object has a duplicate member. All other errors are added to `errors`.
 pub(super) fn read_members<D: 'static>(
     declared: &[Member<D>],
     object: &JsonObject<'_>,
@@ -141,7 +141,7 @@ pub(super) fn read_members<D: 'static>(
     Ok(())
 }
 
-/// Describes an object with these members; an `open` one may have others.
+/// Returns the schema of an object with these members. If it is `open`, it may have others.
 pub(super) fn object_schema<D>(members: &[Member<D>], open: bool) -> Schema {
     let object = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(open)));
     let object = members.iter().fold(object, |object, member| object.property(member.name, member.schema.clone()));
@@ -193,7 +193,7 @@ mod tests {
         ]
     }
 
-    /// What could be read of an object, and what is wrong with it.
+    /// Returns the draft and the errors of an object.
     fn read(json: &str) -> Result<(Draft, Vec<String>), JsonError> {
         let (mut draft, mut errors) = (Draft::default(), FieldErrors::default());
         read_members(&members(), &JsonObject::parse(json)?, "#", &mut draft, &mut errors)?;
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_null_and_empty_are_told_apart_as_far_as_they_differ() {
+    fn absent_null_and_empty_members_are_distinguished() {
         let ada = || Draft { name: Some("Ada".into()), ..Draft::default() };
         assert_eq!(accepted(r#"{"name": "Ada"}"#), ada());
         for absent in ["null", r#""""#, r#"" ""#] {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn every_error_is_noted_with_its_place_and_the_rest_is_read() {
+    fn every_error_is_collected_with_its_pointer_and_the_rest_is_read() {
         let (draft, errors) = read(r#"{"home": {"town": 1}, "nickname": 7, "id": {}, "x/y": 0}"#).expect("an object");
         let expected = [
             "#/home/town UnknownField",
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_stands_twice_makes_the_whole_body_malformed() {
+    fn a_duplicate_member_makes_the_whole_body_malformed() {
         for json in [r#"{"name": "A", "name": "A"}"#, r#"{"name": "A", "home": {"city": "B", "city": "B"}}"#] {
             assert!(matches!(read(json), Err(JsonError::Malformed(_))), "{json}");
         }
@@ -248,14 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn what_only_replies_set_may_come_back_as_anything() {
+    fn a_read_only_member_may_have_any_value() {
         for value in ["7", "null", r#""x""#, "[{}]"] {
             assert_eq!(accepted(&format!(r#"{{"name": "", "id": {value}}}"#)).name, Some(String::new()));
         }
     }
 
     #[test]
-    fn the_schema_says_what_the_parser_does() {
+    fn the_schema_describes_what_the_parser_accepts() {
         let schema = serde_json::to_value(object_schema(&members(), false)).expect("JSON");
         let absent = json!({"enum": [null, ""], "description": "The empty text is the same as null."});
         let home = json!({

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, made from the endpoints.
+//! Generates the OpenAPI 3.1 document from the endpoints.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,13 +27,13 @@ const SESSION_ID: &str = "^[1-9][0-9]{0,15}$";
 
 const DESCRIPTION: &str = "Customer accounts of a storefront: profile, address, sign-in and sessions.
 
-Every path works with and without its trailing slash, and every GET answers HEAD too. A path that does not exist is 404, \
-and another method of one that does is 405 with `Allow`. Every error is `application/problem+json` (RFC 9457); its \
-`code` is for programs. A request that is not HTTP (400), or whose head is too large (431) or too slow (408), gets one \
-too. What a schema says of a text holds after white space at its ends is dropped, inner white space is collapsed and the \
-rest is in Unicode NFC. Every reply carries `X-Request-Id`; a sane one that was sent is kept.";
+Every path works with and without its trailing slash, and every GET endpoint also accepts HEAD. An unknown path is 404, \
+and an unknown method of a known path is 405 with `Allow`. Every error is `application/problem+json` (RFC 9457), with a \
+`code` for programs. That includes requests that are not HTTP (400), or whose head is too large (431) or too slow (408). \
+Text is trimmed, its inner white space is collapsed, and it is converted to Unicode NFC, before it is checked against its \
+schema. Every reply has `X-Request-Id`; a valid one in the request is kept.";
 
-/// An object that is described elsewhere.
+/// An object whose schema is defined elsewhere.
 pub(crate) struct AnyObject;
 
 impl PartialSchema for AnyObject {
@@ -45,7 +45,7 @@ impl PartialSchema for AnyObject {
 
 impl ToSchema for AnyObject {}
 
-/// Describes the endpoints.
+/// Returns the OpenAPI document of the endpoints.
 pub(crate) fn document(endpoints: &[Endpoint]) -> OpenApi {
     let mut components = Components::new();
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
@@ -120,7 +120,7 @@ fn by_status(endpoint: &Endpoint) -> BTreeMap<StatusCode, BTreeSet<&'static str>
     by_status
 }
 
-/// The first part of the path that tells endpoints apart.
+/// Returns the group of an endpoint.
 fn tag(path: &str) -> &'static str {
     match path {
         _ if path.contains("/sessions/") || path.starts_with("/auth/token/") => "Sessions",
@@ -161,7 +161,7 @@ fn request_body(body: &super::endpoint::RequestBody) -> RequestBody {
     body.media_types.iter().fold(builder, |builder, media_type| builder.content(*media_type, content.clone())).build()
 }
 
-/// A problem with one of these codes.
+/// Returns the response for problems with this status and one of these codes.
 fn problem(status: StatusCode, codes: &BTreeSet<&'static str>) -> Response {
     let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes.iter().copied())).build();
     let narrowed = ObjectBuilder::new().property("code", code).required("code");
@@ -188,11 +188,12 @@ fn header(name: &str) -> Header {
         }
         "Location" => (text, "Where the new customer is."),
         "Content-Location" => (text, "The customer behind `me`."),
-        "Retry-After" => {
-            (ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)), "Seconds until the next try is welcome.")
-        }
+        "Retry-After" => (
+            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)),
+            "Seconds to wait before the next attempt.",
+        ),
         "WWW-Authenticate" => (text, "The challenge of RFC 6750."),
-        _ => (text.pattern(Some("^[A-Za-z0-9._-]{1,128}$")), "The name of this request in the log."),
+        _ => (text.pattern(Some("^[A-Za-z0-9._-]{1,128}$")), "The id of this request in the log."),
     };
     HeaderBuilder::new().schema(Some(schema.build())).description(Some(description)).build()
 }

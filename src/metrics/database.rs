@@ -1,4 +1,4 @@
-//! The database, as the threads that talk to it see it.
+//! Metrics of the database, recorded by the threads that use it.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -7,18 +7,18 @@ use prometheus_client::registry::Registry;
 use super::families::Counters;
 use super::open::Open;
 
-/// What the threads count.
+/// The database metrics.
 #[derive(Clone)]
 pub(crate) struct Database {
     up: Gauge,
     connections: Gauge,
-    /// What the database refused or failed to do.
+    /// Failed attempts.
     pub(crate) errors: Errors,
-    /// What was tried again.
+    /// Retries.
     pub(crate) retries: Retries,
 }
 
-/// By kind; see [`crate::db::DbError`].
+/// Failed attempts by kind. See [`crate::db::DbError`].
 #[derive(Clone)]
 pub(crate) struct Errors {
     pub(crate) busy: Counter,
@@ -31,16 +31,16 @@ pub(crate) struct Errors {
     pub(crate) internal: Counter,
 }
 
-/// By reason.
+/// Retries by reason.
 #[derive(Clone)]
 pub(crate) struct Retries {
     /// Another transaction held a lock.
     pub(crate) busy: Counter,
     /// Another transaction conflicted.
     pub(crate) contention: Counter,
-    /// The connection broke, and the work only read or had not been committed.
+    /// The connection broke, and the work only read or was not committed.
     pub(crate) connection_lost: Counter,
-    /// A batch failed, and its requests were run one by one.
+    /// A batch failed, and its requests ran one by one.
     pub(crate) batch: Counter,
 }
 
@@ -48,7 +48,7 @@ impl Database {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let (errors, retries) = (Counters::<1>::default(), Counters::<1>::default());
         registry.register("database_errors", "Attempts that failed, by kind", errors.clone());
-        registry.register("database_retries", "Work that was tried again, by reason", retries.clone());
+        registry.register("database_retries", "Work that was retried, by reason", retries.clone());
         let error = |kind| errors.get_or_create_owned(&[("kind", kind)]);
         let retry = |reason| retries.get_or_create_owned(&[("reason", reason)]);
         let database = Self {
@@ -71,18 +71,18 @@ impl Database {
                 batch: retry("batch"),
             },
         };
-        registry.register("database_up", "Whether the database answered when it was last asked", database.up.clone());
+        registry.register("database_up", "Whether the database responded to the last attempt", database.up.clone());
         registry.register("database_connections", "Open connections to the database", database.connections.clone());
         database
     }
 
-    /// Counts a connection until what is returned is dropped.
+    /// Counts a connection as open until the returned value is dropped.
     pub(crate) fn connection(&self) -> Open {
         Open::new(&self.connections)
     }
 
-    /// The database answered, or it did not.
-    pub(crate) fn is_up(&self, up: bool) {
+    /// Records whether the database responded.
+    pub(crate) fn record_up(&self, up: bool) {
         self.up.set(i64::from(up));
     }
 }

@@ -1,4 +1,4 @@
-//! Requests and connections.
+//! Metrics of requests and connections.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,15 +12,15 @@ use prometheus_client::registry::{Registry, Unit};
 use super::families::{Counters, Histograms, Labels, seconds};
 use super::open::Open;
 
-/// The route of a request whose path the service does not have, or of which no path could be read.
+/// The route label of a request whose path is unknown or could not be read.
 pub(crate) const UNMATCHED: &str = "unmatched";
 
-/// What a method or a status beyond those below is counted as.
+/// The label of a method or status that is not listed below.
 const OTHER: &str = "other";
 
 const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
-/// What the service replies with, in order.
+/// The statuses that the service replies with, in ascending order.
 const STATUSES: [(u16, &str); 25] = [
     (200, "200"),
     (201, "201"),
@@ -49,7 +49,7 @@ const STATUSES: [(u16, &str); 25] = [
     (503, "503"),
 ];
 
-/// All routes.
+/// The metrics of all routes.
 #[derive(Clone)]
 pub(crate) struct Http {
     requests: Counters<3>,
@@ -60,50 +60,50 @@ pub(crate) struct Http {
 impl Http {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let http = Self { requests: Counters::default(), durations: seconds(), connections: Gauge::default() };
-        registry.register("http_requests", "Requests that were replied to", http.requests.clone());
+        registry.register("http_requests", "Requests that got a reply", http.requests.clone());
         registry.register_with_unit(
             "http_request_duration",
-            "Time from a request's head to the begin of its reply",
+            "Time from the head of a request to the start of its reply",
             Unit::Seconds,
             http.durations.clone(),
         );
-        registry.register("http_connections", "Open connections of clients", http.connections.clone());
+        registry.register("http_connections", "Open client connections", http.connections.clone());
         http
     }
 
-    /// Counts a connection until what is returned is dropped.
+    /// Counts a connection as open until the returned value is dropped.
     pub(crate) fn connection(&self) -> Open {
         Open::new(&self.connections)
     }
 
-    /// The counters of one route, by its template in the router.
+    /// Returns the metrics of one route, which its template in the router identifies.
     pub(crate) fn route(&self, template: &'static str) -> Route {
         let series = (0..=METHODS.len()).map(|_| Box::default()).collect();
         Route { template, http: self.clone(), series }
     }
 }
 
-/// The series of one method and status of a route.
+/// The time series of one method and status of a route.
 #[derive(Debug)]
 struct Series {
     requests: Counter,
     durations: Histogram,
 }
 
-/// The counters of one route.
+/// The metrics of one route.
 ///
-/// The router hands it to the framework as data of the route's own resource, so the middleware that finishes every reply
-/// finds it with the request, by its type, and neither has to know the routes nor compares templates.
+/// The router stores it as application data of the resource. The middleware that finishes each reply gets it from the request
+/// by its type, so it does not need to know the routes or compare templates.
 #[derive(Clone)]
 pub(crate) struct Route {
     template: &'static str,
     http: Http,
-    /// By method and status. Each is made with its first request, as most combinations never occur.
+    /// The time series by method and status. Each is created by its first request, because most combinations never occur.
     series: Arc<[Box<[OnceLock<Series>; STATUSES.len() + 1]>]>,
 }
 
 impl Route {
-    /// Counts a request and how long it took.
+    /// Records a request and its duration.
     pub(crate) fn observe(&self, method: &Method, status: StatusCode, duration: Duration) {
         if let Some(series) = self.series(method, status) {
             series.requests.inc();
@@ -111,7 +111,7 @@ impl Route {
         }
     }
 
-    /// Counts a reply to what was no whole request.
+    /// Counts a reply to an incomplete request.
     pub(crate) fn observe_incomplete(&self, status: StatusCode) {
         if let Some(series) = self.series(&Method::CONNECT, status) {
             series.requests.inc();

@@ -1,10 +1,10 @@
-//! What the service counts about itself, for Prometheus.
+//! Metrics for Prometheus.
 //!
-//! [`Metrics`] is made once, at the start. Each part of the service is handed the counters that it needs and keeps them:
-//! on the way of a request no metric is looked up by its name. Counting goes on whether or not anybody reads it, which
-//! `http::metrics` lets Prometheus do. The names and what to watch are in `docs/operations/metrics.md`.
+//! [`Metrics`] is created once, at the start. Each part of the service gets the counters that it needs and keeps them, so that
+//! no request looks a metric up by name. The service always counts, even if `http::metrics` does not serve the metrics.
+//! `docs/operations/metrics.md` lists their names and what to watch.
 //!
-//! No label holds what a client sent, so the number of time series is bounded.
+//! No label contains a value that a client sent, so the number of time series is bounded.
 
 mod database;
 mod families;
@@ -29,7 +29,7 @@ pub(crate) use self::queues::{Queue, Queues, Waiting};
 pub(crate) use self::sessions::Sessions;
 pub(crate) use self::throttle::{Throttle, Throttled};
 
-/// All that is counted. Cheap to clone; clones count together.
+/// All metrics. Cheap to clone. Clones share their values.
 #[derive(Clone)]
 pub struct Metrics {
     pub(crate) http: Http,
@@ -45,7 +45,7 @@ impl Default for Metrics {
         let mut registry = Registry::default();
         process::register(&mut registry);
         let own = registry.sub_registry_with_prefix("clientele");
-        own.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        own.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Self {
             http: Http::register(own),
             queues: Queues::register(own),
@@ -58,10 +58,10 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// The present values in Prometheus's text format.
+    /// Returns the current values in Prometheus's text format.
     ///
     /// # Errors
-    /// A value could not be formatted.
+    /// Returns an error if a value cannot be formatted.
     pub(crate) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

@@ -1,13 +1,13 @@
-//! What is open, or under way, at this moment.
+//! A guard that counts something in a gauge while it is open or in progress.
 
 use prometheus_client::metrics::gauge::Gauge;
 
-/// Something that counts until it is dropped.
+/// Increments a gauge until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Open(Gauge);
 
 impl Open {
-    /// Counts one more.
+    /// Increments the gauge.
     pub(crate) fn new(gauge: &Gauge) -> Self {
         gauge.inc();
         Self(gauge.clone())

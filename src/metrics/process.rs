@@ -1,8 +1,8 @@
-//! Memory, descriptors and processor time of this process, under the names that Prometheus's own client libraries use.
+//! Memory, file descriptors and CPU time of this process, under the standard names of Prometheus client libraries.
 
 use prometheus_client::registry::Registry;
 
-/// Has them read whenever somebody asks; on Linux only, which tells them in `/proc`.
+/// Registers a collector that reads them from `/proc` at each scrape. Only Linux has them.
 pub(super) fn register(registry: &mut Registry) {
     #[cfg(target_os = "linux")]
     registry.register_collector(Box::new(linux::Process));
@@ -24,13 +24,13 @@ mod linux {
     #[derive(Debug)]
     pub(super) struct Process;
 
-    /// What is told of it.
+    /// The values of the metrics.
     struct Usage {
         cpu_seconds: f64,
         resident_bytes: u64,
         virtual_bytes: u64,
         open_descriptors: u64,
-        most_descriptors: Option<u64>,
+        max_descriptors: Option<u64>,
         threads: i64,
         started: u64,
     }
@@ -44,8 +44,8 @@ mod linux {
             resident_bytes: memory.resident * procfs::page_size(),
             virtual_bytes: memory.size * procfs::page_size(),
             open_descriptors: process.fd_count()? as u64,
-            most_descriptors: match process.limits()?.max_open_files.soft_limit {
-                LimitValue::Value(most) => Some(most),
+            max_descriptors: match process.limits()?.max_open_files.soft_limit {
+                LimitValue::Value(limit) => Some(limit),
                 LimitValue::Unlimited => None,
             },
             threads: stat.num_threads,
@@ -58,7 +58,7 @@ mod linux {
             let usage = match usage() {
                 Ok(usage) => usage,
                 Err(error) => {
-                    log::debug!("/proc does not tell about this process: {error}");
+                    log::debug!("could not read the process metrics from /proc: {error}");
                     return Ok(());
                 }
             };
@@ -68,14 +68,14 @@ mod linux {
             };
             gauge("process_resident_memory_bytes", "Resident memory.", usage.resident_bytes)?;
             gauge("process_virtual_memory_bytes", "Virtual memory.", usage.virtual_bytes)?;
-            gauge("process_open_fds", "Open descriptors.", usage.open_descriptors)?;
-            if let Some(most) = usage.most_descriptors {
-                gauge("process_max_fds", "Descriptors that may be open.", most)?;
+            gauge("process_open_fds", "Open file descriptors.", usage.open_descriptors)?;
+            if let Some(limit) = usage.max_descriptors {
+                gauge("process_max_fds", "Maximum number of open file descriptors.", limit)?;
             }
             gauge("process_threads", "Threads.", usage.threads.unsigned_abs())?;
-            gauge("process_start_time_seconds", "When the process started, in Unix time.", usage.started)?;
+            gauge("process_start_time_seconds", "Start time of the process, in Unix time.", usage.started)?;
             let cpu = ConstCounter::new(usage.cpu_seconds);
-            let help = "Processor time, of user and system.";
+            let help = "User and system CPU time.";
             cpu.encode(encoder.encode_descriptor("process_cpu_seconds", help, None, cpu.metric_type())?)
         }
     }

@@ -1,4 +1,4 @@
-//! The queues into threads that block: the database's and the passwords'.
+//! Metrics of the queues and threads for blocking work: the database's and the password hashing's.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::families::{Counters, Gauges, Histograms, Labels, powers_of_two, seconds};
 use super::open::Open;
 
-/// All queues.
+/// The metrics of all queues.
 #[derive(Clone)]
 pub(crate) struct Queues {
     depth: Gauges<1>,
@@ -22,7 +22,7 @@ pub(crate) struct Queues {
     batches: Histograms<1>,
 }
 
-/// Counters that nobody reads.
+/// Metrics that are not registered.
 impl Default for Queues {
     fn default() -> Self {
         Self {
@@ -41,17 +41,17 @@ impl Queues {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let queues = Self::default();
         registry.register("queue_depth", "Work that waits for a thread", queues.depth.clone());
-        let wait = "Time that work waited until a thread began with it";
+        let wait = "Time that work waited for a thread";
         registry.register_with_unit("queue_wait", wait, Unit::Seconds, queues.wait.clone());
-        registry.register("queue_refusals", "Work that was refused or given up, by reason", queues.refusals.clone());
-        registry.register("threads_busy", "Threads of a queue that work", queues.busy.clone());
+        registry.register("queue_refusals", "Work that was rejected or abandoned, by reason", queues.refusals.clone());
+        registry.register("threads_busy", "Busy threads of a queue", queues.busy.clone());
         registry.register("threads", "Threads of a queue", queues.threads.clone());
         registry.register("threads_replaced", "Stuck threads that were replaced", queues.replaced.clone());
         registry.register("batch_size", "Requests that shared a batch", queues.batches.clone());
         queues
     }
 
-    /// The counters of one queue.
+    /// Returns the metrics of one queue.
     pub(crate) fn queue(&self, name: &'static str) -> Queue {
         let queue: Labels<1> = [("queue", name)];
         let refusals = |reason| self.refusals.get_or_create_owned(&[("queue", name), ("reason", reason)]);
@@ -70,52 +70,52 @@ impl Queues {
         }
     }
 
-    /// The sizes of a lane's batches.
+    /// Returns the batch sizes of a lane.
     pub(crate) fn batches(&self, lane: &'static str) -> Histogram {
         self.batches.get_or_create_owned(&[("queue", lane)])
     }
 }
 
-/// One queue and its threads.
+/// The metrics of one queue and its threads.
 #[derive(Clone)]
 pub(crate) struct Queue {
     depth: Gauge,
     wait: Histogram,
-    /// Threads that work.
+    /// Busy threads.
     pub(crate) busy: Gauge,
-    /// Threads that were started and not given up.
+    /// Threads that were started and not replaced.
     pub(crate) threads: Gauge,
-    /// Threads that were given up.
+    /// Threads that were replaced.
     pub(crate) replaced: Counter,
-    /// Refused because all places were taken.
+    /// Rejected because all places were taken.
     pub(crate) full: Counter,
-    /// Refused because the customer had its share of the places.
+    /// Rejected because the customer already had its share of the places.
     pub(crate) share_taken: Counter,
-    /// No thread began with it in time.
+    /// No thread began the work in time.
     pub(crate) late: Counter,
-    /// It had no outcome in time.
+    /// The work had no outcome in time.
     pub(crate) stuck: Counter,
-    /// Its thread ended, or it panicked.
+    /// The thread ended, or the work panicked.
     pub(crate) dropped: Counter,
     /// Another transaction held a lock for too long.
     pub(crate) locked: Counter,
 }
 
 impl Queue {
-    /// Counts work as waiting until what is returned is dropped.
+    /// Counts work as waiting until the returned value is dropped.
     pub(crate) fn waiting(&self) -> Waiting {
         Waiting { _depth: Open::new(&self.depth), wait: self.wait.clone() }
     }
 }
 
-/// Work that waits.
+/// Work that waits for a thread.
 pub(crate) struct Waiting {
     _depth: Open,
     wait: Histogram,
 }
 
 impl Waiting {
-    /// A thread begins with it.
+    /// Records how long the work waited when a thread begins it.
     pub(crate) fn ends_after(self, waited: Duration) {
         self.wait.observe(waited.as_secs_f64());
     }

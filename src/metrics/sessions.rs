@@ -1,23 +1,23 @@
-//! Sessions that begin and end.
+//! Metrics of sessions that begin and end.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 use super::families::Counters;
 
-/// What is counted where it happens. Sessions that go with their customer's erasure, or make room for a newer one, are
-/// not counted: nobody knows their number.
+/// The metrics of sessions. Sessions that end because their customer was erased, or because a newer session replaced them, are
+/// not counted: those statements do not report their number.
 #[derive(Clone)]
 pub(crate) struct Sessions {
     /// Sign-ins.
     pub(crate) begun: Counter,
-    /// Ended by their owner.
+    /// Ended by the customer.
     pub(crate) signed_out: Counter,
     /// Ended because an old refresh token was used again.
     pub(crate) refresh_reused: Counter,
-    /// Ended by a new password.
+    /// Ended by a change of password.
     pub(crate) password_changed: Counter,
-    /// Rested too long or came to their end, and were deleted.
+    /// Deleted after they were idle for too long or reached their maximum age.
     pub(crate) expired: Counter,
 }
 

@@ -1,11 +1,11 @@
-//! Requests that were told 429 by the throttle.
+//! Metrics of requests that the throttle rejected with 429.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 use super::families::Counters;
 
-/// All actions.
+/// The metrics of all actions.
 #[derive(Clone)]
 pub(crate) struct Throttle(Counters<2>);
 
@@ -16,18 +16,18 @@ impl Throttle {
         Self(throttled)
     }
 
-    /// The counters of one action.
+    /// Returns the metrics of one action.
     pub(crate) fn action(&self, name: &'static str) -> Throttled {
         let quota = |whose| self.0.get_or_create_owned(&[("action", name), ("quota", whose)]);
         Throttled { address: quota("address"), account: quota("account") }
     }
 }
 
-/// One action.
+/// The metrics of one action.
 #[derive(Clone)]
 pub(crate) struct Throttled {
-    /// Beyond the quota of the client's address.
+    /// Requests beyond the quota of the client's address.
     pub(crate) address: Counter,
-    /// Beyond the quota of the account, or of the client's network for it.
+    /// Requests beyond the quota of the account, or of the client's network for that account.
     pub(crate) account: Counter,
 }

@@ -90,7 +90,7 @@ impl Passwords {
                 // The setting limits only waiting jobs.
                 drop(place);
                 progress.watch(|| job(&argon2));
-                if progress.is_given_up() {
+                if progress.is_replaced() {
                     return;
                 }
             }

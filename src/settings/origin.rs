@@ -1,15 +1,15 @@
-//! The origins of `server.cors_origins`.
+//! The origins in `server.cors_origins`.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
-/// An origin of web pages, in the form that browsers send (RFC 6454 §6.2). Any other form would never match.
+/// An origin in the form that browsers send (RFC 6454 §6.2). Any other form would never match.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct Origin(String);
 
 impl Origin {
-    /// Returns the value of the header `Origin`.
+    /// Returns the value of the `Origin` header.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -25,27 +25,27 @@ impl<'de> Deserialize<'de> for Origin {
     }
 }
 
-/// Returns what was expected instead of this text, or `None` if it is an origin.
+/// Returns what is expected instead of this text, or `None` if it is a valid origin.
 fn expected(text: &str) -> Option<&'static str> {
     if text.contains('*') {
-        return Some("every origin by its name, such as https://shop.example: there are no wildcards");
+        return Some("complete origins, such as https://shop.example: wildcards are not supported");
     }
     if text.contains(|c: char| c.is_whitespace() || c == ',' || c == ';') {
-        return Some("a list of origins, one by one, such as https://shop.example");
+        return Some("a list with one origin per entry, such as https://shop.example");
     }
     let Some(host) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return Some("origins that begin with https:// or http://, such as https://shop.example");
     };
     if host.contains(['/', '?', '#']) {
-        return Some("origins without a path and without a slash at the end, such as https://shop.example");
+        return Some("origins without a path or a trailing slash, such as https://shop.example");
     }
     let is_plain =
         host.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b':' | b'[' | b']'));
     let is_canonical = Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text);
     if !is_plain || !is_canonical {
         return Some(
-            "origins as browsers send them, such as https://shop.example: in lower case, other scripts in their \
-             xn-- form, without the port that the scheme implies",
+            "origins as browsers send them, such as https://shop.example: in lower case, with international names in \
+             their xn-- form, and without the default port",
         );
     }
     None
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_spelt_as_browsers_send_it() {
+    fn origins_as_browsers_send_them_are_accepted() {
         for origin in [
             "https://shop.example",
             "http://localhost:3000",
@@ -71,13 +71,13 @@ mod tests {
     }
 
     #[test]
-    fn what_would_never_match_is_no_origin() {
+    fn origins_that_would_never_match_are_rejected() {
         for (text, word) in [
             ("*", "wildcards"),
             ("https://*.shop.example", "wildcards"),
-            ("https://a.example https://b.example", "one by one"),
-            ("https://a.example;https://b.example", "one by one"),
-            ("\nhttps://a.example", "one by one"),
+            ("https://a.example https://b.example", "one origin per entry"),
+            ("https://a.example;https://b.example", "one origin per entry"),
+            ("\nhttps://a.example", "one origin per entry"),
             ("", "begin with"),
             ("null", "begin with"),
             ("shop.example", "begin with"),

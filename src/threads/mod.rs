@@ -1,7 +1,7 @@
-//! How blocking work leaves the event loop: a bounded queue, the threads that serve it, and the reply.
+//! Threads for blocking work, with bounded queues.
 //!
-//! `places` bounds how many may wait, `queue` bounds how long, `workers` are the threads. [`Workers::submit`] is the only place
-//! that asks for room.
+//! `places` limits how many requests a queue holds, `queue` limits how long they wait, and `workers` runs the threads. Only
+//! [`Workers::submit`] checks whether the queue is full.
 
 mod places;
 mod queue;
@@ -11,7 +11,7 @@ pub(crate) use places::{Place, Places};
 pub(crate) use queue::{Limits, Rejected, Reply, Ticket};
 pub(crate) use workers::{Progress, Workers};
 
-/// The processors there are; two where the system does not tell.
+/// Returns the number of processors, or two if it is unknown.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }

@@ -1,4 +1,4 @@
-//! How many may wait: a bound for all, and a share of it for one customer.
+//! The capacity of a queue: a limit for all requests, and a smaller one for each customer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use parking_lot::Mutex;
 
 use super::Rejected;
 
-/// The places of one queue, or of several that share them.
+/// The places of one queue, or of several queues together.
 pub(crate) struct Places {
-    most: usize,
-    /// How many of them one customer may take.
+    limit: usize,
+    /// The maximum for one customer.
     share: usize,
     taken: Mutex<Taken>,
 }
@@ -21,30 +21,30 @@ struct Taken {
     by_customer: HashMap<i64, usize>,
 }
 
-/// A place that is taken until this is dropped.
+/// A taken place. Dropping it frees the place.
 pub(crate) struct Place {
     places: Arc<Places>,
     customer: Option<i64>,
 }
 
 impl Places {
-    /// Places of which one customer may take an eighth.
-    pub(crate) fn new(most: usize) -> Arc<Self> {
-        Self::with_share(most, most.div_ceil(8))
+    /// Creates places, of which one customer may take an eighth.
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Self::with_share(limit, limit.div_ceil(8))
     }
 
-    /// Places of which one customer may take a share.
-    pub(crate) fn with_share(most: usize, share: usize) -> Arc<Self> {
-        Arc::new(Self { most, share, taken: Mutex::default() })
+    /// Creates places, of which one customer may take `share`.
+    pub(crate) fn with_share(limit: usize, share: usize) -> Arc<Self> {
+        Arc::new(Self { limit, share, taken: Mutex::default() })
     }
 
-    /// Takes a place, for a customer where one is named.
+    /// Takes a place. With a `customer`, it counts towards that customer's share.
     ///
     /// # Errors
-    /// [`Rejected::Full`], or [`Rejected::ShareTaken`] for a customer that already has its share.
+    /// Returns [`Rejected::Full`], or [`Rejected::ShareTaken`] if the customer already has its share.
     pub(super) fn take(self: &Arc<Self>, customer: Option<i64>) -> Result<Place, Rejected> {
         let mut taken = self.taken.lock();
-        if taken.all >= self.most {
+        if taken.all >= self.limit {
             return Err(Rejected::Full);
         }
         if let Some(customer) = customer {

@@ -1,4 +1,4 @@
-//! Work on its way into a thread and its outcome on the way back, with a bound for every wait.
+//! Passes work to a thread and its outcome back, with a time limit for each wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,79 +17,80 @@ pub(crate) enum Rejected {
     Full,
     /// The customer already has its share of the places.
     ShareTaken,
-    /// The work had not begun in time. It never will.
+    /// The work did not begin in time. It will not begin later.
     Late,
-    /// The work began and did not end in time. Whether it will end is unknown.
+    /// The work began but did not end in time. It may still end.
     Stuck,
     /// The thread ended without a reply.
     Dropped,
 }
 
-/// How long work may take.
+/// The time limits of work.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Until a thread begins with it.
+    /// The limit until a thread begins the work.
     pub(crate) wait: Duration,
-    /// From then until its reply.
+    /// The limit from then until the reply.
     pub(crate) work: Duration,
 }
 
-/// Where one requester hears the outcome.
+/// The sender of an outcome to the request that waits for it.
 pub(crate) struct Reply<R>(oneshot::Sender<R>);
 
 impl<R> Reply<R> {
     pub(crate) fn send(self, outcome: R) {
         if self.0.send(outcome).is_err() {
-            log::debug!("the client went away before its reply");
+            log::debug!("the client disconnected before its reply");
         }
     }
 
-    /// Whether nobody waits for it any more.
+    /// Returns whether the request has stopped waiting.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.0.is_closed()
     }
 }
 
-/// Work that waits in a queue, and then keeps its place until it is dropped.
+/// Queued work, with its place in the queue.
 pub(crate) struct Ticket<T> {
     work: T,
     arrived: Instant,
-    settled: Arc<Settled>,
+    claim: Arc<Claim>,
     place: Place,
     waiting: Waiting,
 }
 
 impl<T> Ticket<T> {
-    /// The work, when it was asked for, and its place; `None` when nobody wants it any more.
+    /// Returns the work, its arrival time and its place, or `None` if it was cancelled. The place stays taken until it is
+    /// dropped.
     pub(crate) fn begin(self) -> Option<(T, Instant, Place)> {
-        self.settled.settle().then(|| {
+        self.claim.try_claim().then(|| {
             self.waiting.ends_after(self.arrived.elapsed());
             (self.work, self.arrived, self.place)
         })
     }
 }
 
-/// Whether it is settled that the work begins, or that it never will: whoever comes first settles it.
+/// Decides once whether work begins or is cancelled. The thread and the request both try to claim it, and the first wins.
 #[derive(Default)]
-struct Settled(AtomicBool);
+struct Claim(AtomicBool);
 
-impl Settled {
-    /// `false` when somebody else did before.
-    fn settle(&self) -> bool {
+impl Claim {
+    /// Returns `false` if it was already claimed.
+    fn try_claim(&self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }
 }
 
-/// Cancels the work when the client goes away, unless it has begun.
-struct CancelOnDrop<'a>(&'a Settled);
+/// Cancels the work on drop, for example when the client disconnects, unless it has begun.
+struct CancelOnDrop<'a>(&'a Claim);
 
 impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.settle();
+        self.0.try_claim();
     }
 }
 
-/// Queues the work that `make` builds around the reply, and waits for the outcome.
+/// Queues the work that `make` builds with its reply, and waits for the outcome.
 ///
 /// # Errors
 /// See [`Rejected`].
@@ -101,14 +102,14 @@ pub(super) async fn submit<T, R>(
     make: impl FnOnce(Reply<R>) -> T,
 ) -> Result<R, Rejected> {
     let (sender, mut outcome) = oneshot::channel();
-    let settled = Arc::<Settled>::default();
-    let _cancel = CancelOnDrop(&settled);
+    let claim = Arc::<Claim>::default();
+    let _cancel = CancelOnDrop(&claim);
     let (work, waiting) = (make(Reply(sender)), metrics.waiting());
-    let ticket = Ticket { work, arrived: Instant::now(), settled: Arc::clone(&settled), place, waiting };
+    let ticket = Ticket { work, arrived: Instant::now(), claim: Arc::clone(&claim), place, waiting };
     queue.send(ticket).map_err(|_| Rejected::Dropped)?;
     let outcome = match actix_rt::time::timeout(limits.wait, &mut outcome).await {
         Ok(outcome) => outcome,
-        Err(_) if settled.settle() => return Err(Rejected::Late),
+        Err(_) if claim.try_claim() => return Err(Rejected::Late),
         Err(_) => actix_rt::time::timeout(limits.work, outcome).await.map_err(|_| Rejected::Stuck)?,
     };
     outcome.map_err(|_| Rejected::Dropped)

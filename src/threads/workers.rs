@@ -1,4 +1,4 @@
-//! The threads that serve a queue. A thread that is stuck is given up and replaced, a bounded number of times.
+//! The threads that serve a queue. Stuck threads are replaced, up to a limit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use super::queue::submit;
 use super::{Limits, Places, Rejected, Reply, Ticket};
 use crate::metrics::{Open, Queue};
 
-/// Threads that may have been given up and not ended yet. Beyond them no other is replaced.
-const MOST_GIVEN_UP: usize = 8;
-/// How often the end of a thread is looked for.
+/// The maximum number of replaced threads that have not ended yet. No more threads are replaced beyond it.
+const MAX_REPLACED: usize = 8;
+/// How often to check whether a thread has ended.
 const POLL: Duration = Duration::from_millis(2);
 
 type Serve<T> = dyn Fn(&Receiver<Ticket<T>>, &Progress) + Send + Sync;
 
-/// A bounded queue and the threads that serve it. Dropping it lets them finish what they hold, for as long as work may
-/// take.
+/// A bounded queue and the threads that serve it. Dropping it waits for the threads to finish their work, up to the time
+/// limit of work.
 pub(crate) struct Workers<T: Send + 'static> {
     name: &'static str,
     sender: Option<Sender<Ticket<T>>>,
@@ -39,16 +39,16 @@ struct Thread {
     handle: JoinHandle<()>,
 }
 
-/// What a thread tells about itself.
+/// The state of a thread, which it shares with [`Workers`].
 #[derive(Default)]
 pub(crate) struct Progress {
     busy_since: Mutex<Option<Instant>>,
-    given_up: AtomicBool,
+    replaced: AtomicBool,
     busy: Gauge,
 }
 
 impl Progress {
-    /// Runs work whose duration is watched.
+    /// Runs work, and records when it began, to detect a stuck thread.
     pub(crate) fn watch<R>(&self, work: impl FnOnce() -> R) -> R {
         let _busy = Open::new(&self.busy);
         *self.busy_since.lock() = Some(Instant::now());
@@ -57,9 +57,9 @@ impl Progress {
         outcome
     }
 
-    /// Whether another thread has taken over, so that this one is to end.
-    pub(crate) fn is_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Acquire)
+    /// Returns whether another thread has replaced this one, so that it must end.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced.load(Ordering::Acquire)
     }
 
     fn is_stuck(&self, limit: Duration) -> bool {
@@ -68,10 +68,10 @@ impl Progress {
 }
 
 impl<T: Send + 'static> Workers<T> {
-    /// Starts `count` threads that each run `serve` until the queue has closed and is empty, or until they are given up.
+    /// Starts `count` threads. Each runs `serve` until the queue is closed and empty, or until the thread is replaced.
     ///
     /// # Errors
-    /// The operating system refused a thread.
+    /// Returns an error if the operating system cannot create a thread.
     pub(crate) fn start(
         name: &'static str,
         count: usize,
@@ -80,7 +80,7 @@ impl<T: Send + 'static> Workers<T> {
         metrics: Queue,
         serve: impl Fn(&Receiver<Ticket<T>>, &Progress) + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
-        // The places bound it.
+        // `places` limits the number of entries.
         let (sender, receiver) = unbounded();
         let threads = Mutex::new(Vec::with_capacity(count));
         let serve = Arc::new(serve);
@@ -98,7 +98,7 @@ impl<T: Send + 'static> Workers<T> {
         let builder = std::thread::Builder::new().name(format!("{}-{number}", self.name));
         let name = self.name;
         let handle = builder.spawn(move || {
-            // Whoever waits for what panicked is told that there is no reply; the others are served.
+            // The panic drops the reply, so that the request gets an error. The thread goes on with the next work.
             while catch_unwind(AssertUnwindSafe(|| serve(&receiver, &watched))).is_err() {
                 log::error!("work for {name} panicked");
                 *watched.busy_since.lock() = None;
@@ -108,7 +108,7 @@ impl<T: Send + 'static> Workers<T> {
         Ok(Thread { progress, handle })
     }
 
-    /// Queues the work that `make` builds around the reply, and waits for the outcome.
+    /// Queues the work that `make` builds with its reply, and waits for the outcome.
     ///
     /// # Errors
     /// See [`Rejected`].
@@ -129,7 +129,7 @@ impl<T: Send + 'static> Workers<T> {
         outcome
     }
 
-    /// What this queue and its threads are counted in.
+    /// Returns the metrics of the queue and its threads.
     pub(crate) fn metrics(&self) -> &Queue {
         &self.metrics
     }
@@ -145,20 +145,20 @@ impl<T: Send + 'static> Workers<T> {
         counter.inc();
     }
 
-    /// Starts a thread for each that has worked on one thing for longer than work may take.
+    /// Replaces each thread that has worked on one job for longer than the time limit.
     fn replace_stuck(&self) {
         let mut threads = self.threads.lock();
-        threads.retain(|thread| !(thread.progress.is_given_up() && thread.handle.is_finished()));
-        let is_given_up = |thread: &&Thread| thread.progress.is_given_up();
-        let is_stuck = |thread: &&Thread| !is_given_up(thread) && thread.progress.is_stuck(self.limits.work);
-        let room = MOST_GIVEN_UP.saturating_sub(threads.iter().filter(is_given_up).count());
+        threads.retain(|thread| !(thread.progress.is_replaced() && thread.handle.is_finished()));
+        let is_replaced = |thread: &&Thread| thread.progress.is_replaced();
+        let is_stuck = |thread: &&Thread| !is_replaced(thread) && thread.progress.is_stuck(self.limits.work);
+        let room = MAX_REPLACED.saturating_sub(threads.iter().filter(is_replaced).count());
         let stuck: Vec<Arc<Progress>> =
             threads.iter().filter(is_stuck).take(room).map(|thread| Arc::clone(&thread.progress)).collect();
         for progress in stuck {
             match self.spawn(threads.len()) {
                 Ok(replacement) => {
                     log::error!("a thread for {} is stuck and was replaced", self.name);
-                    progress.given_up.store(true, Ordering::Release);
+                    progress.replaced.store(true, Ordering::Release);
                     self.metrics.replaced.inc();
                     self.metrics.threads.dec();
                     threads.push(replacement);
@@ -174,7 +174,7 @@ impl<T: Send + 'static> Drop for Workers<T> {
         self.sender = None;
         let started = Instant::now();
         for Thread { progress, handle } in self.threads.get_mut().drain(..) {
-            if progress.is_given_up() || handle.thread().id() == std::thread::current().id() {
+            if progress.is_replaced() || handle.thread().id() == std::thread::current().id() {
                 continue;
             }
             while !handle.is_finished() && started.elapsed() < self.limits.work {
@@ -200,7 +200,7 @@ mod tests {
         let serve = |jobs: &Receiver<Ticket<Job>>, progress: &Progress| {
             for (job, _, _place) in jobs.iter().filter_map(Ticket::begin) {
                 progress.watch(job);
-                if progress.is_given_up() {
+                if progress.is_replaced() {
                     return;
                 }
             }
@@ -219,7 +219,7 @@ mod tests {
         workers.submit(None, job).await
     }
 
-    /// Work that goes on until the returned sender is dropped.
+    /// Returns work that ends when the returned sender is dropped.
     fn stuck() -> (Sender<()>, impl FnOnce() + Send) {
         let (release, released) = bounded::<()>(0);
         (release, move || assert!(released.recv().is_err(), "nothing is sent"))
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(submit(&workers, work).await, Err(Rejected::Stuck));
         assert_eq!(submit(&workers, || {}).await, Ok(()));
         drop(release);
-        while workers.threads.lock().iter().any(|thread| thread.progress.is_given_up() && !thread.handle.is_finished())
+        while workers.threads.lock().iter().any(|thread| thread.progress.is_replaced() && !thread.handle.is_finished())
         {
             actix_rt::time::sleep(POLL).await;
         }
@@ -249,10 +249,10 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn no_more_than_a_few_threads_are_replaced_and_what_waits_behind_them_is_told_in_time() {
+    async fn stuck_threads_are_replaced_up_to_a_limit_and_queued_work_then_fails_in_time() {
         let workers = workers(Duration::from_millis(20));
         let mut releases = Vec::new();
-        for _ in 0..=MOST_GIVEN_UP {
+        for _ in 0..=MAX_REPLACED {
             let (release, work) = stuck();
             releases.push(release);
             assert_eq!(submit(&workers, work).await, Err(Rejected::Stuck));

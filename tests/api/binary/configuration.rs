@@ -228,7 +228,7 @@ fn an_origin_that_no_browser_sends_is_refused_in_one_line() {
         ("http://localhost:3000, https://shop.example/app", "path"),
         ("https://Shop.example", "lower case"),
         ("https://shop.example:443", "port"),
-        ("https://a.example https://b.example", "one by one"),
+        ("https://a.example https://b.example", "one origin per entry"),
         ("https://user:hunter2@shop.example", "browsers"),
     ] {
         let binary = Binary::bare().with(VARIABLE, origins);

@@ -7,7 +7,7 @@ use diesel::connection::SimpleConnection;
 use serde_json::json;
 
 use crate::harness::{
-    App, Backend, Binary, Cluster, Database, Person, SmallDisk, connect, newest_server, registration, run_on,
+    App, Backend, Binary, Cluster, Database, Person, Volume, connect, newest_server, registration, run_on,
 };
 
 /// Longer than a full disk is remembered.
@@ -37,7 +37,7 @@ async fn change_all(app: &App, crowd: &[Person], text: &str) -> Vec<u16> {
 
 async fn a_full_disk_is_503_and_goes_on_by_itself(language: Option<&'static str>, role: &str) {
     let cluster = Cluster::speaking(language, newest_server().expect("PostgreSQL"), "").expect("PostgreSQL");
-    let disk = SmallDisk::of("8m");
+    let disk = Volume::for_postgres(8 * 1024 * 1024);
     let roles = "CREATE ROLE shop LOGIN; CREATE DATABASE shop OWNER shop";
     for statement in roles.split(';') {
         connect(cluster.admin_url()).batch_execute(statement).expect("a role and its database");
@@ -47,13 +47,14 @@ async fn a_full_disk_is_503_and_goes_on_by_itself(language: Option<&'static str>
         let crowd = app.crowd(100);
         move_tables(&cluster, "shop", disk.path());
         change_all(&app, &crowd, "a").await;
-        disk.fill();
+        let filler = disk.fill();
         let texts = ["b", "c", "d", "e", "f", "g", "h", "i"];
         let mut refused = 0;
         for text in texts {
             refused += change_all(&app, &crowd, text).await.iter().filter(|status| **status == 503).count();
         }
         assert!(refused > 0, "the disk is not full");
+        app.get("/health/ready").send().await.problem(503, "database_unavailable");
         app.show(&crowd[0]).await;
         let mut registered = app.register(&registration("rosa@example.com")).await;
         for number in 0..100 {
@@ -71,7 +72,7 @@ async fn a_full_disk_is_503_and_goes_on_by_itself(language: Option<&'static str>
             })
             .collect();
         Binary::on(&url).run_with(&["customer", "import", "-"], &lines.join("\n")).refused(1, &["takes no changes"]);
-        disk.clear();
+        std::fs::remove_file(filler).expect("room");
         actix_rt::time::sleep(A_MOMENT).await;
         assert!(change_all(&app, &crowd, "z").await.iter().all(|status| *status == 200), "it goes on");
         app.register(&registration("after@example.com")).await.expect(201);

@@ -116,7 +116,7 @@ async fn a_file_that_comes_back_is_served_again_and_another_one_is_not() {
         shop.is_cut_off("clientele.db is another file").await;
         rename(&aside, &file);
         shop.is_well().await;
-        shop.serving.logged("in order again").await;
+        shop.serving.logged("usable again").await;
         assert_eq!(shop.app.profile(&shop.rosa).await.expect(200).json()["last_name"], "Still There");
     })
     .await;
