@@ -1,4 +1,5 @@
-//! What happened to accounts, for the operator: one log line each, ids only, no personal data.
+//! What happens to accounts: for the operator one log line each, ids only, no personal data; for the owner a row in
+//! [`crate::history`].
 
 use crate::ids::CustomerId;
 use crate::ids::SessionId;
@@ -30,10 +31,20 @@ pub enum Event {
     Export,
     /// A customer was erased.
     Erasure,
+    /// The operator disabled an account.
+    Disabled,
+    /// The operator enabled a disabled account.
+    Enabled,
+    /// The operator changed something from the command line.
+    Operator,
 }
 
+/// The most rows of one account and kind in an hour, for what can be repeated without end; see [`Event::most_an_hour`].
+const MOST_AN_HOUR: i64 = 10;
+
 impl Event {
-    fn name(self) -> &'static str {
+    /// The name in a log line and in a row of the history.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Registration => "registration",
             Self::SignIn => "sign_in",
@@ -47,7 +58,15 @@ impl Event {
             Self::EmailChange => "email_change",
             Self::Export => "export",
             Self::Erasure => "erasure",
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled",
+            Self::Operator => "operator",
         }
+    }
+
+    /// The most rows of one account in an hour, where somebody who changes nothing could fill the disk with them.
+    pub(crate) fn most_an_hour(self) -> Option<i64> {
+        matches!(self, Self::SignInFailed | Self::RefreshRepeated | Self::Export).then_some(MOST_AN_HOUR)
     }
 
     /// Writes the line. Ids are left out where there are none: a failed sign-in may name nobody.

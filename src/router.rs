@@ -8,6 +8,8 @@ use utoipa::openapi::OpenApi;
 use crate::app::App;
 use crate::customers::routes as customers;
 use crate::customers::{Customer, PatchCustomer, PersonalData, PutCustomer, Registration};
+use crate::history::routes as history;
+use crate::history::{HistoryEntry, PARAMETERS};
 use crate::http::endpoint::Endpoint;
 use crate::http::health::Health;
 use crate::http::jwks::KeySet;
@@ -23,6 +25,7 @@ use crate::sessions::routes::Tokens;
 const CUSTOMERS: &str = "/api/v1/customers/";
 const CUSTOMER: &str = "/api/v1/customers/{id}/";
 const EXPORT: &str = "/api/v1/customers/{id}/export/";
+const HISTORY: &str = "/api/v1/customers/{id}/history/";
 const PASSWORD: &str = "/api/v1/customers/{id}/password/";
 const SESSIONS: &str = "/api/v1/customers/{id}/sessions/";
 const SESSION: &str = "/api/v1/customers/{id}/sessions/{sid}/";
@@ -73,6 +76,15 @@ fn endpoints() -> Vec<Endpoint> {
         })
         .describe("Hashes and tokens are secrets and are left out.")
         .replies::<PersonalData>(200, "One document."),
+        owner(Method::GET, HISTORY, "getHistory", "What happened to the account", || to(history::show))
+            .describe(
+                "Sign-ins, changes of password and email and the like, for half a year unless configured otherwise.",
+            )
+            .queried(&PARAMETERS)
+            .replies::<Vec<HistoryEntry>>(
+                200,
+                "The entries, the newest first. The `id` of the last one is `before` of the next page.",
+            ),
         owner(Method::POST, PASSWORD, "changePassword", "Changes the password", || to(passwords::change_password))
             .describe("Every other session of the customer ends.")
             .throttled(Action::PasswordChange)

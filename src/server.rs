@@ -17,6 +17,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::app::App;
 use crate::db::Database;
+use crate::history;
 use crate::http::respond::respond;
 use crate::http::{Deadlines, Stop, Throttle, Timeouts, cors, finish_cors, metrics};
 use crate::metrics::{Sessions, UNMATCHED};
@@ -106,7 +107,8 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
     let metrics_address = metrics_listener.as_ref().map(local_address).transpose()?;
     let app = web::Data::new(App::start(settings, prepared)?);
     let (database, counted) = (app.database.clone(), app.metrics.sessions.clone());
-    actix_rt::spawn(upkeep(database.clone(), Arc::clone(&app.throttle), app.lifetimes, counted));
+    let kept = settings.history.days;
+    actix_rt::spawn(upkeep(database.clone(), Arc::clone(&app.throttle), app.lifetimes, counted, kept));
     let stop = Arc::<Stop>::default();
     let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
     let server = http_server(settings, app.clone(), listener, Arc::clone(&stop)).map_err(failed)?;
@@ -124,12 +126,13 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
 /// How often what is over is put away.
 const UPKEEP: Duration = Duration::from_secs(60);
 
-/// Deletes sessions that are over, and forgets throttle buckets that are full again.
-async fn upkeep(database: Database, throttle: Arc<Throttle>, lifetimes: Lifetimes, counted: Sessions) {
+/// Deletes sessions that are over and what is old in the history, and forgets throttle buckets that are full again.
+async fn upkeep(database: Database, throttle: Arc<Throttle>, lifetimes: Lifetimes, counted: Sessions, kept_days: u32) {
     let mut rounds = actix_rt::time::interval(UPKEEP);
     loop {
         rounds.tick().await;
         throttle.forget_idle();
+        sweep_history(&database, kept_days).await;
         loop {
             match database.write(None, move |connection| sessions::sweep(connection, lifetimes.idle)).await {
                 Ok(0) => break,
@@ -142,6 +145,17 @@ async fn upkeep(database: Database, throttle: Arc<Throttle>, lifetimes: Lifetime
                     break;
                 }
             }
+        }
+    }
+}
+
+/// One bounded statement after the other, so that requests get their turn in between.
+async fn sweep_history(database: &Database, kept_days: u32) {
+    loop {
+        match database.write(None, move |connection| history::sweep(connection, kept_days)).await {
+            Ok(0) => return,
+            Ok(swept) => log::debug!("{swept} rows of the history were too old"),
+            Err(error) => return log::warn!("the history could not be swept: {error}"),
         }
     }
 }

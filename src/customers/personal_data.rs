@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 use super::model::Customer;
 use super::read::find_owned;
 use crate::db::{DbConnection, DbResult, UtcMicros};
+use crate::events::Event;
+use crate::history::{self, Caller, HistoryEntry};
 use crate::http::{Denied, OwnedCustomer};
 use crate::schema::{customers, passwords, sessions};
 
@@ -35,6 +37,8 @@ pub(crate) struct PersonalData {
     password: Option<PasswordData>,
     /// The sessions that are alive, the newest first.
     sessions: Vec<SessionData>,
+    /// What happened to the account, the newest first.
+    history: Vec<HistoryEntry>,
 }
 
 /// What is held about a password besides its hash.
@@ -74,16 +78,18 @@ pub(crate) struct SessionData {
 
 type SessionRow = (i64, UtcMicros, UtcMicros, UtcMicros, Option<String>, Option<String>);
 
-/// Returns everything that is held about the customer.
+/// Returns everything that is held about the customer, and notes that it did.
 pub(super) fn personal_data(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
+    caller: &Caller,
 ) -> DbResult<Result<PersonalData, Denied>> {
     connection.transaction(|connection| {
         let versioned = match find_owned(connection, customer)? {
             Ok(versioned) => versioned,
             Err(denied) => return Ok(Err(denied)),
         };
+        history::add(connection, Event::Export, customer.id(), customer.session(), caller)?;
         let id = customer.id().get();
         let rest = customers::table
             .find(id)
@@ -114,6 +120,7 @@ pub(super) fn personal_data(
                 sessions::network,
             ))
             .load::<SessionRow>(connection)?;
+        let history = history::of_customer(connection, customer.id(), None, None)?;
         Ok(Ok(PersonalData {
             id,
             profile: versioned.customer,
@@ -123,6 +130,7 @@ pub(super) fn personal_data(
             version: versioned.version,
             password,
             sessions: sessions.into_iter().map(SessionData::from).collect(),
+            history: history.into_iter().map(HistoryEntry::from).collect(),
         }))
     })
 }

@@ -23,6 +23,13 @@ pub(crate) enum Access {
     Public,
 }
 
+/// A parameter of a query that an endpoint takes. None is required.
+pub(crate) struct QueryParameter {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) schema: fn() -> Schema,
+}
+
 /// A body that an endpoint takes.
 pub(super) struct RequestBody {
     pub(super) name: &'static str,
@@ -59,6 +66,7 @@ pub(crate) struct Endpoint {
     pub(super) summary: &'static str,
     pub(super) description: Option<&'static str>,
     pub(super) conditions: &'static [&'static str],
+    pub(super) query: &'static [QueryParameter],
     pub(super) body: Option<RequestBody>,
     pub(super) replies: Vec<Reply>,
     pub(super) problems: Vec<(StatusCode, &'static str)>,
@@ -113,6 +121,7 @@ impl Endpoint {
             summary,
             description: None,
             conditions: &[],
+            query: &[],
             body: None,
             replies: Vec::new(),
             problems: Vec::new(),
@@ -140,6 +149,11 @@ impl Endpoint {
             Problem::UnsupportedMediaType(B::MEDIA_TYPES),
             Problem::Validation(Vec::new()),
         ])
+    }
+
+    /// Takes parameters in the query. Others are refused.
+    pub(crate) fn queried(self, query: &'static [QueryParameter]) -> Self {
+        Self { query, ..self }.problems([Problem::Validation(Vec::new())])
     }
 
     /// Takes preconditions in these headers (RFC 9110 §13).

@@ -15,7 +15,7 @@ use utoipa::openapi::{
     SecurityRequirement, Server,
 };
 
-use super::endpoint::{Access, Endpoint};
+use super::endpoint::{Access, Endpoint, QueryParameter};
 use super::problem::{Document, MEDIA_TYPE, title};
 
 /// The name of the security scheme.
@@ -80,7 +80,8 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
             Access::Owner => vec![SecurityRequirement::new(BEARER, [] as [&str; 0])],
             Access::Public => Vec::new(),
         }));
-    for parameter in path_parameters(endpoint.path).chain(endpoint.conditions.iter().map(|name| condition(name))) {
+    let conditions = endpoint.conditions.iter().map(|name| condition(name));
+    for parameter in path_parameters(endpoint.path).chain(conditions).chain(endpoint.query.iter().map(in_query)) {
         operation = operation.parameter(parameter);
     }
     for reply in &endpoint.replies {
@@ -127,6 +128,12 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Parameter> {
         let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
         parameter.description(Some(description)).schema(Some(schema)).example(Some(json!(example))).build()
     })
+}
+
+fn in_query(parameter: &QueryParameter) -> Parameter {
+    let QueryParameter { name, description, schema } = parameter;
+    let parameter = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Query).required(Required::False);
+    parameter.description(Some(*description)).schema(Some(schema())).build()
 }
 
 fn condition(name: &'static str) -> Parameter {

@@ -4,6 +4,8 @@ use diesel::prelude::*;
 
 use crate::customers::{Customer, find_owned};
 use crate::db::{DbConnection, DbResult, UtcMicros};
+use crate::events::Event;
+use crate::history::{self, Caller};
 use crate::http::{ClientNetwork, Denied, OwnedCustomer};
 use crate::ids::SessionId;
 use crate::schema::{passwords, sessions};
@@ -39,6 +41,7 @@ pub(super) fn change_password(
     verified: &str,
     fresh: &str,
     network: ClientNetwork,
+    caller: &Caller,
 ) -> DbResult<Result<usize, Denied>> {
     connection.transaction(|connection| {
         if let Err(denied) = hold(connection, customer)? {
@@ -57,6 +60,7 @@ pub(super) fn change_password(
         if changed == 0 {
             return Ok(Err(Denied::SessionEnded));
         }
+        history::add(connection, Event::PasswordChange, customer.id(), customer.session(), caller)?;
         let others = sessions::customer_id.eq(id).and(sessions::id.ne(customer.session().map_or(0, SessionId::get)));
         Ok(Ok(diesel::delete(sessions::table.filter(others)).execute(connection)?))
     })

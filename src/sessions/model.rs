@@ -11,9 +11,6 @@ use crate::ids::{CustomerId, SessionId};
 use crate::schema::sessions;
 use crate::settings;
 
-/// Characters of a user agent that are kept.
-const USER_AGENT: usize = 255;
-
 /// A sign-in.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = sessions)]
@@ -46,7 +43,7 @@ impl Session {
             started_at: now,
             refreshed_at: now,
             ends_at: now.plus(lifetime),
-            user_agent: user_agent.map(|text| text.chars().take(USER_AGENT).collect()),
+            user_agent: user_agent.map(ToOwned::to_owned),
             network: Some(network.to_string()),
             repeated: false,
         }

@@ -7,6 +7,8 @@ use super::model::Session;
 use super::networks::Networks;
 use crate::customers::fields::Email;
 use crate::db::{DbConnection, DbResult, UtcMicros};
+use crate::events::Event;
+use crate::history::{self, Caller};
 use crate::http::{ClientNetwork, Denied, OwnedCustomer};
 use crate::ids::{CustomerId, SessionId};
 use crate::schema::{customers, passwords, sessions};
@@ -47,6 +49,7 @@ pub(crate) fn begin(
     fresh: Option<&str>,
     session: &Session,
     network: ClientNetwork,
+    caller: &Caller,
 ) -> DbResult<bool> {
     connection.transaction(|connection| {
         let own = passwords::customer_id.eq(session.customer_id);
@@ -64,8 +67,28 @@ pub(crate) fn begin(
         }
         end_oldest(connection, session.customer_id)?;
         diesel::insert_into(sessions::table).values(session).execute(connection)?;
+        add_to_history(connection, Event::SignIn, session.customer_id, session.id, caller)?;
         Ok(true)
     })
+}
+
+/// Adds a row about a session to the history of its customer.
+fn add_to_history(
+    connection: &mut DbConnection,
+    event: Event,
+    customer: i64,
+    session: i64,
+    caller: &Caller,
+) -> DbResult<()> {
+    match CustomerId::new(customer) {
+        Some(customer) => history::add(connection, event, customer, SessionId::new(session), caller),
+        None => Ok(()),
+    }
+}
+
+/// Adds a sign-in that failed to the history of the customer whose email it was.
+pub(crate) fn note_failure(connection: &mut DbConnection, customer: CustomerId, caller: &Caller) -> DbResult<()> {
+    connection.transaction(|connection| history::add(connection, Event::SignInFailed, customer, None, caller))
 }
 
 /// Makes room for one more session of the customer.
@@ -102,6 +125,7 @@ pub(crate) fn rotate(
     presented: RefreshClaims,
     idle: TimeDelta,
     network: ClientNetwork,
+    caller: &Caller,
 ) -> DbResult<Rotation> {
     let now = UtcMicros::now();
     let rested = now.minus(idle);
@@ -121,19 +145,27 @@ pub(crate) fn rotate(
     if let Some((customer, ends_at)) = moved.pop() {
         return Ok(child_of(customer, child, ends_at, false));
     }
-    let mut rows = sessions::table
-        .filter(sessions::id.eq(presented.session.get()))
-        .select(Session::as_select())
-        .load::<Session>(connection)?;
-    let Some(session) = rows.pop().filter(|session| session.ends_at > now && session.refreshed_at > rested) else {
-        return Ok(Rotation::Ended);
-    };
-    let in_time = session.counter == child && session.refreshed_at > now.minus(GRACE);
-    if in_time && (session.network == Some(network) || repeat(connection, presented.session, child)?) {
-        return Ok(child_of(session.customer_id, child, session.ends_at, true));
-    }
-    end(connection, presented.session)?;
-    Ok(CustomerId::new(session.customer_id).map_or(Rotation::Ended, Rotation::Reused))
+    connection.transaction(|connection| {
+        let mut rows = sessions::table
+            .filter(sessions::id.eq(presented.session.get()))
+            .select(Session::as_select())
+            .load::<Session>(connection)?;
+        let Some(session) = rows.pop().filter(|session| session.ends_at > now && session.refreshed_at > rested) else {
+            return Ok(Rotation::Ended);
+        };
+        let in_time = session.counter == child && session.refreshed_at > now.minus(GRACE);
+        let (id, customer) = (presented.session.get(), session.customer_id);
+        if in_time && (session.network.as_ref() == Some(&network) || repeat(connection, presented.session, child)?) {
+            add_to_history(connection, Event::RefreshRepeated, customer, id, caller)?;
+            return Ok(child_of(customer, child, session.ends_at, true));
+        }
+        let ended = diesel::delete(sessions::table.find(id)).execute(connection)?;
+        if ended == 0 {
+            return Ok(Rotation::Ended);
+        }
+        add_to_history(connection, Event::RefreshReused, customer, id, caller)?;
+        Ok(CustomerId::new(customer).map_or(Rotation::Ended, Rotation::Reused))
+    })
 }
 
 /// Takes the one repetition of a rotation that another network has; whether it was still there.
@@ -151,9 +183,17 @@ fn child_of(customer: i64, counter: i64, ends_at: UtcMicros, repeated: bool) -> 
     }
 }
 
-/// Ends a session; `false` when it was over already.
-pub(crate) fn end(connection: &mut DbConnection, session: SessionId) -> DbResult<bool> {
-    Ok(diesel::delete(sessions::table.find(session.get())).execute(connection)? > 0)
+/// Ends a session for whoever has its refresh token. Returns whose it was; `None` when it was over already.
+pub(crate) fn end(connection: &mut DbConnection, session: SessionId, caller: &Caller) -> DbResult<Option<CustomerId>> {
+    connection.transaction(|connection| {
+        let own = sessions::table.find(session.get());
+        let ended = diesel::delete(own).returning(sessions::customer_id).get_results::<i64>(connection)?;
+        let customer = ended.first().copied().and_then(CustomerId::new);
+        if let Some(customer) = customer {
+            history::add(connection, Event::SignOut, customer, Some(session), caller)?;
+        }
+        Ok(customer)
+    })
 }
 
 /// Returns the customer's sessions, the newest first.
@@ -179,6 +219,7 @@ pub(crate) fn end_of_customer(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
     session: Option<SessionId>,
+    caller: &Caller,
 ) -> DbResult<Result<usize, Denied>> {
     connection.transaction(|connection| {
         if let Err(denied) = hold(connection, customer)? {
@@ -194,6 +235,10 @@ pub(crate) fn end_of_customer(
         if ended == 0 && customer.session().is_none() {
             let found = customers::table.find(customer.id().get()).select(customers::id).load::<i64>(connection)?;
             return Ok(if found.is_empty() { Err(Denied::Missing) } else { Ok(0) });
+        }
+        if ended > 0 {
+            let about = session.or(customer.session());
+            history::add(connection, Event::SignOut, customer.id(), about, caller)?;
         }
         Ok(Ok(ended))
     })

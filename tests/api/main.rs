@@ -28,6 +28,7 @@ mod full_disk;
 mod harness;
 mod health;
 mod held_up;
+mod history;
 mod honest_tests;
 mod import_export;
 mod known_networks;
