@@ -100,7 +100,7 @@ fn endpoints() -> Vec<Endpoint> {
             .throttled(Action::SignIn)
             .takes::<SignIn>()
             .replies::<Tokens>(200, "The tokens of a new session.")
-            .problems([Problem::BadCredentials]),
+            .problems([Problem::BadCredentials, Problem::AccountDisabled]),
         public(Method::POST, "/auth/token/refresh/", "refresh", "Renews the tokens", || to(sessions::refresh))
             .describe("A refresh token is for one use. For 10 seconds the previous one yields the same reply.")
             .throttled(Action::Refresh)

@@ -1,11 +1,20 @@
-//! `clientele customer create|show|erase`
+//! `clientele customer …`: what support does.
+
+mod account;
+mod find;
+mod history;
+mod table;
+mod update;
+pub(super) mod who;
 
 use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 
+use self::account::{Account, SetPassword};
+use self::who::{By, Who};
 use super::{Failure, connect, connect_existing, print};
-use crate::customers::{self, Email, Name, NewCustomer};
-use crate::db::{Constraint, DbError};
+use crate::customers::{self, Email, Name, NewCustomer, support};
+use crate::db::{Constraint, DbError, in_transaction};
 use crate::events::Event;
 use crate::http::Operator;
 use crate::http::{Json, Violation};
@@ -17,21 +26,35 @@ use crate::settings::Settings;
 pub(super) enum Customer {
     /// Create a customer and print the id, and nothing else
     Create(Box<Create>),
+    /// Find customers by any part of an email, a name or a slug
+    Find(find::Find),
     /// Print a customer as JSON
     Show {
-        /// The customer's id
-        #[arg(value_parser = parse_id)]
-        id: CustomerId,
+        /// The customer's id or email
+        #[arg(value_parser = Who::parse)]
+        who: Who,
     },
-    /// Erase a customer with address, sessions and password
+    /// Change email, names or date of birth, and print the customer as JSON
+    Update(Box<update::Update>),
+    /// Set a password; all sessions end
+    SetPassword(SetPassword),
+    /// Disable an account: its sessions end, and nobody can use it
+    Disable(Account),
+    /// Enable an account that was disabled
+    Enable(Account),
+    /// End all sessions
+    EndSessions(Account),
+    /// Print what happened to an account, the newest first
+    History(history::History),
+    /// Erase a customer with address, sessions, password and history
     Erase {
-        /// The customer's id
-        #[arg(value_parser = parse_id)]
-        id: CustomerId,
+        /// The customer's id or email
+        #[arg(value_parser = Who::parse)]
+        who: Who,
     },
     /// Add customers from JSON Lines; a line whose customer is there already changes nothing, so it can be run again
     Import(super::import::Import),
-    /// Write all customers as JSON Lines
+    /// Write all customers as JSON Lines, or everything that is held about one as a JSON document
     Export(super::export::Export),
 }
 
@@ -55,6 +78,8 @@ pub(super) struct Create {
     /// Read a password from the first line of standard input; without it the customer cannot sign in
     #[arg(long)]
     password_stdin: bool,
+    #[command(flatten)]
+    by: By,
 }
 
 pub(super) fn parse_id(text: &str) -> Result<CustomerId, String> {
@@ -85,15 +110,19 @@ impl Customer {
     pub(super) fn run(self, settings: &Settings) -> Result<(), Failure> {
         match self {
             Self::Create(create) => create.run(settings),
-            Self::Show { id } => {
-                let found = customers::find_by_id(&mut connect_existing(settings)?, Operator::of_command_line(), id)?;
-                let found = found.ok_or_else(|| Failure::Failed(format!("there is no customer {id}")))?;
-                let json = serde_json::to_string_pretty(&found.customer);
-                print(json.map_err(|error| Failure::Failed(error.to_string()))?)
-            }
-            Self::Erase { id } => {
-                if !customers::erase_by_id(&mut connect_existing(settings)?, Operator::of_command_line(), id)? {
-                    return Err(Failure::Failed(format!("there is no customer {id}")));
+            Self::Find(command) => command.run(settings),
+            Self::Show { who } => print_json(&who.find(&mut connect_existing(settings)?)?.1.customer),
+            Self::Update(command) => command.run(settings),
+            Self::SetPassword(command) => command.run(settings),
+            Self::Disable(account) => account.set_disabled(settings, true),
+            Self::Enable(account) => account.set_disabled(settings, false),
+            Self::EndSessions(account) => account.end_sessions(settings),
+            Self::History(command) => command.run(settings),
+            Self::Erase { who } => {
+                let mut connection = connect_existing(settings)?;
+                let id = who.id(&mut connection)?;
+                if !customers::erase_by_id(&mut connection, Operator::of_command_line(), id)? {
+                    return Err(who::missing(id));
                 }
                 Event::Erasure.record(Some(id), None);
                 Ok(())
@@ -109,10 +138,19 @@ impl Create {
         let mut connection = connect(settings)?;
         let new = NewCustomer::named(self.email, self.first_name, self.last_name);
         let new = NewCustomer { date_of_birth: self.date_of_birth, ..new };
-        let hash = if self.password_stdin { Some(read_password(&new)?) } else { None };
-        let outcome = customers::create(&mut connection, Operator::of_command_line(), self.id, &new, hash.as_deref());
+        let known = [new.email.typed(), &new.first_name.text, &new.last_name.text];
+        let hash = if self.password_stdin { Some(read_password(&known)?) } else { None };
+        let (operator, caller) = (Operator::of_command_line(), self.by.caller());
+        let outcome = in_transaction(&mut connection, |connection| {
+            let id = customers::create(connection, operator, self.id, &new, hash.as_deref())?;
+            support::note_operator(connection, operator, id, &caller)?;
+            Ok(id)
+        });
         match outcome {
-            Ok(id) => print(id),
+            Ok(id) => {
+                Event::Operator.record(Some(id), None);
+                print(id)
+            }
             Err(DbError::Unique(Constraint::Email)) => Err(Failure::Failed("another customer has this email".into())),
             Err(DbError::Unique(Constraint::CustomerId)) => Err(Failure::Failed("another customer has this id".into())),
             Err(error) => Err(error.into()),
@@ -120,13 +158,17 @@ impl Create {
     }
 }
 
-/// Judged as a registration would; hashed at once.
-fn read_password(new: &NewCustomer) -> Result<String, Failure> {
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    print(serde_json::to_string_pretty(value).map_err(|error| Failure::Failed(error.to_string()))?)
+}
+
+/// The hash of a password that is judged as a registration would, with what is known of the customer.
+fn read_password(known: &[&str]) -> Result<String, Failure> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     let text = line.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']).to_owned();
     let refused = |refusal: Violation| Failure::Usage(refusal.detail().to_owned());
     let password = Password::to_set(&Json::String(text.into())).map_err(refused)?;
-    password.check_strength(&[new.email.typed(), &new.first_name.text, &new.last_name.text]).map_err(refused)?;
+    password.check_strength(known).map_err(refused)?;
     password.hash().map_err(Failure::Failed)
 }

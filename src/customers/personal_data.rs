@@ -29,6 +29,9 @@ pub(crate) struct PersonalData {
     /// When the profile last changed.
     #[schema(format = DateTime)]
     updated_at: String,
+    /// When the operator disabled the account; null for one that can be used.
+    #[schema(required, format = DateTime)]
+    disabled_at: Option<String>,
     /// How often the profile was written, the first time included.
     #[schema(minimum = 1)]
     version: i64,
@@ -93,10 +96,10 @@ pub(super) fn personal_data(
         let id = customer.id().get();
         let rest = customers::table
             .find(id)
-            .select((customers::email_canonical, customers::created_at, customers::updated_at))
-            .load::<(String, UtcMicros, UtcMicros)>(connection)?
+            .select((customers::email_canonical, customers::created_at, customers::updated_at, customers::disabled_at))
+            .load::<(String, UtcMicros, UtcMicros, Option<UtcMicros>)>(connection)?
             .pop();
-        let Some((email_canonical, created_at, updated_at)) = rest else {
+        let Some((email_canonical, created_at, updated_at, disabled_at)) = rest else {
             return Ok(Err(Denied::Missing));
         };
         let password = passwords::table
@@ -127,6 +130,7 @@ pub(super) fn personal_data(
             email_canonical,
             created_at: created_at.to_rfc3339(),
             updated_at: updated_at.to_rfc3339(),
+            disabled_at: disabled_at.map(UtcMicros::to_rfc3339),
             version: versioned.version,
             password,
             sessions: sessions.into_iter().map(SessionData::from).collect(),

@@ -179,11 +179,13 @@ pub(super) fn erase(
         }
         let version_fits = customers::version.eq_any(expected.unwrap_or_default().to_vec());
         let erased = diesel::delete(customers::table.find(customer.id().get()))
+            .filter(customers::disabled_at.is_null())
             .filter(expected.is_none().into_sql::<Bool>().or(version_fits))
             .execute(connection)?;
         if erased > 0 {
             return Ok(Ok(()));
         }
+        // Which also tells that the account is disabled.
         Ok(find_owned(connection, customer)?.and(Err(Denied::VersionMismatch)))
     })
 }

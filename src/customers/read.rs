@@ -1,7 +1,7 @@
 //! The reading of customers: one statement for one request or for a whole batch, with or without locking the rows.
 //!
-//! The statement that reads a customer also looks whether the token's session is alive, so ending a session works at
-//! once and costs no round trip. This is the only place that asks.
+//! The statement that reads a customer also looks whether the token's session is alive and the account is enabled, so
+//! ending a session and disabling an account work at once and cost no round trip. This is the only place that asks.
 
 use std::collections::HashSet;
 
@@ -114,11 +114,11 @@ fn wanted(customer: &OwnedCustomer) -> (CustomerId, Option<SessionId>) {
     (customer.id(), customer.session())
 }
 
-/// The row, if there is one and the token's session is alive. Sessions go with their customer, so a token that names one
-/// had it ended where there is no row.
+/// The row, if there is one, the token's session is alive and the account is enabled, unless the operator asks. Sessions go
+/// with their customer, so a token that names one had it ended where there is no row.
 fn owned(customer: &OwnedCustomer, row: Option<Row>) -> Result<Stored, Denied> {
     match row {
-        Some(row) if row.session_is_alive => Ok(row.stored),
+        Some(row) if row.session_is_alive && (row.is_enabled || customer.is_operators()) => Ok(row.stored),
         None if customer.session().is_none() => Err(Denied::Missing),
         _ => Err(Denied::SessionEnded),
     }
@@ -137,6 +137,7 @@ columns! {
 struct Row {
     ord: i32,
     session_is_alive: bool,
+    is_enabled: bool,
     is_current: bool,
     stored: Stored,
 }
@@ -176,7 +177,7 @@ fn find<const LOCK: bool>(
 struct Select<'a, const LOCK: bool>(WantedArrays<'a>);
 
 impl<const LOCK: bool> Query for Select<'_, LOCK> {
-    type SqlType = (Integer, Bool, Bool, StoredTypes);
+    type SqlType = (Integer, Bool, Bool, Bool, StoredTypes);
 }
 
 prepared!(Select, LOCK);
@@ -217,7 +218,7 @@ fn push_input<DB: Backend>(out: &mut AstPass<'_, '_, DB>) {
 fn push_select<DB: Backend>(out: &mut AstPass<'_, '_, DB>, is_current: &str) {
     out.push_sql(
         " SELECT i.ord, i.session_id IS NULL OR (SELECT s.id FROM sessions s
-            WHERE s.id = i.session_id AND s.customer_id = i.wanted_id) IS NOT NULL, ",
+            WHERE s.id = i.session_id AND s.customer_id = i.wanted_id) IS NOT NULL, c.disabled_at IS NULL, ",
     );
     out.push_sql(is_current);
     out.push_sql(", c.version, ");

@@ -1,6 +1,6 @@
 //! The transaction of a batch of changes, and of whatever else must not leave anything in a session.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 
@@ -12,6 +12,9 @@ use crate::threads::Progress;
 
 /// Our own locks last milliseconds: who waits longer waits for somebody's open transaction.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// How long a command tries to get a row that somebody else holds.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How transactions begin.
 pub(super) struct Begin {
@@ -87,6 +90,30 @@ pub(super) fn write_transaction<T>(
             .unwrap_or_else(|error| log::debug!("a transaction could not be rolled back: {error}")),
     }
     worked
+}
+
+/// Runs the work of a command in a transaction that is meant to write: again while somebody else's is in the way, for a few
+/// seconds.
+///
+/// # Errors
+/// What `work` says, and see [`write_transaction`].
+pub(crate) fn in_transaction<T>(
+    connection: &mut DbConnection,
+    mut work: impl FnMut(&mut DbConnection) -> DbResult<T>,
+) -> DbResult<T> {
+    let begin = match connection {
+        DbConnection::Sqlite(_) => Begin::immediate(),
+        DbConnection::Postgres(_) => Begin::plain(),
+    };
+    let started = Instant::now();
+    loop {
+        match write_transaction(connection, &begin, &Progress::default(), &mut work) {
+            Err(DbError::Busy | DbError::Contention(_)) if started.elapsed() < COMMAND_PATIENCE => {
+                std::thread::sleep(LOCK_TIMEOUT);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 fn commit(connection: &mut DbConnection) -> DbResult<()> {

@@ -23,9 +23,20 @@ pub struct OwnedCustomer {
     id: CustomerId,
     session: Option<SessionId>,
     is_me: bool,
+    is_operators: bool,
 }
 
 impl OwnedCustomer {
+    /// Any customer, for the operator.
+    pub(crate) fn of_operator(_: Operator, id: CustomerId) -> Self {
+        Self { id, session: None, is_me: false, is_operators: true }
+    }
+
+    /// Whether the operator asks, who may act on disabled accounts too.
+    pub(crate) fn is_operators(&self) -> bool {
+        self.is_operators
+    }
+
     /// Returns the customer's id.
     pub fn id(&self) -> CustomerId {
         self.id
@@ -80,7 +91,8 @@ fn admit(request: &ServiceRequest, tokens: &AccessTokens) -> Result<(), Problem>
 
 /// 404 for text that is not an id, 403 for another customer's id; `me` is the principal's own.
 fn decide(principal: &Principal, id: &str) -> Result<OwnedCustomer, Problem> {
-    let own = OwnedCustomer { id: principal.customer, session: principal.session, is_me: id == "me" };
+    let own =
+        OwnedCustomer { id: principal.customer, session: principal.session, is_me: id == "me", is_operators: false };
     if own.is_me {
         return Ok(own);
     }

@@ -1,5 +1,6 @@
 //! One statement, or one transaction, a function.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 
 use crate::customers::{Customer, find_owned};
@@ -8,7 +9,7 @@ use crate::events::Event;
 use crate::history::{self, Caller};
 use crate::http::{ClientNetwork, Denied, OwnedCustomer};
 use crate::ids::SessionId;
-use crate::schema::{passwords, sessions};
+use crate::schema::{customers, passwords, sessions};
 use crate::sessions::{Networks, hold};
 
 /// What a password change needs to know of the customer.
@@ -50,6 +51,7 @@ pub(super) fn change_password(
         let id = customer.id().get();
         let changed = diesel::update(passwords::table)
             .filter(passwords::customer_id.eq(id).and(passwords::hash.eq(verified)))
+            .filter(exists(customers::table.filter(customers::id.eq(id).and(customers::disabled_at.is_null()))))
             .set((
                 passwords::hash.eq(fresh),
                 passwords::changed_at.eq(UtcMicros::now()),

@@ -41,8 +41,9 @@ pub(crate) fn credentials(connection: &mut DbConnection, email: &Email) -> DbRes
     }))
 }
 
-/// Begins a session, if the hash that was verified is still the stored one: a password change in between wins.
-/// A fresh hash replaces it where one was made, and the network is known to the account from now on.
+/// Begins a session, if the hash that was verified is still the stored one and the account is enabled: a password change in
+/// between wins ([`Denied::SessionEnded`]), and so does disabling the account ([`Denied::Disabled`]).
+/// A fresh hash replaces the old one where one was made, and the network is known to the account from now on.
 pub(crate) fn begin(
     connection: &mut DbConnection,
     verified: &str,
@@ -50,7 +51,7 @@ pub(crate) fn begin(
     session: &Session,
     network: ClientNetwork,
     caller: &Caller,
-) -> DbResult<bool> {
+) -> DbResult<Result<(), Denied>> {
     connection.transaction(|connection| {
         let own = passwords::customer_id.eq(session.customer_id);
         // Writes even when nothing changes: the row is locked until the session stands.
@@ -60,16 +61,25 @@ pub(crate) fn begin(
             .returning(passwords::networks)
             .get_results::<Option<String>>(connection)?;
         let Some(networks) = unchanged.pop().map(Networks::from) else {
-            return Ok(false);
+            return Ok(Err(Denied::SessionEnded));
         };
+        // After the row is locked, which whoever disables the account locks too.
+        if is_disabled(connection, session.customer_id)? {
+            return Ok(Err(Denied::Disabled));
+        }
         if let Some(networks) = networks.after_sign_in(network) {
             diesel::update(passwords::table.filter(own)).set(passwords::networks.eq(networks)).execute(connection)?;
         }
         end_oldest(connection, session.customer_id)?;
         diesel::insert_into(sessions::table).values(session).execute(connection)?;
         add_to_history(connection, Event::SignIn, session.customer_id, session.id, caller)?;
-        Ok(true)
+        Ok(Ok(()))
     })
+}
+
+fn is_disabled(connection: &mut DbConnection, customer: i64) -> DbResult<bool> {
+    let disabled = customers::id.eq(customer).and(customers::disabled_at.is_not_null());
+    Ok(!customers::table.filter(disabled).select(customers::id).load::<i64>(connection)?.is_empty())
 }
 
 /// Adds a row about a session to the history of its customer.
@@ -203,12 +213,13 @@ pub(crate) fn list(connection: &mut DbConnection, customer: &OwnedCustomer) -> D
         .filter(customers::id.eq(customer.id().get()))
         .order((sessions::started_at.desc(), sessions::id.desc()))
         .limit(MOST_SESSIONS)
-        .select(Option::<Session>::as_select())
-        .load::<Option<Session>>(connection)?;
-    let exists = !rows.is_empty();
-    let sessions: Vec<Session> = rows.into_iter().flatten().collect();
+        .select((customers::disabled_at.is_not_null(), Option::<Session>::as_select()))
+        .load::<(bool, Option<Session>)>(connection)?;
+    let (exists, disabled) = (!rows.is_empty(), rows.iter().any(|(disabled, _)| *disabled));
+    let sessions: Vec<Session> = rows.into_iter().filter_map(|(_, session)| session).collect();
     Ok(match customer.session() {
         None if !exists => Err(Denied::Missing),
+        None if disabled => Err(Denied::SessionEnded),
         Some(own) if sessions.iter().all(|session| session.id != own.get()) => Err(Denied::SessionEnded),
         _ => Ok(sessions),
     })
@@ -233,8 +244,12 @@ pub(crate) fn end_of_customer(
             None => diesel::delete(sessions::table.filter(owned)).execute(connection)?,
         };
         if ended == 0 && customer.session().is_none() {
-            let found = customers::table.find(customer.id().get()).select(customers::id).load::<i64>(connection)?;
-            return Ok(if found.is_empty() { Err(Denied::Missing) } else { Ok(0) });
+            let found = customers::table.find(customer.id().get()).select(customers::disabled_at.is_null());
+            return Ok(match found.load::<bool>(connection)?.pop() {
+                None => Err(Denied::Missing),
+                Some(false) => Err(Denied::SessionEnded),
+                Some(true) => Ok(0),
+            });
         }
         if ended > 0 {
             let about = session.or(customer.session());
@@ -245,7 +260,8 @@ pub(crate) fn end_of_customer(
 }
 
 /// Checks that the token's session is alive and keeps it so until the transaction ends: it writes the session's row
-/// without changing it, which locks it on either database. A token without a session always passes.
+/// without changing it, which locks it on either database. A disabled account has no session. A token without a session
+/// always passes: the statement that writes looks whether the account is enabled.
 ///
 /// Statements that only read, and those of the batches, look at the session by themselves: see [`crate::customers`].
 pub(crate) fn hold(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Result<(), Denied>> {

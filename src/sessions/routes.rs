@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::db::UtcMicros;
 use crate::events::Event;
 use crate::history::Caller;
-use crate::http::{Action, OwnedCustomer, Problem, ValidJson};
+use crate::http::{Action, Denied, OwnedCustomer, Problem, ValidJson};
 use crate::ids::{CustomerId, SessionId};
 use crate::passwords::{Client, Verified};
 use crate::tokens::{Principal, RefreshClaims};
@@ -83,11 +83,18 @@ pub(crate) async fn sign_in(
         .database
         .write(None, move |connection| queries::begin(connection, &stored, fresh.as_deref(), &session, network, &from))
         .await?;
-    if !begun {
-        fail(&app, Some(customer), &caller).await;
-        return Err(Problem::BadCredentials);
+    match begun {
+        Ok(()) => guess.take_back(),
+        Err(Denied::Disabled) => {
+            guess.take_back();
+            fail(&app, Some(customer), &caller).await;
+            return Err(Problem::AccountDisabled);
+        }
+        Err(_) => {
+            fail(&app, Some(customer), &caller).await;
+            return Err(Problem::BadCredentials);
+        }
     }
-    guess.take_back();
     app.metrics.sessions.begun.inc();
     Event::SignIn.record(Some(customer), Some(id));
     reply(&app, Principal { customer, session: Some(id) }, RefreshClaims { session: id, counter: 0 }, ends_at)

@@ -171,9 +171,10 @@ on_both_databases! {
         let change = |number: usize| {
             let member = &members[number % members.len()];
             let email = if number % 2 == 0 { format!("changed{number}@example.com") } else { format!("m{}@example.com", number % members.len()) };
+            let app = &app;
             async move { app.patch(member, &json!({"email": email, "last_name": format!("N{number}")})).await.status() }
         };
-        let statuses = join_all((0..60).map(&change)).await;
+        let statuses = join_all((0..60).map(change)).await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
         // The even members changed ten times each, the odd ones kept what they had.
         assert_eq!(count(&app, "email_change"), 30);
