@@ -1,4 +1,4 @@
-//! What handlers share: built once, and given to each as `web::Data<App>`.
+//! The state that handlers share. It is built once and passed to them as `web::Data<App>`.
 
 use std::sync::Arc;
 
@@ -14,21 +14,21 @@ use crate::tokens::{AccessTokens, RefreshTokens};
 
 /// The state of the service.
 pub struct App {
-    /// Runs single pieces of work.
+    /// Runs single jobs.
     pub database: Database,
     /// Runs changes of profiles in batches.
     pub updates: Lane<Updates>,
     /// Runs reads of profiles in batches.
     pub reads: Lane<Reads>,
-    /// Issues and verifies access tokens. The guard's middleware has it too.
+    /// Issues and verifies access tokens. Shared with the guard's middleware.
     pub tokens: Arc<AccessTokens>,
     /// Derives and checks refresh tokens.
     pub refresh_tokens: RefreshTokens,
-    /// How long sessions live.
+    /// How long sessions last.
     pub lifetimes: Lifetimes,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
-    /// Slows guessing and floods. The throttle's middleware has it too.
+    /// Slows guessing and floods. Shared with the throttle's middleware.
     pub throttle: Arc<Throttle>,
     /// What the service counts about itself.
     pub metrics: Metrics,
@@ -38,7 +38,7 @@ impl App {
     /// Starts the threads of the database and of the passwords.
     ///
     /// # Errors
-    /// The operating system refused a thread, or its random numbers.
+    /// The operating system could not create a thread or provide random numbers.
     pub(crate) fn start(settings: &Settings, prepared: Prepared) -> Result<Self, StartError> {
         let Prepared { secret, keys, target } = prepared;
         let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));

@@ -1,10 +1,10 @@
-//! What happens to accounts: for the operator one log line each, ids only, no personal data; for the owner a row in
+//! Account events: one line each in the operator's log, with ids and no personal data, and for most a row in
 //! [`crate::history`].
 
 use crate::ids::CustomerId;
 use crate::ids::SessionId;
 
-/// Something an operator may want to count or to alert on.
+/// An event that an operator may want to count or to alert on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A customer registered.
@@ -13,17 +13,17 @@ pub enum Event {
     SignIn,
     /// An email or a password was wrong.
     SignInFailed,
-    /// A session went on.
+    /// A session was refreshed.
     Refresh,
-    /// The previous refresh token was used again in time: a lost reply, parallel tabs, or a copy.
+    /// The previous refresh token was used again within the grace time: by a lost reply, parallel tabs, or a copy.
     RefreshRepeated,
-    /// An old refresh token was used again; its session is over.
+    /// An old refresh token was used again, which ended its session.
     RefreshReused,
-    /// A session, or all of a customer's, was ended by its owner.
+    /// A customer ended one or all of the own sessions.
     SignOut,
     /// A password was changed.
     PasswordChange,
-    /// A password was to be changed, and the current one was wrong.
+    /// A password change failed because the current password was wrong.
     PasswordChangeFailed,
     /// An email was changed.
     EmailChange,
@@ -43,7 +43,7 @@ pub enum Event {
 const MOST_AN_HOUR: i64 = 10;
 
 impl Event {
-    /// The name in a log line and in a row of the history.
+    /// Returns the name in the log and in the history.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Registration => "registration",
@@ -64,12 +64,12 @@ impl Event {
         }
     }
 
-    /// The most rows of one account in an hour, where somebody who changes nothing could fill the disk with them.
+    /// The most rows of one account in an hour, for events that a client can repeat without limit and could fill the disk with.
     pub(crate) fn most_an_hour(self) -> Option<i64> {
         matches!(self, Self::SignInFailed | Self::RefreshRepeated | Self::Export).then_some(MOST_AN_HOUR)
     }
 
-    /// Writes the line. Ids are left out where there are none: a failed sign-in may name nobody.
+    /// Logs the event. An unknown id is left out: a failed sign-in may have no customer.
     pub fn record(self, customer: Option<CustomerId>, session: Option<SessionId>) {
         log::info!(
             target: "clientele::events",

@@ -26,7 +26,7 @@ impl CustomerId {
         parse(text).map(Self)
     }
 
-    /// Makes an id from the milliseconds since 2026-01-01 and random low bits. The caller retries on a collision.
+    /// Generates an id from the milliseconds since 2026-01-01 and random low bits. The caller retries on a collision.
     pub fn generate() -> Self {
         let epoch: DateTime<Utc> = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).single().unwrap_or_default();
         let millis = (Utc::now() - epoch).num_milliseconds().max(0);
@@ -52,17 +52,17 @@ impl fmt::Display for CustomerId {
     }
 }
 
-/// The id of a session, drawn at random.
+/// The id of a session, chosen at random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionId(i64);
 
 impl SessionId {
-    /// Returns the id, or `None` for a number that cannot be one.
+    /// Returns the id, or `None` if the number is not a valid id.
     pub fn new(value: i64) -> Option<Self> {
         is_id(value).then_some(Self(value))
     }
 
-    /// Draws an id. The caller retries on a collision.
+    /// Generates a random id. The caller retries on a collision.
     pub fn generate() -> Self {
         Self(rand::random_range(1..ID_LIMIT))
     }

@@ -1,29 +1,29 @@
 //! Clientele: a self-hosted customer-accounts service.
 //!
-//! This is the map. Imports point downwards, and no two modules import each other.
+//! Modules import only modules below them in this table.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`cli`] | the command line, one file a subcommand |
+//! | [`cli`] | the command line, one file per subcommand |
 //! | [`server`] | listens, serves, stops |
-//! | `router` | every route once: method, path, who may, handler, documentation |
-//! | [`app`] | what handlers share |
+//! | `router` | all routes: method, path, who may call it, handler, documentation |
+//! | [`app`] | the state that handlers share |
 //! | [`customers`] | the profile and its address: handlers, bodies, rules of fields, statements, import and export |
 //! | [`sessions`] | signing in, refreshing, listing and ending sessions |
 //! | [`history`] | what happened to accounts, for their owners: rows beside the changes, their reading, their sweep |
 //! | [`passwords`] | values, strength, hashes, the threads that hash, the change of a password |
-//! | [`http`] | what every request passes, whatever it asks for: deadlines, authentication, ownership, bodies, problems |
+//! | [`http`] | HTTP concerns that all endpoints share: deadlines, authentication, ownership, bodies, problems |
 //! | [`tokens`] | access and refresh tokens, the keys and the secret |
-//! | [`events`] | what happens to accounts: names for the operator's log and for the history |
-//! | [`prepare`] | what `serve` sees to before it listens, and `config check` finds out |
+//! | [`events`] | account events: names for the operator's log and for the history |
+//! | [`prepare`] | the preparations of `serve`, which `config check` only checks |
 //! | [`db`] | connections, the threads that talk to the database, batches, migrations |
-//! | `threads` | bounded queues, and workers that are replaced when they are stuck |
+//! | `threads` | bounded queues, and worker threads that are replaced when they are stuck |
 //! | [`settings`] | typed settings, validated once |
 //! | [`ids`], `private_file`, [`logging`], [`schema`] | ids; files with mode 0600; the log; the generated tables |
 //!
 //! A request passes `http::respond` (request id, headers, problem body), `http::guard` (401, 403, 404), its handler's
 //! extractors (400, 413, 415, 422) and its handler, which hands checked values to a lane or to the executor of [`db`].
-//! There a feature's statement answers with a value or with [`http::Denied`]. See `docs/architecture.md`.
+//! There, the feature's statement returns a value or [`http::Denied`]. See `docs/architecture.md`.
 
 pub mod app;
 pub mod cli;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Requests cross threads: what one allocates another frees, which glibc's allocator is slow at
+/// One thread often frees what another one has allocated, which is slow with glibc's allocator
 /// (docs/decisions/0009-what-the-profile-showed.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

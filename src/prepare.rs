@@ -1,4 +1,4 @@
-//! What must be in order before the service listens: `serve` sees to it, and `config check` finds out whether it is.
+//! Prepares everything that the service needs before it listens, for `serve` and `config check`.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use crate::db::{DbError, MigrationState, check_writable, foreign_messages, migra
 use crate::settings::{Settings, SettingsError, Target};
 use crate::tokens::{Keys, secret};
 
-/// A migration may take longer than a request's statement.
+/// The statement time-out of migrations, which may take longer than the statements of requests.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Why the service could not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// Exit code 2.
+    /// The configuration is invalid: exit code 2.
     Configuration(String),
-    /// Exit code 1.
+    /// Any other failure: exit code 1.
     Failed(String),
 }
 
@@ -36,29 +36,29 @@ impl From<SettingsError> for StartError {
     }
 }
 
-/// What to do about a secret, a database or a migration that is missing.
+/// What to do if a secret, a database or a migration is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// Make it, where the settings say so.
+    /// Create or apply it, if the settings allow it.
     Make,
-    /// Let it be, where it would be made.
+    /// Leave it missing. Not an error if the settings allow to create it.
     Leave,
 }
 
-/// What the service starts from.
+/// The secret, the keys and the database to start with.
 pub(crate) struct Prepared {
     pub(crate) secret: Vec<u8>,
     pub(crate) keys: Keys,
     pub(crate) target: Target,
 }
 
-/// Loads the secret and the keys, opens one connection, so that a database that cannot be reached is one clear line, and
-/// migrates where configured.
+/// Loads the secret and the keys, connects to the database once, so that an unreachable database is one clear error, and
+/// applies migrations if configured.
 ///
 /// # Errors
 /// One line that names what is wrong.
 pub(crate) fn prepare(settings: &Settings, missing: Missing) -> Result<Prepared, StartError> {
-    let secret = if missing == Missing::Leave && secret::is_to_be_made(&settings.auth) {
+    let secret = if missing == Missing::Leave && secret::would_generate(&settings.auth) {
         Vec::new()
     } else {
         secret::load(&settings.auth).map_err(StartError::Configuration)?

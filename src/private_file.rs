@@ -1,4 +1,4 @@
-//! Files that hold secrets or personal data: only their owner can read them, and none is ever half written.
+//! Files with secrets or personal data. Only their owner can read them, and they are never visible half written.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Error, ErrorKind, Result, Write};
@@ -6,21 +6,22 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-/// A file that is written beside its place, with mode 0600, and takes it when it is complete. What stood there stays as it
-/// is until then; what is dropped unfinished leaves nothing behind.
+/// A file with mode 0600 that is written under a temporary name and renamed when it is complete. Until then, an existing
+/// file does not change. Dropping an unfinished file removes it.
 pub(crate) struct PrivateFile {
-    place: PathBuf,
+    path: PathBuf,
     output: Output,
 }
 
 enum Output {
-    Beside(BufWriter<NamedTempFile>),
-    /// A pipe or a device, such as `/dev/stdout`, that nothing can take the place of.
-    Itself(BufWriter<File>),
+    /// A temporary file in the same folder.
+    Temporary(BufWriter<NamedTempFile>),
+    /// A pipe or a device, such as `/dev/stdout`, which cannot be replaced.
+    Device(BufWriter<File>),
 }
 
 impl PrivateFile {
-    /// Begins a file that will stand at `path`, in place of one that is there.
+    /// Begins a file that will replace the one at `path`, if it exists.
     ///
     /// # Errors
     /// The folder or the device cannot be written.
@@ -28,66 +29,66 @@ impl PrivateFile {
         let begin = || {
             if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
                 let device = OpenOptions::new().write(true).open(path)?;
-                return Ok((path.to_owned(), Output::Itself(BufWriter::new(device))));
+                return Ok((path.to_owned(), Output::Device(BufWriter::new(device))));
             }
-            // A link stays a link.
-            let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-            let file = draft(&place)?;
-            Ok((place, Output::Beside(BufWriter::new(file))))
+            // Replaces the file that a symbolic link points to, and keeps the link.
+            let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+            let file = temporary(&target)?;
+            Ok((target, Output::Temporary(BufWriter::new(file))))
         };
-        begin().map(|(place, output)| Self { place, output }).map_err(|error| at(path, &error))
+        begin().map(|(path, output)| Self { path, output }).map_err(|error| at(path, &error))
     }
 
-    /// Writes what is left and puts the file in its place.
+    /// Writes buffered data and renames the file to its path.
     ///
     /// # Errors
     /// The operating system's.
     pub(crate) fn finish(self) -> Result<()> {
-        let Self { place, output } = self;
+        let Self { path, output } = self;
         let finish = || match output {
-            Output::Itself(mut device) => device.flush(),
-            Output::Beside(file) => {
+            Output::Device(mut device) => device.flush(),
+            Output::Temporary(file) => {
                 let file = file.into_inner().map_err(|error| error.into_error())?;
                 file.as_file().sync_all()?;
-                file.persist(&place).map(drop).map_err(|error| error.error)
+                file.persist(&path).map(drop).map_err(|error| error.error)
             }
         };
-        finish().map_err(|error| at(&place, &error))
+        finish().map_err(|error| at(&path, &error))
     }
 }
 
 impl Write for PrivateFile {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         let written = match &mut self.output {
-            Output::Beside(file) => file.write(bytes),
-            Output::Itself(device) => device.write(bytes),
+            Output::Temporary(file) => file.write(bytes),
+            Output::Device(device) => device.write(bytes),
         };
-        written.map_err(|error| at(&self.place, &error))
+        written.map_err(|error| at(&self.path, &error))
     }
 
     fn flush(&mut self) -> Result<()> {
         match &mut self.output {
-            Output::Beside(file) => file.flush(),
-            Output::Itself(device) => device.flush(),
+            Output::Temporary(file) => file.flush(),
+            Output::Device(device) => device.flush(),
         }
     }
 }
 
-/// Makes a file that nobody has made yet: of two that try at once, the first wins and the other gets
-/// [`AlreadyExists`](std::io::ErrorKind::AlreadyExists).
+/// Creates a file with mode 0600 and these contents.
 ///
 /// # Errors
-/// The operating system's.
+/// [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) if there is a file already, even if another process creates it at
+/// the same time. Other errors of the operating system.
 pub(crate) fn make(path: &Path, contents: &[u8]) -> Result<()> {
     make_with(path, false, |draft| std::fs::write(draft, contents).map_err(|error| at(path, &error)))
 }
 
-/// Makes a file by `write`, which fills an empty one at the path that it is given. It takes its place when it is complete,
-/// and the place of another file only where that is to be replaced.
+/// Creates a file by `write`, which fills an empty temporary file at the path that it gets. The file takes its place when it is
+/// complete. It replaces another file only if `replace` is set.
 ///
 /// # Errors
-/// What `write` says, and the operating system's: [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) where there is a file
-/// that is not to be replaced, and something that is no file in any case.
+/// Those of `write` and of the operating system; [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) if there is a file that
+/// must not be replaced, or something that is not a file.
 pub(crate) fn make_with<E: From<Error>>(
     path: &Path,
     replace: bool,
@@ -101,18 +102,18 @@ pub(crate) fn make_with<E: From<Error>>(
         }
         _ => {}
     }
-    // A link stays a link.
+    // Keep a link, and replace the file behind it.
     let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let file = draft(&place).map_err(at)?;
+    let file = temporary(&place).map_err(at)?;
     write(file.path())?;
     file.as_file().sync_all().map_err(at)?;
     let persisted = if replace { file.persist(&place) } else { file.persist_noclobber(&place) };
     Ok(persisted.map(drop).map_err(|error| at(error.error))?)
 }
 
-/// A new file in the folder of another, with mode 0600.
-fn draft(place: &Path) -> Result<NamedTempFile> {
-    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+/// Creates a temporary file with mode 0600 in the folder of `path`.
+fn temporary(path: &Path) -> Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     tempfile::Builder::new().prefix(".clientele-").tempfile_in(folder)
 }
 

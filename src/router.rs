@@ -1,4 +1,4 @@
-//! Every route, once: method, path, who may, the handler, and what the OpenAPI document says of it.
+//! All routes, one row each: method, path, who may call it, the handler, and its description in the OpenAPI document.
 
 use actix_web::http::Method;
 use actix_web::http::header::CACHE_CONTROL;
@@ -30,7 +30,7 @@ const PASSWORD: &str = "/api/v1/customers/{id}/password/";
 const SESSIONS: &str = "/api/v1/customers/{id}/sessions/";
 const SESSION: &str = "/api/v1/customers/{id}/sessions/{sid}/";
 
-/// The endpoints. Those of one path stand together.
+/// Returns the endpoints. Endpoints with the same path must be adjacent.
 fn endpoints() -> Vec<Endpoint> {
     use web::to;
     let owner = Endpoint::owner;
@@ -38,6 +38,7 @@ fn endpoints() -> Vec<Endpoint> {
     vec![
         public(Method::POST, CUSTOMERS, "register", "Registers a customer", || to(customers::register))
             .throttled(Action::Registration)
+            .asks_database()
             .takes::<Registration>()
             .replies::<Customer>(201, "The new customer.")
             .with_headers(&["Location", "ETag"])
@@ -78,12 +79,12 @@ fn endpoints() -> Vec<Endpoint> {
         .replies::<PersonalData>(200, "One document."),
         owner(Method::GET, HISTORY, "getHistory", "What happened to the account", || to(history::show))
             .describe(
-                "Sign-ins, changes of password and email and the like, for half a year unless configured otherwise.",
+                "Sign-ins, changes of password and email, and so on. Entries are kept for half a year by default.",
             )
             .queried(&PARAMETERS)
             .replies::<Vec<HistoryEntry>>(
                 200,
-                "The entries, the newest first. The `id` of the last one is `before` of the next page.",
+                "The entries, newest first. For the next page, pass the `id` of the last one as `before`.",
             ),
         owner(Method::POST, PASSWORD, "changePassword", "Changes the password", || to(passwords::change_password))
             .describe("Every other session of the customer ends.")
@@ -98,12 +99,14 @@ fn endpoints() -> Vec<Endpoint> {
             .replies_empty(204, "The session is over."),
         public(Method::POST, "/auth/token/", "signIn", "Signs in", || to(sessions::sign_in))
             .throttled(Action::SignIn)
+            .asks_database()
             .takes::<SignIn>()
             .replies::<Tokens>(200, "The tokens of a new session.")
             .problems([Problem::BadCredentials, Problem::AccountDisabled]),
         public(Method::POST, "/auth/token/refresh/", "refresh", "Renews the tokens", || to(sessions::refresh))
             .describe("A refresh token is for one use. For 10 seconds the previous one yields the same reply.")
             .throttled(Action::Refresh)
+            .asks_database()
             .takes::<Refresh>()
             .replies::<Tokens>(200, "New tokens of the session.")
             .problems([Problem::TokenInvalid, Problem::SessionEnded]),
@@ -111,13 +114,14 @@ fn endpoints() -> Vec<Endpoint> {
             to(sessions::revoke)
         })
         .describe("200 also for what is not a token: it is of no use afterwards (RFC 7009).")
+        .asks_database()
         .takes::<Revocation>()
         .replies_empty(200, "The token is of no use."),
         public(Method::GET, "/health/live", "live", "Whether the process answers", || to(health::live))
             .replies::<Health>(200, "It does."),
         public(Method::GET, "/health/ready", "ready", "Whether requests can be served", || to(health::ready))
-            .replies::<Health>(200, "The database answers and lacks no migration.")
-            .problems([Problem::DatabaseUnavailable(String::new())]),
+            .asks_database()
+            .replies::<Health>(200, "The database answers and lacks no migration."),
         public(Method::GET, "/.well-known/jwks.json", "keys", "The public keys of access tokens", || to(jwks::jwks))
             .replies::<KeySet>(200, "A JWK Set (RFC 7517); empty when tokens are signed with a secret."),
         public(Method::GET, "/openapi.json", "openapi", "This document", || to(show_document))
@@ -138,7 +142,7 @@ async fn show_document() -> Result<HttpResponse, Problem> {
         .body(json))
 }
 
-/// Mounts the endpoints. What is not here is answered 404, and another method of a path 405.
+/// Mounts the endpoints. Other paths get 404, and other methods of these paths 405.
 pub(crate) fn configure(app: &App, config: &mut web::ServiceConfig) {
     let endpoints = endpoints();
     for of_path in endpoints.chunk_by(|one, next| one.path == next.path) {

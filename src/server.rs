@@ -1,4 +1,4 @@
-//! Listens, serves and stops; `main` and the tests use the same.
+//! Listens, serves and stops, for the `serve` command and for tests.
 
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -26,36 +26,36 @@ use crate::sessions::{self, Lifetimes};
 use crate::settings::{Origin, Settings};
 use crate::{router, threads};
 
-/// How long a closing connection may take to hear the end.
+/// How long a client may take to read the rest of a connection that closes.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long before the end of a stop the requests in flight are told of it.
-const TO_SAY_SO: Duration = Duration::from_secs(1);
-/// actix-server counts a connection a moment after a worker got it, and a worker that counts none ends at once. So that
-/// it overlooks none, it accepts no more for a moment before it stops.
-const LAST_ACCEPTED: Duration = Duration::from_millis(100);
+/// How long before the shutdown time-out the requests in flight get 503.
+const REPLY_TIME: Duration = Duration::from_secs(1);
+/// How long the server stops accepting before it stops. actix-server counts a connection shortly after a worker got it, and
+/// a worker without counted connections ends at once. The pause lets it count all of them.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A started service. Its threads end when it is dropped.
 pub struct Running {
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
-    /// Its database.
+    /// The database.
     pub database: Database,
     /// Where it listens for `GET /metrics`, if anywhere.
     pub metrics_address: Option<SocketAddr>,
     server: Server,
     metrics: Option<ServerHandle>,
     stopper: Stopper,
-    /// Held so that its threads end here, and not where the last connection happens to.
+    /// Held so that its threads end when this is dropped, and not with the last connection.
     _app: web::Data<App>,
 }
 
 impl Running {
-    /// A handle that stops it at once.
+    /// Returns a handle that stops the service at once.
     pub fn handle(&self) -> ServerHandle {
         self.server.handle()
     }
 
-    /// What stops it as a signal does.
+    /// Returns a handle that stops the service like a signal.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
     }
@@ -63,7 +63,7 @@ impl Running {
     /// Serves until stopped.
     ///
     /// # Errors
-    /// The operating system's, on accepting connections.
+    /// The operating system cannot accept connections.
     pub async fn serve(&mut self) -> std::io::Result<()> {
         let served = (&mut self.server).await;
         if let Some(metrics) = self.metrics.take() {
@@ -78,24 +78,25 @@ impl Running {
 pub struct Stopper {
     handle: ServerHandle,
     stop: Arc<Stop>,
-    patience: Duration,
+    shutdown_timeout: Duration,
 }
 
 impl Stopper {
-    /// Accepts no more connections, and finishes what is in flight; what is not finished shortly before
-    /// `server.shutdown_timeout_seconds` have passed is told 503.
+    /// Accepts no more connections and finishes the requests in flight. Those that are not finished shortly before
+    /// `server.shutdown_timeout_seconds` have passed get 503.
     pub async fn stop(&self) {
-        let in_time = self.patience - TO_SAY_SO.min(self.patience / 4);
-        self.stop.by(Instant::now() + in_time);
-        if actix_rt::time::timeout(LAST_ACCEPTED, self.handle.pause()).await.is_err() {
+        let time = self.shutdown_timeout - REPLY_TIME.min(self.shutdown_timeout / 4);
+        self.stop.at(Instant::now() + time);
+        if actix_rt::time::timeout(PAUSE, self.handle.pause()).await.is_err() {
             log::debug!("the server is slow to pause");
         }
-        actix_rt::time::sleep(LAST_ACCEPTED).await;
+        actix_rt::time::sleep(PAUSE).await;
         drop(self.handle.stop(true));
     }
 }
 
-/// Checks the database, applies migrations where configured, binds and starts. Needs a running actix system.
+/// Checks the database, applies migrations if configured, binds the address and starts the service. Must be called in an
+/// actix system.
 ///
 /// # Errors
 /// One line that names what is wrong.
@@ -108,7 +109,7 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
     let app = web::Data::new(App::start(settings, prepared)?);
     let (database, counted) = (app.database.clone(), app.metrics.sessions.clone());
     let kept = settings.history.days;
-    actix_rt::spawn(upkeep(database.clone(), Arc::clone(&app.throttle), app.lifetimes, counted, kept));
+    actix_rt::spawn(clean_up(database.clone(), Arc::clone(&app.throttle), app.lifetimes, counted, kept));
     let stop = Arc::<Stop>::default();
     let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
     let server = http_server(settings, app.clone(), listener, Arc::clone(&stop)).map_err(failed)?;
@@ -118,17 +119,23 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
         actix_rt::spawn(server);
         handle
     });
-    let patience = Duration::from_secs(settings.server.shutdown_timeout_seconds);
-    let stopper = Stopper { handle: server.handle(), stop, patience };
+    let shutdown_timeout = Duration::from_secs(settings.server.shutdown_timeout_seconds);
+    let stopper = Stopper { handle: server.handle(), stop, shutdown_timeout };
     Ok(Running { address, database, metrics_address, server, metrics, stopper, _app: app })
 }
 
-/// How often what is over is put away.
-const UPKEEP: Duration = Duration::from_secs(60);
+/// How often [`clean_up`] runs.
+const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Deletes sessions that are over and what is old in the history, and forgets throttle buckets that are full again.
-async fn upkeep(database: Database, throttle: Arc<Throttle>, lifetimes: Lifetimes, counted: Sessions, kept_days: u32) {
-    let mut rounds = actix_rt::time::interval(UPKEEP);
+/// Periodically deletes sessions that have ended, old rows of the history, and throttle buckets that are full again.
+async fn clean_up(
+    database: Database,
+    throttle: Arc<Throttle>,
+    lifetimes: Lifetimes,
+    counted: Sessions,
+    kept_days: u32,
+) {
+    let mut rounds = actix_rt::time::interval(CLEAN_UP_INTERVAL);
     loop {
         rounds.tick().await;
         throttle.forget_idle();
@@ -138,10 +145,10 @@ async fn upkeep(database: Database, throttle: Arc<Throttle>, lifetimes: Lifetime
                 Ok(0) => break,
                 Ok(swept) => {
                     counted.expired.inc_by(swept as u64);
-                    log::debug!("{swept} sessions were over");
+                    log::debug!("deleted {swept} ended sessions");
                 }
                 Err(error) => {
-                    log::warn!("sessions could not be swept: {error}");
+                    log::warn!("ended sessions could not be deleted: {error}");
                     break;
                 }
             }
@@ -149,7 +156,7 @@ async fn upkeep(database: Database, throttle: Arc<Throttle>, lifetimes: Lifetime
     }
 }
 
-/// One bounded statement after the other, so that requests get their turn in between.
+/// Deletes old rows of the history, a bounded number with each statement, so that requests do not wait for long.
 async fn sweep_history(database: &Database, kept_days: u32) {
     loop {
         match database.write(None, move |connection| history::sweep(connection, kept_days)).await {
@@ -161,8 +168,8 @@ async fn sweep_history(database: &Database, kept_days: u32) {
 }
 
 /// Connections that may wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`). Beyond them a client
-/// is not refused but unheard, and tries again after a second: with the standard library's 128, a burst of clients
-/// would wait for nothing.
+/// The most connections that wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`). The kernel ignores
+/// further clients, and they try again after a second. With the standard library's 128, bursts would cause such waits.
 const BACKLOG: i32 = 4096;
 
 /// Says which of the two listeners it was.
@@ -177,7 +184,7 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     let bind = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        // A restart must not wait until the kernel has forgotten the connections before it.
+        // Otherwise a restart could not bind until the kernel has forgotten the old connections.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
@@ -194,8 +201,8 @@ fn http_server(
     stop: Arc<Stop>,
 ) -> std::io::Result<Server> {
     let server = &settings.server;
-    // One core is left to the lanes and the database: on two cores, two workers that refuse what is too much would
-    // take the time that those need to serve the rest.
+    // Leaves one core to the database's threads. On two cores under overload, two workers that refuse requests would take
+    // the processor time that is needed to serve the others.
     let workers = match server.workers {
         0 => (threads::cores() - 1).max(1),
         given => given,
@@ -214,7 +221,7 @@ fn http_server(
     let cors_origins = server.cors_origins.clone();
     let metrics = app.metrics.http.clone();
     let incomplete = metrics.route(UNMATCHED);
-    // What `HttpServer` does, over a stream of our own and with HTTP/1 alone.
+    // Does what `HttpServer` does, but with our own stream and with HTTP/1 only.
     let builder = builder.listen("clientele", listener, move || {
         let stopping = stopping.clone();
         let http = HttpService::build()
@@ -243,7 +250,7 @@ fn http_server(
     Ok(builder.run())
 }
 
-/// State, routes and middleware.
+/// Builds the application: state, routes and middleware.
 fn application(
     app: web::Data<App>,
     cors_origins: Vec<Origin>,

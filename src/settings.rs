@@ -1,8 +1,8 @@
-//! Typed settings: `config/default.toml`, overlaid by a file, overlaid by variables; validated once.
+//! Typed settings: the defaults in `config/default.toml`, then a file, then environment variables. Validated once.
 //!
-//! The compiled-in defaults double as the list of known keys and of their types, so a key cannot exist without a documented
-//! default, and an unknown one is an error that names a near one, or all of its section. No error repeats a value: it may be
-//! a secret in the wrong place.
+//! The compiled-in defaults are also the list of known keys and types, so every key has a documented default. An unknown key
+//! is an error that suggests a similar key, or lists those of its section. No error repeats a value, which may be a secret
+//! in the wrong place.
 
 mod database_url;
 mod layers;
@@ -28,7 +28,7 @@ pub use self::secret::{Secret, trimmed};
 /// The documented defaults, as shipped.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 
-/// Why settings were refused: one line that names the place and the key.
+/// Why settings are invalid: one line that names the file or variable, and the key.
 #[derive(Debug)]
 pub struct SettingsError(String);
 
@@ -73,13 +73,13 @@ pub struct Server {
     /// Address and port to listen on.
     #[serde(deserialize_with = "socket_address")]
     pub bind: SocketAddr,
-    /// Origins whose pages may use the API.
+    /// The origins whose pages may use the API.
     pub cors_origins: Vec<Origin>,
-    /// HTTP threads; 0 for one fewer than cores, and at least one.
+    /// HTTP threads; 0 for one fewer than there are cores, but at least one.
     pub workers: usize,
-    /// Open connections at once.
+    /// The most open connections.
     pub max_connections: usize,
-    /// Idle keep-alive, in seconds.
+    /// How long an idle connection stays open, in seconds.
     pub keep_alive_seconds: u64,
     /// Time for a request's head, in seconds.
     pub head_timeout_seconds: u64,
@@ -89,7 +89,7 @@ pub struct Server {
     pub shutdown_timeout_seconds: u64,
 }
 
-/// Says what is expected, which the standard library's message does not.
+/// Parses an address. Its error says what is expected, which the standard library's error does not.
 fn socket_address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|_| serde::de::Error::custom("expected an address and a port such as 127.0.0.1:8080"))
@@ -124,7 +124,7 @@ pub struct Database {
     pub session: Session,
     /// Apply pending migrations at the start.
     pub migrate_at_start: bool,
-    /// Threads for reads, and as many for writes, outside the batches; 0 adapts to the cores.
+    /// Threads for reads, and as many for writes, outside the batches; 0 depends on the number of cores.
     pub threads: usize,
     /// Threads that write batches of updates; SQLite has one.
     pub writers: usize,
@@ -139,7 +139,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// The time to wait for a connection.
+    /// Returns the time to wait for a connection.
     pub fn connect_timeout(&self) -> Duration {
         Duration::from_secs(self.connect_timeout_seconds)
     }
@@ -156,57 +156,57 @@ impl Database {
 pub struct Auth {
     /// The pinned algorithm.
     pub algorithm: Algorithm,
-    /// The signing secret, when given directly.
+    /// The signing secret, if it is set directly.
     pub secret: Secret,
-    /// The file that holds it otherwise.
+    /// The file with the secret otherwise.
     pub secret_file: PathBuf,
-    /// Make that file when it is missing.
+    /// Generate that file if it is missing.
     pub generate_secret: bool,
-    /// `iss`, when not empty.
+    /// The `iss` of tokens, if not empty.
     pub issuer: String,
-    /// `aud`, when not empty.
+    /// The `aud` of tokens, if not empty.
     pub audience: String,
-    /// Life time of an access token, in seconds.
+    /// Lifetime of an access token, in seconds.
     pub access_token_seconds: u64,
     /// The private key of EdDSA.
     pub key_file: PathBuf,
     /// Further keys whose tokens are accepted.
     pub verification_key_files: Vec<PathBuf>,
-    /// A session that rested longer is over, in seconds.
+    /// The time without a refresh after which a session ends, in seconds.
     pub session_idle_seconds: u64,
-    /// A session that is older is over, in seconds.
+    /// The time after which a session ends in any case, in seconds.
     pub session_absolute_seconds: u64,
-    /// Threads that hash passwords; 0 for one a core.
+    /// Threads that hash passwords; 0 for one per core.
     pub password_threads: usize,
-    /// Passwords that may wait to be hashed.
+    /// The most passwords that wait to be hashed.
     pub password_queue: usize,
-    /// A wrong password is told no sooner after its check began, in milliseconds.
+    /// The least time from the start of a password's check to the reply that it is wrong, in milliseconds.
     pub wrong_password_milliseconds: u64,
 }
 
-/// `[throttle]`: what one client address and one account may try.
+/// `[throttle]`: the quotas of a client address and of an account.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Throttle {
     /// Whether anything is throttled.
     pub enabled: bool,
-    /// Tries at once from one address.
+    /// Attempts in a burst from one address.
     pub address_burst: u32,
-    /// Tries a minute from one address.
+    /// Attempts per minute from one address.
     pub address_per_minute: u32,
-    /// Tries at once for one account.
+    /// Attempts in a burst for one account.
     pub account_burst: u32,
-    /// Tries a minute for one account.
+    /// Attempts per minute for one account.
     pub account_per_minute: u32,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
 }
 
-/// `[history]`: what is kept about what happened to accounts.
+/// `[history]`: the history of accounts.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct History {
-    /// Days for which an entry is kept.
+    /// Entries are kept for this many days.
     pub days: u32,
 }
 
@@ -245,22 +245,22 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// How a log line is written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 impl Settings {
-    /// Layers the defaults, then `file`, then `variables` (`CLIENTELE__…` and `DATABASE_URL`; others are ignored).
+    /// Loads the defaults, then overrides them by `file` and by `variables` (`CLIENTELE__…` and `DATABASE_URL`; others are
+    /// ignored).
     ///
     /// # Errors
-    /// A file that cannot be read or parsed, an unknown key, two variables that set one key differently, or a value that is
-    /// out of its range.
+    /// The file cannot be read or parsed, a key is unknown, two variables set one key differently, or a value is out of range.
     pub fn load(
         file: Option<&Path>,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -288,17 +288,17 @@ impl Settings {
         Ok(())
     }
 
-    /// The database that `database.url` names.
+    /// Returns the database that `database.url` names.
     ///
     /// # Errors
-    /// A scheme that is neither SQLite's nor PostgreSQL's, no path, or a password that is not percent-encoded.
+    /// The scheme is neither SQLite's nor PostgreSQL's, the path is missing, or the password is not percent-encoded.
     pub fn target(&self) -> Result<Target, SettingsError> {
         let target = self.database.url.target().map(|target| target.with_session(self.database.session));
         target.map_err(|reason| SettingsError::new(format!("database.url: {reason}")))
     }
 }
 
-/// What serde expected, and of which key. It says so last, after the value.
+/// Converts an error of serde, without the value. Its message ends with what was expected and with the key.
 fn expected(error: &toml::de::Error) -> SettingsError {
     let text = error.to_string();
     let key = text.trim_end().rsplit_once("\nin `").map_or("a key", |(_, key)| key.trim_end_matches('`'));

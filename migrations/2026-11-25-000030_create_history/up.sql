@@ -1,18 +1,18 @@
--- What happened to accounts, for their owners and for support: no values and no names of customers. A row is written in the
--- transaction of what it tells, is swept after `history.days`, and goes with its customer.
+-- What happened to accounts, for their owners and for support. It contains no values and no names of customers. A row is
+-- written in the transaction of the change that it records, and is deleted after `history.days` and with its customer.
 CREATE TABLE history (
-    -- Microseconds since 1970 and random low bits: ids sort by time, and tell the sweep what is old.
+    -- Microseconds since 1970 and random low bits: ids sort by time, and old rows are found by them.
     id /* /* */ INTEGER -- */ BIGINT
         NOT NULL PRIMARY KEY,
     customer_id BIGINT NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
     kind TEXT NOT NULL,
     at TIMESTAMP NOT NULL,
-    -- May have ended since.
+    -- The session may have ended.
     session_id BIGINT,
     -- Written as 198.51.100.0/24 and 2001:db8::/48.
     network TEXT,
     user_agent TEXT,
-    -- Who ran the command, as `--by` said.
+    -- Who ran the command, as given by `--by`.
     actor TEXT
 );
 

@@ -1,2 +1,2 @@
--- When the operator disabled the account. Nobody can use one until it is enabled again.
+-- When the operator disabled the account. It cannot be used until it is enabled again.
 ALTER TABLE customers ADD COLUMN disabled_at TIMESTAMP;

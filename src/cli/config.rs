@@ -10,7 +10,7 @@ use crate::settings::Settings;
 pub(super) enum Config {
     /// Print the effective settings as TOML, secrets redacted
     Show,
-    /// Do what `serve` does before it listens, database and keys included, but make nothing
+    /// Check everything that `serve` checks before it listens, database and keys included, without creating anything
     Check,
 }
 
@@ -23,7 +23,7 @@ impl Config {
             }
             Self::Check => {
                 prepare(settings, Missing::Leave)?;
-                print("the settings are good")
+                print("the settings are valid")
             }
         }
     }

@@ -1,32 +1,33 @@
-//! `clientele customer …`: what support does.
+//! `clientele customer …`
 
 mod account;
 mod find;
 mod history;
 mod table;
 mod update;
+mod values;
 pub(super) mod who;
 
 use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 
 use self::account::{Account, SetPassword};
+pub(super) use self::values::parse_id;
+use self::values::{parse_date, parse_email, parse_first_name, parse_last_name, print_json, read_password};
 use self::who::{By, Who};
 use super::{Failure, connect, connect_existing, print};
 use crate::customers::{self, Email, Name, NewCustomer, support};
 use crate::db::{Constraint, DbError, in_transaction};
 use crate::events::Event;
 use crate::http::Operator;
-use crate::http::{Json, Violation};
 use crate::ids::CustomerId;
-use crate::passwords::Password;
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
 pub(super) enum Customer {
-    /// Create a customer and print the id, and nothing else
+    /// Create a customer and print only the id
     Create(Box<Create>),
-    /// Find customers by any part of an email, a name or a slug
+    /// Find customers by a part of the email, name or slug
     Find(find::Find),
     /// Print a customer as JSON
     Show {
@@ -38,13 +39,13 @@ pub(super) enum Customer {
     Update(Box<update::Update>),
     /// Set a password; all sessions end
     SetPassword(SetPassword),
-    /// Disable an account: its sessions end, and nobody can use it
+    /// Disable an account: its sessions end, and it cannot be used
     Disable(Account),
-    /// Enable an account that was disabled
+    /// Enable a disabled account
     Enable(Account),
     /// End all sessions
     EndSessions(Account),
-    /// Print what happened to an account, the newest first
+    /// Print the history of an account, newest first
     History(history::History),
     /// Erase a customer with address, sessions, password and history
     Erase {
@@ -52,15 +53,15 @@ pub(super) enum Customer {
         #[arg(value_parser = Who::parse)]
         who: Who,
     },
-    /// Add customers from JSON Lines; a line whose customer is there already changes nothing, so it can be run again
+    /// Add customers from JSON Lines; lines whose customer exists change nothing, so an import can be repeated
     Import(super::import::Import),
-    /// Write all customers as JSON Lines, or everything that is held about one as a JSON document
+    /// Write all customers as JSON Lines, or all data about one customer as a JSON document
     Export(super::export::Export),
 }
 
 #[derive(Args)]
 pub(super) struct Create {
-    /// Must not be another customer's
+    /// Must not belong to another customer
     #[arg(long, value_parser = parse_email)]
     email: Email,
     /// 1 to 150 characters
@@ -80,30 +81,6 @@ pub(super) struct Create {
     password_stdin: bool,
     #[command(flatten)]
     by: By,
-}
-
-pub(super) fn parse_id(text: &str) -> Result<CustomerId, String> {
-    CustomerId::parse(text).ok_or_else(|| "an id is a positive integer below 2^53".into())
-}
-
-fn told<T>(parsed: Result<T, Violation>) -> Result<T, String> {
-    parsed.map_err(|refusal| refusal.detail().to_owned())
-}
-
-fn parse_email(text: &str) -> Result<Email, String> {
-    told(Email::parse(text))
-}
-
-fn parse_first_name(text: &str) -> Result<Name, String> {
-    told(Name::first(text))
-}
-
-fn parse_last_name(text: &str) -> Result<Name, String> {
-    told(Name::last(text))
-}
-
-fn parse_date(text: &str) -> Result<NaiveDate, String> {
-    told(customers::date_of_birth(text))
 }
 
 impl Customer {
@@ -156,19 +133,4 @@ impl Create {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    print(serde_json::to_string_pretty(value).map_err(|error| Failure::Failed(error.to_string()))?)
-}
-
-/// The hash of a password that is judged as a registration would, with what is known of the customer.
-fn read_password(known: &[&str]) -> Result<String, Failure> {
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line)?;
-    let text = line.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']).to_owned();
-    let refused = |refusal: Violation| Failure::Usage(refusal.detail().to_owned());
-    let password = Password::to_set(&Json::String(text.into())).map_err(refused)?;
-    password.check_strength(known).map_err(refused)?;
-    password.hash().map_err(Failure::Failed)
 }

@@ -17,13 +17,13 @@ use crate::settings::Settings;
 
 #[derive(Args)]
 pub(super) struct Export {
-    /// The file to write, with mode 0600; one that is there is replaced when all is written (default: standard output)
+    /// The file to write, with mode 0600; an existing one is replaced when the export is complete (default: standard output)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Write password hashes too, for an import elsewhere
+    /// Write password hashes too, for an import into another system
     #[arg(long)]
     with_passwords: bool,
-    /// Write everything that is held about this customer, by id or email, as one JSON document
+    /// Write all data about this customer (an id or email) as one JSON document
     #[arg(long, value_name = "WHO", value_parser = Who::parse, conflicts_with = "with_passwords")]
     customer: Option<Who>,
     #[command(flatten)]

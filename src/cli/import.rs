@@ -1,4 +1,4 @@
-//! `clientele customer import`: JSON Lines, a chunk at a time.
+//! `clientele customer import`: reads JSON Lines in chunks.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,22 +16,22 @@ use crate::settings::Settings;
 
 #[derive(Args)]
 pub(super) struct Import {
-    /// The file to read, one JSON object a line; `-` for standard input
+    /// The file to read, with one JSON object per line; `-` for standard input
     file: PathBuf,
-    /// Check every line and add nothing
+    /// Check every line without adding anything
     #[arg(long)]
     dry_run: bool,
 }
 
-/// What became of the lines so far.
+/// The outcomes of the lines so far.
 #[derive(Default)]
 struct Report {
     read: u64,
     added: u64,
     present: u64,
     refused: u64,
-    /// Members that were not kept: in how many lines, and the first of them.
-    unkept: BTreeMap<&'static str, (u64, u64)>,
+    /// Members that were not imported: the number of lines, and the number of the first one.
+    ignored: BTreeMap<&'static str, (u64, u64)>,
 }
 
 impl Import {
@@ -46,7 +46,7 @@ impl Import {
             ))
         };
         let mut report = Report::default();
-        let mut seen = self.dry_run.then(ImportedSoFar::default);
+        let mut earlier = self.dry_run.then(ImportedSoFar::default);
         let mut chunk: Vec<(u64, ImportLine)> = Vec::with_capacity(CHUNK);
         while let Some(line) = next_line(&mut reader)? {
             report.read += 1;
@@ -57,10 +57,10 @@ impl Import {
                 Err(reasons) => report.refuse(report.read, &reasons)?,
             }
             if chunk.len() == CHUNK {
-                add(&mut connection, &mut chunk, seen.as_mut(), &mut report)?;
+                add(&mut connection, &mut chunk, earlier.as_mut(), &mut report)?;
             }
         }
-        add(&mut connection, &mut chunk, seen.as_mut(), &mut report)?;
+        add(&mut connection, &mut chunk, earlier.as_mut(), &mut report)?;
         report.finish(self.dry_run)
     }
 }
@@ -68,14 +68,14 @@ impl Import {
 fn add(
     connection: &mut DbConnection,
     chunk: &mut Vec<(u64, ImportLine)>,
-    seen: Option<&mut ImportedSoFar>,
+    earlier: Option<&mut ImportedSoFar>,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let (numbers, lines): (Vec<u64>, Vec<ImportLine>) = chunk.drain(..).unzip();
-    let outcomes = import(connection, Operator::of_command_line(), &lines, seen)?;
+    let outcomes = import(connection, Operator::of_command_line(), &lines, earlier)?;
     for (number, outcome) in numbers.into_iter().zip(outcomes) {
         match outcome {
-            ImportOutcome::Added(unkept) => report.add(number, &unkept),
+            ImportOutcome::Added(ignored) => report.add(number, &ignored),
             ImportOutcome::Present => report.present += 1,
             ImportOutcome::IdTaken => report.refuse(number, "#/id: another customer has this id")?,
             ImportOutcome::EmailTaken => report.refuse(number, "#/email: another customer has this email")?,
@@ -84,12 +84,13 @@ fn add(
     report.progress()
 }
 
-/// Some editors put a byte order mark before a text.
+/// Removes the byte order mark that some editors put at the start of a file.
 fn without_mark(line: &[u8]) -> &[u8] {
     line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line)
 }
 
-/// The next line without its end; longer ones than a request's body are cut, and refused by what is left of them.
+/// Reads the next line, without its end. A line longer than a request body is cut to one byte more than is allowed, so
+/// [`parse`] refuses it.
 fn next_line(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, Failure> {
     let mut line = Vec::new();
     let most = LONGEST_BODY as u64 + 1;
@@ -104,7 +105,7 @@ fn next_line(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, Failure> {
     Ok(Some(line))
 }
 
-/// Reads to the end of the line without keeping it.
+/// Skips the rest of the line.
 fn skip_line(reader: &mut impl BufRead) -> Result<(), Failure> {
     loop {
         let buffer = reader.fill_buf()?;
@@ -119,7 +120,7 @@ fn skip_line(reader: &mut impl BufRead) -> Result<(), Failure> {
     }
 }
 
-/// `None` for an empty line.
+/// Parses a line. Returns `None` for an empty one.
 fn parse(line: &[u8]) -> Result<Option<ImportLine>, String> {
     if line.len() > LONGEST_BODY {
         return Err(format!("longer than {LONGEST_BODY} bytes"));
@@ -140,10 +141,10 @@ fn parse(line: &[u8]) -> Result<Option<ImportLine>, String> {
 }
 
 impl Report {
-    fn add(&mut self, number: u64, unkept: &[&'static str]) {
+    fn add(&mut self, number: u64, ignored: &[&'static str]) {
         self.added += 1;
-        for name in unkept {
-            self.unkept.entry(name).or_insert((0, number)).0 += 1;
+        for name in ignored {
+            self.ignored.entry(name).or_insert((0, number)).0 += 1;
         }
     }
 
@@ -165,9 +166,13 @@ impl Report {
         if std::io::stderr().is_terminal() {
             writeln!(std::io::stderr())?;
         }
-        for (name, (count, first)) in &self.unkept {
+        for (name, (count, first)) in &self.ignored {
             let kept = if dry_run { "would not be kept" } else { "was not kept" };
-            writeln!(std::io::stderr(), "{name} {kept} in {count} lines, first in line {first}: {}", why_unkept(name))?;
+            writeln!(
+                std::io::stderr(),
+                "{name} {kept} in {count} lines, first in line {first}: {}",
+                why_ignored(name)
+            )?;
         }
         let added = if dry_run { "would be added" } else { "added" };
         let Self { read, added: count, present, refused, .. } = self;
@@ -179,10 +184,10 @@ impl Report {
     }
 }
 
-fn why_unkept(name: &str) -> &'static str {
+fn why_ignored(name: &str) -> &'static str {
     match name {
-        "slug" => "it is not one of this name, or another customer has it",
-        "created_at" => "it is no past moment such as 2026-01-31T12:00:00Z",
-        _ => "there is no place for it",
+        "slug" => "it does not fit the name, or another customer has it",
+        "created_at" => "it is not a time in the past, such as 2026-01-31T12:00:00Z",
+        _ => "the database does not store it",
     }
 }

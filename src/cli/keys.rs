@@ -9,9 +9,9 @@ use crate::tokens::generate_key;
 
 #[derive(Subcommand)]
 pub(super) enum Keys {
-    /// Make an Ed25519 private key in a new file with mode 0600 and print its key id (`kid`)
+    /// Generate an Ed25519 private key in a new file with mode 0600 and print its key id (`kid`)
     Generate {
-        /// The file to make, for auth.key_file; an existing one is never overwritten
+        /// The file to create, for auth.key_file; an existing one is never overwritten
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },

@@ -1,4 +1,4 @@
-//! `clientele migrate run|revert|status`: what the diesel CLI does, for machines that have only this binary.
+//! `clientele migrate run|revert|status`: does what the diesel CLI does, on machines that have only this binary.
 
 use clap::Subcommand;
 
@@ -9,11 +9,11 @@ use crate::settings::Settings;
 
 #[derive(Subcommand)]
 pub(super) enum Migrate {
-    /// Apply what is pending
+    /// Apply all pending migrations
     Run,
-    /// Revert the migration applied last; what it made is lost
+    /// Revert the latest migration; the data in the tables and columns that it added is lost
     Revert,
-    /// List all migrations; exit code 1 when one is pending, or applied and unknown to this version
+    /// List all migrations; the exit code is 1 if one is pending, or applied but unknown to this version
     Status,
 }
 

@@ -1,6 +1,6 @@
-//! The command line: one file a subcommand.
+//! The command line, with one file per subcommand.
 //!
-//! Exit codes: 0 done, 1 failed, 2 usage or configuration.
+//! Exit codes: 0 for success, 1 for a failure, 2 for wrong usage or configuration.
 
 mod backup;
 mod config;
@@ -25,12 +25,12 @@ use crate::logging;
 use crate::prepare::StartError;
 use crate::settings::{Settings, Target};
 
-/// How long one statement of an operator's command may take, in seconds.
+/// How long one statement of an operator's command may take.
 const STATEMENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// A self-hosted customer-accounts service.
 ///
-/// Without a subcommand it serves. Every setting has a default; `clientele config show` prints them all.
+/// Serves HTTP unless a subcommand is given. Every setting has a default; `clientele config show` prints them all.
 #[derive(Parser)]
 #[command(
     name = "clientele",
@@ -42,7 +42,7 @@ const STATEMENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(36
   DATABASE_URL=postgres://… clientele migrate run"
 )]
 struct Arguments {
-    /// A TOML file that overlays the defaults
+    /// A TOML file whose settings override the defaults
     #[arg(long, global = true, env = "CLIENTELE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -61,13 +61,13 @@ enum Command {
     Customer(customer::Customer),
     /// Copy the SQLite database, whole and checked, while it is in use
     Backup(backup::Backup),
-    /// Make signing keys for EdDSA
+    /// Generate signing keys for EdDSA
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Issue access tokens
     #[command(subcommand)]
     Token(token::Token),
-    /// Make customers 1 to N, each with an address, for trials and load tests
+    /// Create customers 1 to N, each with an address, for trials and load tests
     Seed(seed::Seed),
     /// Show or check the effective settings
     #[command(subcommand)]
@@ -76,11 +76,11 @@ enum Command {
     Openapi,
 }
 
-/// Why a command ended without success.
+/// Why a command failed.
 enum Failure {
-    /// Exit code 2.
+    /// Wrong usage or configuration: exit code 2.
     Usage(String),
-    /// Exit code 1.
+    /// Any other failure: exit code 1.
     Failed(String),
 }
 
@@ -105,7 +105,7 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Parses the arguments, runs the command, reports a failure in one line.
+/// Parses the arguments, runs the command and reports a failure in one line.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let code = match run(arguments) {
@@ -138,14 +138,14 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// One line of output; a reader that went away ends the command quietly with its error.
+/// Prints one line. A closed pipe is an error, not a panic.
 fn print(text: impl std::fmt::Display) -> Result<(), Failure> {
     use std::io::Write;
     Ok(writeln!(std::io::stdout(), "{text}")?)
 }
 
-/// A connection for a command that adds something, to a database whose migrations are complete; it is made and migrated
-/// where it must be.
+/// Connects for a command that adds data. Creates a missing SQLite database and applies pending migrations if configured.
+/// Fails if migrations are still pending.
 fn connect(settings: &Settings) -> Result<DbConnection, Failure> {
     let mut connection = open(settings, &settings.target().map_err(StartError::from)?)?;
     if settings.database.migrate_at_start {
@@ -154,7 +154,7 @@ fn connect(settings: &Settings) -> Result<DbConnection, Failure> {
     complete(connection)
 }
 
-/// A connection for a command that looks at what is there: it makes nothing.
+/// Connects for a command that works on existing data. Creates nothing and applies no migration.
 fn connect_existing(settings: &Settings) -> Result<DbConnection, Failure> {
     complete(connect_unmigrated(settings)?)
 }
@@ -166,7 +166,7 @@ fn complete(mut connection: DbConnection) -> Result<DbConnection, Failure> {
     }
 }
 
-/// A connection to a database that is there.
+/// Connects to an existing database, whatever migrations it has.
 fn connect_unmigrated(settings: &Settings) -> Result<DbConnection, Failure> {
     let target = settings.target().map_err(StartError::from)?;
     if let Some(path) = target.missing_file() {
@@ -175,7 +175,7 @@ fn connect_unmigrated(settings: &Settings) -> Result<DbConnection, Failure> {
     open(settings, &target)
 }
 
-/// A connection; a SQLite database that is missing is made.
+/// Connects to the database. Creates a missing SQLite database.
 fn open(settings: &Settings, target: &Target) -> Result<DbConnection, Failure> {
     let connection = target.connect_checked(settings.database.connect_timeout(), STATEMENT_TIMEOUT);
     connection.map_err(|reason| Failure::Failed(format!("{}: {reason}", target.system())))

@@ -1,4 +1,4 @@
-//! `clientele seed`: customers for trials and load tests.
+//! `clientele seed`: creates customers for trials and load tests.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -21,7 +21,7 @@ use crate::settings::Settings;
 use crate::tokens::AccessTokens;
 use crate::tokens::Principal;
 
-/// Customers of one transaction.
+/// The number of customers in one transaction.
 const CHUNK: usize = 1_000;
 const FIRST_NAMES: [&str; 8] = ["Ada", "Blaise", "Chen", "Dorothy", "Edsger", "Frances", "Grace", "Hedy"];
 const LAST_NAMES: [&str; 8] = ["Allen", "Booth", "Curie", "Dijkstra", "Euler", "Franklin", "Gauss", "Hopper"];
@@ -30,13 +30,13 @@ const COUNTRIES: [&str; 4] = ["Portugal", "Kenya", "Japan", "Uruguay"];
 
 #[derive(Args)]
 pub(super) struct Seed {
-    /// How many customers; they get the ids 1 to N, and those that exist stay as they are
+    /// The number of customers; they get the ids 1 to N, and existing ones do not change
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=100_000_000))]
     customers: i64,
-    /// Write one `id<TAB>token<TAB>email<TAB>first_name<TAB>last_name` line a customer, with mode 0600
+    /// Write a file with mode 0600 and one line per customer: `id<TAB>token<TAB>email<TAB>first_name<TAB>last_name`
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
-    /// Life time of those tokens in seconds
+    /// Lifetime of the tokens in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     ttl: u64,
 }
@@ -61,7 +61,7 @@ impl Seed {
     }
 }
 
-/// Makes the customers of a chunk that do not exist, and returns how many those were and all of the chunk.
+/// Adds the missing customers of a chunk. Returns how many it added, and all customers of the chunk.
 fn seed_chunk(
     connection: &mut DbConnection,
     numbers: RangeInclusive<i64>,
@@ -73,10 +73,10 @@ fn seed_chunk(
     let ids = || chunk.iter().map(|(id, _)| *id);
     let mut present = find_many(connection, operator, ids())?;
     if present.len() < chunk.len() {
-        // Somebody else has the slug or the email: these get others.
-        let there: HashSet<CustomerId> = present.iter().map(|(id, _)| *id).collect();
-        for (id, new) in chunk.iter().filter(|(id, _)| !there.contains(id)) {
-            add_otherwise(connection, operator, *id, new)?;
+        // Another customer has the slug or the email, so these customers get different ones.
+        let existing: HashSet<CustomerId> = present.iter().map(|(id, _)| *id).collect();
+        for (id, new) in chunk.iter().filter(|(id, _)| !existing.contains(id)) {
+            add_with_other_values(connection, operator, *id, new)?;
             added += 1;
         }
         present = find_many(connection, operator, ids())?;
@@ -84,7 +84,7 @@ fn seed_chunk(
     Ok((added as i64, present))
 }
 
-fn add_otherwise(
+fn add_with_other_values(
     connection: &mut DbConnection,
     operator: Operator,
     id: CustomerId,
@@ -93,7 +93,7 @@ fn add_otherwise(
     match insert_at(connection, operator, id, new) {
         Err(DbError::Unique(Constraint::Email)) => {
             let other = format!("customer{id}-{:08x}@example.com", rand::random::<u32>());
-            let email = Email::parse(&other).map_err(|refusal| Failure::Failed(refusal.detail().to_owned()))?;
+            let email = Email::parse(&other).map_err(|violation| Failure::Failed(violation.detail().to_owned()))?;
             insert_at(connection, operator, id, &NewCustomer { email, ..new.clone() })?;
             Ok(())
         }
@@ -101,7 +101,7 @@ fn add_otherwise(
     }
 }
 
-/// The file of tokens: each line with the customer as stored.
+/// The file of tokens, with the stored customer on each line.
 struct TokenFile {
     file: PrivateFile,
     tokens: AccessTokens,
@@ -126,9 +126,9 @@ fn row((id, new): &(CustomerId, NewCustomer)) -> NewRow<'_> {
     NewRow { id: *id, new, slug: slug_form(&new.first_name.slug, &new.last_name.slug), password_hash: None }
 }
 
-/// Customer `number`: always the same one, so that seeding again changes nothing.
+/// Returns customer `number`. It is always the same, so seeding again changes nothing.
 fn seeded(number: i64) -> Result<(CustomerId, NewCustomer), Failure> {
-    let refused = |_| Failure::Failed(format!("customer {number} cannot be made"));
+    let invalid = |_| Failure::Failed(format!("customer {number} cannot be created"));
     let pick = |list: &'static [&'static str], step: i64| {
         usize::try_from(number / step).map_or("", |index| list[index % list.len()])
     };
@@ -141,9 +141,9 @@ fn seeded(number: i64) -> Result<(CustomerId, NewCustomer), Failure> {
         country: Some(pick(&COUNTRIES, 1).to_owned()),
     };
     let new = NewCustomer::named(
-        Email::parse(&format!("customer{number}@example.com")).map_err(refused)?,
-        Name::first(pick(&FIRST_NAMES, 1)).map_err(refused)?,
-        Name::last(&format!("{} {number}", pick(&LAST_NAMES, 8))).map_err(refused)?,
+        Email::parse(&format!("customer{number}@example.com")).map_err(invalid)?,
+        Name::first(pick(&FIRST_NAMES, 1)).map_err(invalid)?,
+        Name::last(&format!("{} {number}", pick(&LAST_NAMES, 8))).map_err(invalid)?,
     );
     let new = NewCustomer { address: Some(address), ..new };
     Ok((id, new))

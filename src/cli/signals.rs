@@ -1,6 +1,6 @@
-//! What signals do to a service: SIGTERM and SIGINT stop it, the second one ends it, SIGHUP is ignored.
+//! Signal handling: SIGTERM and SIGINT stop the service, a second one exits at once, SIGHUP is ignored.
 //!
-//! A thread of its own watches, so that the process ends in time whatever the others wait for.
+//! A dedicated thread handles signals, so the process exits in time even if other threads are blocked.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -16,97 +16,98 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::logging;
 use crate::server::Stopper;
 
-/// How long after `server.shutdown_timeout_seconds` the process ends, whatever it is doing.
+/// How long after `server.shutdown_timeout_seconds` the process exits in any case.
 const MARGIN: Duration = Duration::from_secs(3);
-/// How long threads may take to close their connections, once every request has its reply.
-const LAST_WORK: Duration = Duration::from_secs(2);
+/// How long threads may take to close their database connections after every request has its reply.
+const THREADS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The thread that watches.
-pub(super) struct Signals(UnboundedSender<News>);
+/// A handle to the signal thread.
+pub(super) struct Signals(UnboundedSender<Report>);
 
-/// What it has to know.
-enum News {
+/// What the service reports to the signal thread.
+enum Report {
     Serving(Stopper),
     Served,
 }
 
 impl Signals {
-    /// Begins to watch: from now on no signal ends the process by itself. `patience` is what requests in flight get.
+    /// Starts the signal thread. From now on, these signals no longer end the process by themselves. Requests in flight get
+    /// `shutdown_timeout` to finish.
     ///
     /// # Errors
     /// The operating system refused a thread or a handler.
-    pub(super) fn watch(patience: Duration) -> std::io::Result<Self> {
+    pub(super) fn watch(shutdown_timeout: Duration) -> std::io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let received = {
             let _entered = runtime.enter();
             Received::new()?
         };
-        let (sender, news) = unbounded_channel();
+        let (sender, reports) = unbounded_channel();
         std::thread::Builder::new().name("signals".into()).spawn(move || {
-            let code = runtime.block_on(end(received, news, patience));
+            let code = runtime.block_on(end(received, reports, shutdown_timeout));
             logging::flush();
             std::process::exit(code);
         })?;
         Ok(Self(sender))
     }
 
-    /// There is something to stop.
+    /// Reports that the service has started.
     pub(super) fn serving(&self, stopper: Stopper) {
-        self.tell(News::Serving(stopper));
+        self.send(Report::Serving(stopper));
     }
 
-    /// Every request has its reply.
+    /// Reports that every request has its reply.
     pub(super) fn served(&self) {
-        self.tell(News::Served);
+        self.send(Report::Served);
     }
 
-    fn tell(&self, news: News) {
-        if self.0.send(news).is_err() {
-            log::error!("nobody watches for signals");
+    fn send(&self, report: Report) {
+        if self.0.send(report).is_err() {
+            log::error!("the signal thread has ended");
         }
     }
 }
 
-/// Waits until the process is to end; the exit code.
-async fn end(mut received: Received, mut news: UnboundedReceiver<News>, patience: Duration) -> i32 {
+/// Waits until the process must exit. Returns the exit code.
+async fn end(mut received: Received, mut reports: UnboundedReceiver<Report>, shutdown_timeout: Duration) -> i32 {
     let mut stopper = None;
     let name = loop {
-        match select(pin!(received.stop()), pin!(news.recv())).await {
+        match select(pin!(received.stop()), pin!(reports.recv())).await {
             Either::Left((name, _)) => break name,
-            Either::Right((Some(News::Serving(serving)), _)) => stopper = Some(serving),
-            // It ended by itself.
+            Either::Right((Some(Report::Serving(serving)), _)) => stopper = Some(serving),
+            // The service ended by itself, so `main` exits.
             Either::Right(_) => return std::future::pending().await,
         }
     };
-    if let Ok(News::Serving(serving)) = news.try_recv() {
+    if let Ok(Report::Serving(serving)) = reports.try_recv() {
         stopper = Some(serving);
     }
     let Some(stopper) = stopper else {
-        log::info!("{name}: ends before it has begun to serve");
+        log::info!("{name}: exiting before the service has started");
         return 0;
     };
     log::info!("{name}: stopping");
     stopper.stop().await;
     let in_time = async {
-        news.recv().await;
-        sleep(LAST_WORK).await;
-        log::warn!("a thread still waits for the database: it is left behind");
+        reports.recv().await;
+        sleep(THREADS_TIMEOUT).await;
+        log::warn!("exiting although a thread is still waiting for the database");
         0
     };
     let late = async {
-        sleep(patience + MARGIN).await;
-        log::error!("the service did not stop in time: it is ended");
+        sleep(shutdown_timeout + MARGIN).await;
+        log::error!("the service did not stop in time, exiting");
         1
     };
     let again = async {
         let name = received.stop().await;
-        log::warn!("{name}, again: ends at once");
+        log::warn!("{name}, again: exiting at once");
         1
     };
     select_all([again.boxed_local(), in_time.boxed_local(), late.boxed_local()]).await.0
 }
 
-/// The signals that came.
+/// The signals received.
 struct Received {
     terminate: Signal,
     interrupt: Signal,
@@ -122,11 +123,11 @@ impl Received {
         })
     }
 
-    /// Waits for one that stops the service; its name.
+    /// Waits for a signal that stops the service. Returns its name.
     async fn stop(&mut self) -> &'static str {
         poll_fn(|context| {
             while self.hang_up.poll_recv(context).is_ready() {
-                log::info!("SIGHUP: ignored, as settings are read at the start only");
+                log::info!("SIGHUP: ignored, because settings are read only at the start");
             }
             if self.terminate.poll_recv(context).is_ready() {
                 return Poll::Ready("SIGTERM");

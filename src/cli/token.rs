@@ -15,12 +15,12 @@ use crate::tokens::secret;
 
 #[derive(Subcommand)]
 pub(super) enum Token {
-    /// Print an access token for a customer, and nothing else
+    /// Print an access token for a customer, without any other output
     Issue {
         /// The customer's id
         #[arg(long, value_name = "ID", value_parser = parse_id)]
         customer: CustomerId,
-        /// Life time in seconds, at most a year (default: auth.access_token_seconds)
+        /// Lifetime in seconds, at most a year (default: auth.access_token_seconds)
         #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
         ttl: Option<u64>,
     },

@@ -1,4 +1,4 @@
-//! What a body asks to change, checked.
+//! Validated changes of a customer, and the request bodies that they come from.
 
 use std::sync::LazyLock;
 
@@ -11,10 +11,10 @@ use super::fields::{
 use crate::db::UtcMicros;
 use crate::http::{Body, FieldErrors, Member};
 
-/// What becomes of a customer; `None` leaves a member as it is.
+/// A change of a customer. A field that is `None` stays as it is.
 #[derive(Clone, Default)]
 pub struct Change {
-    /// A new address to be reached at.
+    /// A new email address.
     pub email: Option<Email>,
     /// A new first name.
     pub first_name: Option<Name>,
@@ -22,12 +22,12 @@ pub struct Change {
     pub last_name: Option<Name>,
     /// A new date, or `Some(None)` to clear it.
     pub date_of_birth: Option<Option<NaiveDate>>,
-    /// What becomes of the address.
+    /// The change of the postal address.
     pub address: AddressChange,
 }
 
 impl Change {
-    /// What a new customer starts with, if all that one needs is there.
+    /// Converts the change to a new customer. Returns `None` if a required member is missing.
     pub(super) fn into_new_customer(self) -> Option<NewCustomer> {
         let new = NewCustomer::named(self.email?, self.first_name?, self.last_name?);
         let address = match self.address {
@@ -38,43 +38,43 @@ impl Change {
     }
 }
 
-/// What a new customer starts with.
+/// The data of a new customer.
 #[derive(Clone)]
 pub struct NewCustomer {
-    /// Must be free.
+    /// Must not belong to another customer.
     pub email: Email,
     /// First name.
     pub first_name: Name,
     /// Last name.
     pub last_name: Name,
-    /// Optional.
+    /// May be unset.
     pub date_of_birth: Option<NaiveDate>,
-    /// Optional; with all required members.
+    /// May be unset. Has all required members otherwise.
     pub address: Option<AddressMembers>,
-    /// When the customer began; now, unless that was elsewhere.
+    /// When the customer was created, if that was in another system. `None` means now.
     pub created_at: Option<UtcMicros>,
 }
 
 impl NewCustomer {
-    /// A customer of whom nothing but this is known.
+    /// Creates a customer without the optional data.
     pub fn named(email: Email, first_name: Name, last_name: Name) -> Self {
         Self { email, first_name, last_name, date_of_birth: None, address: None, created_at: None }
     }
 }
 
-/// What becomes of an address.
+/// A change of an address.
 #[derive(Clone, Default)]
 pub enum AddressChange {
-    /// It stays, or stays away.
+    /// Leaves the address as it is, or unset.
     #[default]
     Keep,
-    /// It goes.
+    /// Removes the address.
     Remove,
-    /// Its members are set; those that are `None` stay.
+    /// Sets members. Those that are `None` keep their value.
     Set(AddressMembers),
 }
 
-/// Members of an address; `None` leaves one as it is.
+/// The members of an address to set. `None` leaves a member as it is.
 #[derive(Clone, Default)]
 pub struct AddressMembers {
     /// Street and number.
@@ -89,7 +89,7 @@ pub struct AddressMembers {
     pub country: Option<String>,
 }
 
-/// The body of PUT: an address is one value, replaced as a whole.
+/// The body of PUT. It replaces the address as a whole.
 pub struct PutCustomer(pub Change);
 
 impl Body for PutCustomer {
@@ -107,7 +107,8 @@ impl Body for PutCustomer {
     }
 }
 
-/// The body of PATCH (RFC 7396): members of an address are merged one by one, and the result is checked with the row.
+/// The body of PATCH (RFC 7396). It merges the address member by member; whether the result is complete can only be
+/// checked against the stored row.
 pub struct PatchCustomer(pub Change);
 
 impl Body for PatchCustomer {
@@ -132,7 +133,7 @@ impl AsMut<Self> for Change {
     }
 }
 
-/// The members of a profile, with the address as given.
+/// Returns the members of a profile, with `address` as the declaration of the address.
 pub(super) fn profile<D: AsMut<Change> + 'static>(address: Member<D>) -> Vec<Member<D>> {
     vec![
         Member::new("email", &EMAIL, |draft: &mut D, email| draft.as_mut().email = Some(email)),
@@ -150,7 +151,7 @@ pub(super) fn profile<D: AsMut<Change> + 'static>(address: Member<D>) -> Vec<Mem
     ]
 }
 
-/// An address that replaces the stored one: optional members that are absent become null, the others are required.
+/// Declares an address that replaces the stored one. Absent optional members become null; the others are required.
 pub(super) fn whole_address<D: AsMut<Change> + 'static>() -> Member<D> {
     let members = address().map(|(member, is_required)| if is_required { member.required() } else { member });
     Member::object("address", members.into(), |draft: &mut D, address| {
@@ -169,7 +170,7 @@ fn merged_address() -> Member<Change> {
     })
 }
 
-/// The members of an address, each with whether an address needs it.
+/// Returns the members of an address, each with whether it is required.
 fn address() -> [(Member<AddressMembers>, bool); 5] {
     [
         (Member::new("street_address", &STREET_ADDRESS, |address, street| address.street_address = Some(street)), true),

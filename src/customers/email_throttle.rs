@@ -1,4 +1,4 @@
-//! The throttle of email changes, because each tells whether somebody has an account.
+//! The throttle of email changes. Each change reveals whether the new email belongs to an account.
 
 use actix_web::HttpRequest;
 
@@ -6,7 +6,7 @@ use super::update::Update;
 use crate::app::App;
 use crate::http::{Action, ClientAddress, ClientNetwork, Problem};
 
-/// Counts the tries of a request's client and customer.
+/// Counts email changes by the client's address and by the customer.
 pub(super) struct EmailThrottle<'a> {
     app: &'a App,
     client: ClientAddress,
@@ -22,7 +22,8 @@ impl<'a> EmailThrottle<'a> {
         self.client.network()
     }
 
-    /// Lets through what leaves the email as it is, whatever was tried before: a client may send back all that it read.
+    /// Admits an update unless it changes the email and the quota is used up. An update that sends back the stored email
+    /// is always admitted.
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].
@@ -40,7 +41,7 @@ impl<'a> EmailThrottle<'a> {
         Ok(())
     }
 
-    /// Counts an email that was changed, or was found to be taken.
+    /// Counts a change of the email, or an attempt that found the email taken.
     pub(super) fn count(&self, account: &str) {
         self.app.throttle.count(Action::EmailChange, account, self.client);
     }

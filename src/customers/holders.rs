@@ -1,4 +1,4 @@
-//! Who holds which email and slug, looked up for a whole batch of changes.
+//! Looks up which customers hold the emails and slugs that a batch of changes needs.
 
 use std::collections::HashMap;
 
@@ -8,27 +8,27 @@ use crate::db::{DbConnection, DbResult};
 use crate::ids::CustomerId;
 use crate::schema::customers;
 
-/// Emails and slugs that changes would take.
+/// Emails and slugs that changes assign to customers.
 #[derive(Default)]
-pub(super) struct Wanted {
+pub(super) struct NewNames {
     pub(super) emails: Vec<String>,
     pub(super) slugs: Vec<String>,
 }
 
-/// The customer who holds each email and slug, as far as known: by the canonical email, or by the slug.
-/// A name that is not known counts as free. The unique indexes have the last word.
+/// The known holders, by canonical email and by slug. An email or a slug that is missing here counts as free; the unique
+/// indexes decide in the end.
 #[derive(Default)]
 pub(super) struct Holders {
     pub(super) emails: HashMap<String, CustomerId>,
     pub(super) slugs: HashMap<String, CustomerId>,
-    /// Slugs with a random suffix that were looked up and are free. Of a name with 100,000 holders one suffix in 300 is
-    /// taken; without this, one full batch of renames in three would fail and run again.
+    /// Slugs with a random suffix that were looked up and are free. If a name has 100,000 holders, one suffix in 300 is
+    /// taken. Without the look-up, one full batch of renames in three would fail and run again.
     pub(super) free: Vec<String>,
 }
 
-/// Looks up who holds these emails and slugs.
-pub(super) fn find(connection: &mut DbConnection, wanted: Wanted) -> DbResult<Holders> {
-    let Wanted { emails, slugs } = wanted;
+/// Looks up the holders of emails and slugs.
+pub(super) fn find(connection: &mut DbConnection, new_names: NewNames) -> DbResult<Holders> {
+    let NewNames { emails, slugs } = new_names;
     let mut holders = Holders::default();
     if !emails.is_empty() {
         let taken = customers::email_canonical.eq_any(emails);

@@ -1,4 +1,4 @@
-//! Import and export, in chunks, so that a million customers need the memory of a thousand.
+//! Import and export. They work in chunks, so memory does not grow with the number of customers.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
@@ -20,21 +20,21 @@ use crate::ids::{CustomerId, ID_LIMIT};
 use crate::passwords::is_importable;
 use crate::schema::{customers, passwords};
 
-/// Customers of one statement.
+/// The number of customers in one chunk.
 pub const CHUNK: usize = 1_000;
 
-/// One line of an import: a customer as a registration or an export writes it.
+/// One line of an import: a customer in the form of a registration or of an export line.
 pub struct ImportLine {
     id: Option<CustomerId>,
     customer: NewCustomer,
-    /// Kept where it is one that this name can have, and free.
+    /// Used if it fits the name and is free.
     slug: Option<String>,
     password_hash: Option<String>,
-    /// Members that nothing becomes of.
-    unkept: Vec<&'static str>,
+    /// Members that are not imported.
+    ignored: Vec<&'static str>,
 }
 
-/// What a line holds, as far as it could be read.
+/// The valid members of a line.
 #[derive(Default)]
 pub struct ImportDraft {
     change: Change,
@@ -42,7 +42,7 @@ pub struct ImportDraft {
     slug: Option<String>,
     created_at: Option<UtcMicros>,
     password_hash: Option<String>,
-    unkept: Vec<&'static str>,
+    ignored: Vec<&'static str>,
 }
 
 impl AsMut<Change> for ImportDraft {
@@ -54,7 +54,7 @@ impl AsMut<Change> for ImportDraft {
 static ID: Rule<CustomerId> = Rule { parse: read_id, schema: any_schema };
 static PASSWORD_HASH: Rule<String> = Rule { parse: read_hash, schema: any_schema };
 
-/// A line of a file is no part of the document.
+/// Import lines are not part of the OpenAPI document.
 fn any_schema() -> Schema {
     ObjectBuilder::new().build().into()
 }
@@ -73,30 +73,30 @@ impl Body for ImportLine {
                 Member::any("created_at", |draft, value| {
                     draft.created_at = present_text(value).and_then(|text| past_moment(&text));
                     if draft.created_at.is_none() && !value.is_absent() {
-                        draft.unkept.push("created_at");
+                        draft.ignored.push("created_at");
                     }
                 }),
                 Member::any("updated_at", |draft, value| {
-                    draft.unkept.extend((!value.is_absent()).then_some("updated_at"));
+                    draft.ignored.extend((!value.is_absent()).then_some("updated_at"));
                 }),
                 Member::any("last_purchase_date", |draft, value| {
-                    draft.unkept.extend((!value.is_absent()).then_some("last_purchase_date"));
+                    draft.ignored.extend((!value.is_absent()).then_some("last_purchase_date"));
                 }),
             ];
             let profile = profile::<ImportDraft>(whole_address()).into_iter().map(|member| match member.name() {
                 "email" | "first_name" | "last_name" => member.required(),
                 _ => member,
             });
-            // Of two members with one name the first counts.
+            // The first of two members with the same name counts.
             own.into_iter().chain(profile).collect()
         });
         &MEMBERS
     }
 
     fn finish(draft: ImportDraft, _: &mut FieldErrors) -> Option<Self> {
-        let ImportDraft { change, id, slug, created_at, password_hash, unkept } = draft;
+        let ImportDraft { change, id, slug, created_at, password_hash, ignored } = draft;
         let customer = NewCustomer { created_at, ..change.into_new_customer()? };
-        Some(Self { id, customer, slug, password_hash, unkept })
+        Some(Self { id, customer, slug, password_hash, ignored })
     }
 }
 
@@ -104,7 +104,7 @@ fn present_text(value: &Json<'_>) -> Option<String> {
     if value.is_absent() { None } else { value.text().ok().map(ToOwned::to_owned) }
 }
 
-/// A moment as RFC 3339 writes it, unless it lies in the future.
+/// Parses an RFC 3339 time. Returns `None` if it is in the future.
 fn past_moment(text: &str) -> Option<UtcMicros> {
     let moment = UtcMicros::from(DateTime::parse_from_rfc3339(text.trim()).ok()?.naive_utc());
     (moment <= UtcMicros::now()).then_some(moment)
@@ -126,12 +126,12 @@ fn read_hash(value: &Json<'_>) -> Result<String, Violation> {
     Err(Violation::new(FieldCode::Format, "Use a hash in Argon2's PHC format or Django's pbkdf2_sha256$… form."))
 }
 
-/// What becomes of a line.
+/// The outcome of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImportOutcome {
-    /// It was, or in a dry run would be, added, without these members.
+    /// The customer was added, or would be in a dry run, without these members.
     Added(Vec<&'static str>),
-    /// The customer is there already, as a line that ran before leaves it.
+    /// The customer exists already, as after an earlier import of the line.
     Present,
     /// Another customer has the id.
     IdTaken,
@@ -139,7 +139,7 @@ pub enum ImportOutcome {
     EmailTaken,
 }
 
-/// Who has an email.
+/// The customer who has an email.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Holder {
     id: i64,
@@ -158,7 +158,8 @@ impl Holder {
     }
 }
 
-/// What a dry run has seen, in a few bytes a line: it adds nothing that a later line could be compared with.
+/// The ids and emails of earlier lines of a dry run, in a few bytes per line. Later lines are compared with them, because
+/// a dry run adds nothing to the database.
 #[derive(Default)]
 pub struct ImportedSoFar {
     hasher: RandomState,
@@ -177,16 +178,16 @@ impl ImportedSoFar {
     }
 }
 
-/// Adds what a chunk of lines describes, in one transaction; one outcome a line, in order. With `seen` it is a dry run:
-/// nothing is added.
+/// Adds the customers of a chunk of lines and returns one outcome per line, in order. With `earlier`, this is a dry run and
+/// adds nothing.
 ///
 /// # Errors
-/// See [`DbError`]; then nothing of the chunk was added.
+/// See [`DbError`].
 pub fn import(
     connection: &mut DbConnection,
     operator: Operator,
     lines: &[ImportLine],
-    mut seen: Option<&mut ImportedSoFar>,
+    mut earlier: Option<&mut ImportedSoFar>,
 ) -> DbResult<Vec<ImportOutcome>> {
     let ids: Vec<i64> = lines.iter().filter_map(|line| line.id.map(CustomerId::get)).collect();
     let emails: Vec<&str> = lines.iter().map(|line| line.customer.email.canonical()).collect();
@@ -200,46 +201,48 @@ pub fn import(
     let mut slugs = taken_slugs(connection, lines)?;
     let mut outcomes = Vec::with_capacity(lines.len());
     let mut rows = Vec::new();
-    for (place, line) in lines.iter().enumerate() {
+    for (index, line) in lines.iter().enumerate() {
         let email = line.customer.email.canonical();
-        let holder = by_email.get(email).copied().or_else(|| seen.as_ref().and_then(|seen| seen.holder(email)));
+        let holder =
+            by_email.get(email).copied().or_else(|| earlier.as_ref().and_then(|earlier| earlier.holder(email)));
         let is_taken = |id: CustomerId| {
-            taken_ids.contains(&id.get()) || seen.as_ref().is_some_and(|seen| seen.ids.contains(&id.get()))
+            taken_ids.contains(&id.get()) || earlier.as_ref().is_some_and(|earlier| earlier.ids.contains(&id.get()))
         };
         let mut outcome = outcome(line, line.id.is_some_and(is_taken), holder);
-        if let ImportOutcome::Added(unkept) = &mut outcome {
+        if let ImportOutcome::Added(ignored) = &mut outcome {
             let id = line.id.unwrap_or_else(|| unused_id(&taken_ids));
             let holder = Holder::of(id.get(), &line.customer);
             taken_ids.insert(id.get());
             by_email.insert(email.to_owned(), holder);
-            if let Some(seen) = seen.as_mut() {
-                seen.add(holder, email);
+            if let Some(earlier) = earlier.as_mut() {
+                earlier.add(holder, email);
             }
             let slug = line.choose_slug(&mut slugs);
-            unkept.extend(line.slug.as_ref().is_some_and(|own| *own != slug).then_some("slug"));
-            rows.push((place, NewRow { id, new: &line.customer, slug, password_hash: line.password_hash.as_deref() }));
+            ignored.extend(line.slug.as_ref().is_some_and(|own| *own != slug).then_some("slug"));
+            rows.push((index, NewRow { id, new: &line.customer, slug, password_hash: line.password_hash.as_deref() }));
         }
         outcomes.push(outcome);
     }
-    if seen.is_none() {
+    if earlier.is_none() {
         add(connection, operator, rows, &mut outcomes)?;
     }
     Ok(outcomes)
 }
 
-/// Adds the rows; those that a slug drawn twice or another process got in the way of are added one by one.
+/// Adds the rows in one transaction. Rows that were skipped, because a random slug or another process collided with them,
+/// are then added one by one.
 fn add(
     connection: &mut DbConnection,
     operator: Operator,
     rows: Vec<(usize, NewRow<'_>)>,
     outcomes: &mut [ImportOutcome],
 ) -> DbResult<()> {
-    let (places, rows): (Vec<usize>, Vec<NewRow<'_>>) = rows.into_iter().unzip();
+    let (indices, rows): (Vec<usize>, Vec<NewRow<'_>>) = rows.into_iter().unzip();
     let added = insert_rows(connection, operator, &rows)?;
-    for (place, row) in places.into_iter().zip(rows).filter(|(_, row)| !added.contains(&row.id.get())) {
-        let Some(outcome) = outcomes.get_mut(place) else { continue };
+    for (index, row) in indices.into_iter().zip(rows).filter(|(_, row)| !added.contains(&row.id.get())) {
+        let Some(outcome) = outcomes.get_mut(index) else { continue };
         match (create(connection, operator, Some(row.id), row.new, row.password_hash), outcome) {
-            (Ok(_), ImportOutcome::Added(unkept)) => unkept.push("slug"),
+            (Ok(_), ImportOutcome::Added(ignored)) => ignored.push("slug"),
             (Ok(_), _) => {}
             (Err(DbError::Unique(Constraint::Email)), outcome) => *outcome = ImportOutcome::EmailTaken,
             (Err(DbError::Unique(Constraint::CustomerId)), outcome) => *outcome = ImportOutcome::IdTaken,
@@ -249,10 +252,10 @@ fn add(
     Ok(())
 }
 
-/// A line without an id is about the customer who has its email if both have the same name.
+/// Decides a line's outcome. A line without an id means the customer with the same email, if the names are equal too.
 fn outcome(line: &ImportLine, id_is_taken: bool, holder: Option<Holder>) -> ImportOutcome {
     match (line.id, id_is_taken, holder) {
-        (_, false, None) => ImportOutcome::Added(line.unkept.clone()),
+        (_, false, None) => ImportOutcome::Added(line.ignored.clone()),
         (None, _, Some(holder)) if holder == Holder::of(holder.id, &line.customer) => ImportOutcome::Present,
         (Some(id), _, Some(holder)) if holder.id == id.get() => ImportOutcome::Present,
         (Some(_), true, _) => ImportOutcome::IdTaken,
@@ -269,11 +272,11 @@ fn unused_id(taken: &HashSet<i64>) -> CustomerId {
     }
 }
 
-/// Those of the slugs that the lines may want which are taken.
+/// Returns the taken slugs among those that the lines may use.
 fn taken_slugs(connection: &mut DbConnection, lines: &[ImportLine]) -> DbResult<HashSet<String>> {
-    let wanted: Vec<String> =
+    let candidates: Vec<String> =
         lines.iter().flat_map(|line| line.slug.clone().into_iter().chain([line.form()])).collect();
-    let taken = customers::table.filter(customers::slug.eq_any(wanted)).select(customers::slug).load(connection)?;
+    let taken = customers::table.filter(customers::slug.eq_any(candidates)).select(customers::slug).load(connection)?;
     Ok(taken.into_iter().collect())
 }
 
@@ -282,20 +285,20 @@ impl ImportLine {
         slug::form(&self.customer.first_name.slug, &self.customer.last_name.slug)
     }
 
-    /// The slug of the line, if it is one of this name and free; else the plain one, else one with a suffix.
+    /// Chooses the slug of the line if it fits the name and is free, else the plain slug, else one with a suffix.
     fn choose_slug(&self, taken: &mut HashSet<String>) -> String {
         let form = self.form();
         let own = self.slug.as_deref().filter(|own| slug::is_of_form(own, &form)).map(ToOwned::to_owned);
         let candidates = own.into_iter().chain([form.clone()]);
-        let drawn = std::iter::repeat_with(|| slug::suffixed(&form, &slug::random_suffix()));
-        let mut free = candidates.chain(drawn).filter(|slug| !taken.contains(slug));
+        let random = std::iter::repeat_with(|| slug::suffixed(&form, &slug::random_suffix()));
+        let mut free = candidates.chain(random).filter(|slug| !taken.contains(slug));
         let slug = free.next().unwrap_or_default();
         taken.insert(slug.clone());
         slug
     }
 }
 
-/// One line of an export; an import reads it back.
+/// One line of an export, in the form that an import reads.
 #[derive(Serialize)]
 pub struct ExportLine {
     id: i64,
@@ -306,7 +309,7 @@ pub struct ExportLine {
     password_hash: Option<String>,
 }
 
-/// The next chunk of customers after an id, in the order of ids; empty at the end.
+/// Returns the next chunk of customers after an id, in the order of ids. It is empty at the end.
 ///
 /// # Errors
 /// See [`crate::db::DbError`].
@@ -317,7 +320,7 @@ pub fn export(
     with_passwords: bool,
 ) -> DbResult<Vec<ExportLine>> {
     let limit = i64::try_from(CHUNK).unwrap_or(i64::MAX);
-    let mut began: BTreeMap<i64, UtcMicros> = customers::table
+    let mut created_at: BTreeMap<i64, UtcMicros> = customers::table
         .filter(customers::id.gt(after))
         .order(customers::id)
         .limit(limit)
@@ -325,7 +328,7 @@ pub fn export(
         .load::<(i64, UtcMicros)>(connection)?
         .into_iter()
         .collect();
-    let ids: Vec<i64> = began.keys().copied().collect();
+    let ids: Vec<i64> = created_at.keys().copied().collect();
     let mut hashes: HashMap<i64, String> = HashMap::new();
     if with_passwords {
         let rows = passwords::table
@@ -338,14 +341,16 @@ pub fn export(
     let line = |(id, customer): (CustomerId, Customer)| ExportLine {
         id: id.get(),
         customer,
-        created_at: began.remove(&id.get()).map(|at| at.naive().and_utc().to_rfc3339_opts(SecondsFormat::Micros, true)),
+        created_at: created_at
+            .remove(&id.get())
+            .map(|at| at.naive().and_utc().to_rfc3339_opts(SecondsFormat::Micros, true)),
         password_hash: hashes.remove(&id.get()),
     };
     Ok(found.into_iter().map(line).collect())
 }
 
 impl ExportLine {
-    /// The id to go on after.
+    /// Returns the id after which the next chunk begins.
     pub fn id(&self) -> i64 {
         self.id
     }

@@ -1,4 +1,4 @@
-//! Customers: the profile, its one address, and the rules for both.
+//! Customers: the profile with its address, and the rules for both.
 
 mod change;
 mod email_throttle;

@@ -1,4 +1,4 @@
-//! The customer as it is stored and as it is shown.
+//! The customer as replies show it.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 
 use super::fields::PostalCode;
 
-/// A customer as every reply shows one: six members in this order.
+/// A customer in a reply: always these six members, in this order.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Customer {
-    /// As typed.
+    /// As the customer typed it.
     #[schema(example = "john@example.com")]
     pub email: String,
     /// First name.
@@ -19,25 +19,25 @@ pub struct Customer {
     /// Last name; may be empty.
     #[schema(example = "Doe")]
     pub last_name: String,
-    /// Unique, made from the full name.
+    /// Unique, derived from the full name.
     #[schema(pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", max_length = 80, example = "john-doe")]
     pub slug: String,
-    /// A day, never a moment.
+    /// A calendar date, without a time zone.
     #[schema(value_type = Option<String>, format = Date, required, example = "1990-01-15")]
     pub date_of_birth: Option<NaiveDate>,
-    /// At most one.
+    /// The postal address.
     #[schema(required)]
     pub address: Option<Address>,
 }
 
-/// An address as a reply shows one.
+/// An address in a reply.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Address {
     /// Street and number.
     #[schema(example = "456 Oak Avenue")]
     pub street_address: String,
-    /// A number where the text says the same.
+    /// A number if the text is the plain decimal form of one.
     #[schema(required)]
     pub postal_code: Option<PostalCode>,
     /// City or town.
@@ -46,16 +46,16 @@ pub struct Address {
     /// State, province or region.
     #[schema(required, example = "California")]
     pub state: Option<String>,
-    /// A full English name.
+    /// The full English name.
     #[schema(example = "United States")]
     pub country: String,
 }
 
-/// A customer and the version that its entity tag names.
+/// A customer with the version that is its entity tag.
 #[derive(Clone, Debug)]
 pub struct Versioned {
-    /// Raised by each change.
+    /// Increased by each change.
     pub version: i64,
-    /// What is shown.
+    /// The customer.
     pub customer: Customer,
 }

@@ -1,4 +1,4 @@
-//! Everything that is held about a customer, for the customer (GDPR articles 15 and 20).
+//! All data about a customer, for the customer (GDPR articles 15 and 20).
 
 use diesel::prelude::*;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::history::{self, Caller, HistoryEntry};
 use crate::http::{Denied, OwnedCustomer};
 use crate::schema::{customers, passwords, sessions};
 
-/// All personal data of a customer. A hash or a token is not data but a secret, and stays where it is.
+/// All personal data of a customer. Password hashes and tokens are not included, because they are secrets.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PersonalData {
@@ -21,7 +21,7 @@ pub(crate) struct PersonalData {
     id: i64,
     /// The profile, as every reply shows it.
     profile: Customer,
-    /// The form of the email that makes it unique.
+    /// The canonical form of the email, which must be unique.
     email_canonical: String,
     /// When the customer registered.
     #[schema(format = DateTime)]
@@ -29,10 +29,10 @@ pub(crate) struct PersonalData {
     /// When the profile last changed.
     #[schema(format = DateTime)]
     updated_at: String,
-    /// When the operator disabled the account; null for one that can be used.
+    /// When the operator disabled the account; null for an account that can be used.
     #[schema(required, format = DateTime)]
     disabled_at: Option<String>,
-    /// How often the profile was written, the first time included.
+    /// How often the profile was written, including the registration.
     #[schema(minimum = 1)]
     version: i64,
     /// Null for a customer who has no password.
@@ -44,34 +44,34 @@ pub(crate) struct PersonalData {
     history: Vec<HistoryEntry>,
 }
 
-/// What is held about a password besides its hash.
+/// The data about a password, without its hash.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasswordData {
-    /// When it was set.
+    /// When the password was set.
     #[schema(format = DateTime)]
     changed_at: String,
     /// The networks that have signed in with it, the latest first.
     networks: Vec<String>,
 }
 
-/// What is held about a session.
+/// The data about a session.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SessionData {
     /// The session's id.
     #[schema(pattern = "^[1-9][0-9]{0,15}$")]
     id: String,
-    /// When its customer signed in.
+    /// When the customer signed in.
     #[schema(format = DateTime)]
     started: String,
-    /// When its tokens were last renewed.
+    /// When the tokens were last refreshed.
     #[schema(format = DateTime)]
     last_refreshed: String,
-    /// When it ends at the latest.
+    /// When the session ends at the latest.
     #[schema(format = DateTime)]
     ends: String,
-    /// What the client called itself.
+    /// The `User-Agent` of the client.
     #[schema(required)]
     user_agent: Option<String>,
     /// The network of the last sign-in or refresh.
@@ -81,7 +81,7 @@ pub(crate) struct SessionData {
 
 type SessionRow = (i64, UtcMicros, UtcMicros, UtcMicros, Option<String>, Option<String>);
 
-/// Returns everything that is held about the customer, and notes that it did.
+/// Returns all data about the customer, and records the export in the history.
 pub(super) fn personal_data(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,

@@ -1,4 +1,4 @@
-//! One statement, or one transaction, a function.
+//! Each function is one statement or one transaction.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ use crate::ids::CustomerId;
 use crate::schema::{addresses, customers, passwords};
 use crate::sessions::hold;
 
-/// How often another id or slug is drawn before a collision is believed to be something else.
+/// How many ids or slugs are tried before a collision is reported as an error.
 const DRAWS: u32 = 8;
 
 #[derive(Insertable)]
@@ -48,7 +48,7 @@ impl CustomerInsert {
 }
 
 impl AddressInsert {
-    /// The address of a new customer, if there is one. Its required members were checked with the body.
+    /// Returns the address of a new customer, if it has one. The required members were checked with the body.
     fn new(id: CustomerId, new: &NewCustomer) -> DbResult<Option<Self>> {
         let Some(members) = &new.address else {
             return Ok(None);
@@ -59,8 +59,8 @@ impl AddressInsert {
     }
 }
 
-/// Adds a customer for the operator, under a given id. The first holder of a name gets the plain slug, a later one a random suffix:
-/// at most one more try, whatever the number of holders.
+/// Adds a customer for the operator, with the given id. The first holder of a name gets the plain slug, later holders get
+/// a random suffix: usually one more attempt, however many holders there are.
 ///
 /// # Errors
 /// [`DbError::Unique`] when the email or the id is taken.
@@ -99,7 +99,7 @@ fn try_insert(connection: &mut DbConnection, id: CustomerId, new: &NewCustomer, 
     })
 }
 
-/// Adds a customer for the operator, under the given id or a new one, with a password where there is one.
+/// Adds a customer for the operator, with the given or a new id, and the password if `hash` is set.
 ///
 /// # Errors
 /// [`DbError::Unique`] when the email, or the given id, is taken.
@@ -113,7 +113,7 @@ pub fn create(
     insert(connection, id, new, hash)
 }
 
-/// Adds a customer and the password in one transaction, under the given id or a new one.
+/// Adds a customer and the password in one transaction, with the given or a new id.
 pub(super) fn insert(
     connection: &mut DbConnection,
     id: Option<CustomerId>,
@@ -167,7 +167,7 @@ pub(super) fn register(
     }
 }
 
-/// Erases the customer with address, password and sessions, if the version is one of those expected.
+/// Erases the customer with address, password and sessions, if the version is one of the expected ones.
 pub(super) fn erase(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
@@ -190,7 +190,7 @@ pub(super) fn erase(
     })
 }
 
-/// Erases a customer for the operator. Returns whether there was one.
+/// Erases a customer for the operator. Returns whether the customer existed.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -198,20 +198,20 @@ pub fn erase_by_id(connection: &mut DbConnection, _: Operator, id: CustomerId) -
     Ok(diesel::delete(customers::table.find(id.get())).execute(connection)? > 0)
 }
 
-/// One customer to add, with everything decided.
+/// A customer to add, with id and slug.
 pub struct NewRow<'a> {
-    /// Must be free, or the row is passed over.
+    /// The row is skipped if the id is taken.
     pub id: CustomerId,
     /// The profile.
     pub new: &'a NewCustomer,
-    /// Must be free.
+    /// The row is skipped if the slug is taken.
     pub slug: String,
-    /// In a form that sign-in can verify.
+    /// A hash in a form that sign-in can verify.
     pub password_hash: Option<&'a str>,
 }
 
-/// Adds customers in one transaction, and passes over those whose id, email or slug is taken. Returns the ids of
-/// those that were added.
+/// Adds customers in one transaction, skipping those whose id, email or slug is taken. Returns the ids of the added
+/// customers.
 ///
 /// # Errors
 /// See [`DbError`].

@@ -1,7 +1,7 @@
-//! The reading of customers: one statement for one request or for a whole batch, with or without locking the rows.
+//! Reads customers: one statement for one request or for a batch, with or without locking the rows.
 //!
-//! The statement that reads a customer also looks whether the token's session is alive and the account is enabled, so
-//! ending a session and disabling an account work at once and cost no round trip. This is the only place that asks.
+//! The statement also checks that the token's session is alive and the account is enabled, so ending a session and disabling
+//! an account take effect at once without an extra round trip.
 
 use std::collections::HashSet;
 
@@ -35,17 +35,17 @@ impl Batch for Reads {
     }
 
     fn apply(connection: &mut DbConnection, customers: &[OwnedCustomer]) -> DbResult<Vec<DbResult<Self::Output>>> {
-        let found = find::<false>(connection, customers.iter().map(wanted))?;
+        let found = find::<false>(connection, customers.iter().map(key))?;
         Ok(customers.iter().zip(found).map(|(customer, row)| Ok(owned(customer, row).map(Versioned::from))).collect())
     }
 }
 
-/// The customer that the principal owns.
+/// Returns the customer that the principal owns.
 pub(crate) fn find_owned(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
 ) -> DbResult<Result<Versioned, Denied>> {
-    let row = find::<false>(connection, std::iter::once(wanted(customer)))?.pop().flatten();
+    let row = find::<false>(connection, std::iter::once(key(customer)))?.pop().flatten();
     Ok(owned(customer, row).map(Versioned::from))
 }
 
@@ -57,13 +57,13 @@ pub fn find_by_id(connection: &mut DbConnection, _: Operator, id: CustomerId) ->
     find_unowned(connection, id)
 }
 
-/// Returns a customer by id, whoever asks: for what has decided by itself that it may.
+/// Returns a customer by id without an ownership check. The caller must have decided that the access is allowed.
 pub(super) fn find_unowned(connection: &mut DbConnection, id: CustomerId) -> DbResult<Option<Versioned>> {
     let row = find::<false>(connection, std::iter::once((id, None)))?.pop().flatten();
     Ok(row.map(|row| row.stored.into()))
 }
 
-/// Those of the customers that exist, in the order of the ids; for the operator.
+/// Returns the customers that exist among `ids`, in the order of `ids`, for the operator.
 ///
 /// # Errors
 /// See [`crate::db::DbError`].
@@ -76,23 +76,23 @@ pub fn find_many(
     Ok(ids.zip(rows).filter_map(|(id, row)| Some((id, Versioned::from(row?.stored).customer))).collect())
 }
 
-/// What [`lock`] finds of one customer.
+/// The result of [`lock`] for one customer.
 pub(super) enum Locked {
-    /// The row, which stays as it is until the transaction ends.
+    /// The row. No other transaction can change it until this one ends.
     Row(Box<Stored>),
-    /// There is no row for this principal.
+    /// The principal has no access to a row.
     Denied(Denied),
-    /// Another transaction has the row.
+    /// Another transaction has locked the row.
     Busy,
 }
 
-/// Reads customers and locks their rows until the transaction ends. Waits for nobody's lock.
+/// Reads customers and locks their rows until the transaction ends. Never waits for a lock.
 pub(super) fn lock(connection: &mut DbConnection, customers: &[&OwnedCustomer]) -> DbResult<Vec<Locked>> {
-    let found = find::<true>(connection, customers.iter().map(|customer| wanted(customer)))?;
+    let found = find::<true>(connection, customers.iter().map(|customer| key(customer)))?;
     let absent = customers.iter().zip(&found).filter(|(_, row)| row.is_none()).map(|(customer, _)| customer.id());
     let skipped = existing(connection, absent.map(CustomerId::get).collect())?;
     let locked = |(customer, row): (&&OwnedCustomer, Option<Row>)| {
-        // Changed by another transaction between the statement's snapshot and the lock, or locked by one.
+        // Another transaction changed the row after this statement's snapshot, or holds its lock.
         if row.as_ref().is_some_and(|row| !row.is_current) || skipped.contains(&customer.id().get()) {
             return Locked::Busy;
         }
@@ -101,7 +101,7 @@ pub(super) fn lock(connection: &mut DbConnection, customers: &[&OwnedCustomer]) 
     Ok(customers.iter().zip(found).map(locked).collect())
 }
 
-/// Those of the ids that exist. Asks nothing where nothing is asked for.
+/// Returns the ids that exist. Runs no statement if `ids` is empty.
 fn existing(connection: &mut DbConnection, ids: Vec<i64>) -> DbResult<HashSet<i64>> {
     if ids.is_empty() {
         return Ok(HashSet::new());
@@ -110,12 +110,12 @@ fn existing(connection: &mut DbConnection, ids: Vec<i64>) -> DbResult<HashSet<i6
     Ok(rows.into_iter().collect())
 }
 
-fn wanted(customer: &OwnedCustomer) -> (CustomerId, Option<SessionId>) {
+fn key(customer: &OwnedCustomer) -> (CustomerId, Option<SessionId>) {
     (customer.id(), customer.session())
 }
 
-/// The row, if there is one, the token's session is alive and the account is enabled, unless the operator asks. Sessions go
-/// with their customer, so a token that names one had it ended where there is no row.
+/// Returns the row if it exists, the token's session is alive and the account is enabled. The operator may use disabled
+/// accounts. Erasing a customer erases the sessions too, so without a row the session of a token has ended.
 fn owned(customer: &OwnedCustomer, row: Option<Row>) -> Result<Stored, Denied> {
     match row {
         Some(row) if row.session_is_alive && (row.is_enabled || customer.is_operators()) => Ok(row.stored),
@@ -125,14 +125,14 @@ fn owned(customer: &OwnedCustomer, row: Option<Row>) -> Result<Stored, Denied> {
 }
 
 columns! {
-    struct Wanted, WantedArrays {
+    struct Input, InputArrays {
         ord: i32 => Integer,
-        wanted_id: i64 => BigInt,
+        customer_id: i64 => BigInt,
         session_id: Option<i64> => Nullable<BigInt>,
     }
 }
 
-/// A row that was found.
+/// A row of the result.
 #[derive(Queryable)]
 struct Row {
     ord: i32,
@@ -142,39 +142,39 @@ struct Row {
     stored: Stored,
 }
 
-/// What is found of each customer that is wanted, in order. With `LOCK`, rows that another transaction has locked are
-/// passed over, and the others stay locked until the transaction ends. On SQLite the transaction itself locks the database.
+/// Finds customers and returns their rows in the order of `keys`. `LOCK` locks the rows until the transaction ends and
+/// skips those that another transaction has locked. On SQLite it has no effect: the transaction locks the database.
 fn find<const LOCK: bool>(
     connection: &mut DbConnection,
-    wanted: impl Iterator<Item = (CustomerId, Option<SessionId>)>,
+    keys: impl Iterator<Item = (CustomerId, Option<SessionId>)>,
 ) -> DbResult<Vec<Option<Row>>> {
-    let wanted = wanted.zip(0..).map(|((id, session), ord)| Wanted {
+    let input = keys.zip(0..).map(|((id, session), ord)| Input {
         ord,
-        wanted_id: id.get(),
+        customer_id: id.get(),
         session_id: session.map(SessionId::get),
     });
-    let wanted: Vec<Wanted> = wanted.collect();
+    let input: Vec<Input> = input.collect();
     let rows: Vec<Row> = match connection {
-        DbConnection::Postgres(postgres) => Select::<LOCK>(wanted.iter().collect()).load(postgres)?,
+        DbConnection::Postgres(postgres) => Select::<LOCK>(input.iter().collect()).load(postgres)?,
         DbConnection::Sqlite(sqlite) => {
-            let mut rows = Vec::with_capacity(wanted.len());
-            for row in &wanted {
+            let mut rows = Vec::with_capacity(input.len());
+            for row in &input {
                 rows.extend(Select::<LOCK>(std::iter::once(row).collect()).load::<Row>(sqlite)?);
             }
             rows
         }
     };
-    let mut found: Vec<Option<Row>> = wanted.iter().map(|_| None).collect();
+    let mut found: Vec<Option<Row>> = input.iter().map(|_| None).collect();
     for row in rows {
-        if let Some(place) = usize::try_from(row.ord).ok().and_then(|ord| found.get_mut(ord)) {
-            *place = Some(row);
+        if let Some(slot) = usize::try_from(row.ord).ok().and_then(|ord| found.get_mut(ord)) {
+            *slot = Some(row);
         }
     }
     Ok(found)
 }
 
 /// The statement and its input; see [`crate::db::statement`].
-struct Select<'a, const LOCK: bool>(WantedArrays<'a>);
+struct Select<'a, const LOCK: bool>(InputArrays<'a>);
 
 impl<const LOCK: bool> Query for Select<'_, LOCK> {
     type SqlType = (Integer, Bool, Bool, Bool, StoredTypes);
@@ -183,8 +183,8 @@ impl<const LOCK: bool> Query for Select<'_, LOCK> {
 prepared!(Select, LOCK);
 
 impl<const LOCK: bool> QueryFragment<Pg> for Select<'_, LOCK> {
-    /// Where another transaction changed the row after this statement's snapshot, PostgreSQL locks and yields the new
-    /// row of `c`, but the old one of everything that is joined to it. `before` tells.
+    /// If another transaction changed the row after this statement's snapshot, PostgreSQL locks and returns the new row of
+    /// `c`, but the old rows of the tables joined to it. Comparing `c` with `before`, the same row joined again, detects this.
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         push_input(&mut out);
         out.push_sql("* FROM unnest(");
@@ -210,20 +210,23 @@ impl<const LOCK: bool> QueryFragment<Sqlite> for Select<'_, LOCK> {
 
 fn push_input<DB: Backend>(out: &mut AstPass<'_, '_, DB>) {
     out.push_sql("WITH input (");
-    push_names(out, "", Wanted::NAMES);
+    push_names(out, "", Input::NAMES);
     out.push_sql(") AS (SELECT ");
 }
 
-/// The session is a subquery: PostgreSQL might read the whole table for a join, by a plan made while it was empty.
+/// The session is looked up in a subquery. For a join, PostgreSQL might scan the whole table, using a query plan that it
+/// made while the table was empty.
 fn push_select<DB: Backend>(out: &mut AstPass<'_, '_, DB>, is_current: &str) {
     out.push_sql(
         " SELECT i.ord, i.session_id IS NULL OR (SELECT s.id FROM sessions s
-            WHERE s.id = i.session_id AND s.customer_id = i.wanted_id) IS NOT NULL, c.disabled_at IS NULL, ",
+            WHERE s.id = i.session_id AND s.customer_id = i.customer_id) IS NOT NULL, c.disabled_at IS NULL, ",
     );
     out.push_sql(is_current);
     out.push_sql(", c.version, ");
     push_names(out, "c.", CustomerRow::NAMES);
     out.push_sql(", ");
     push_names(out, "a.", AddressRow::NAMES);
-    out.push_sql(" FROM input i JOIN customers c ON c.id = i.wanted_id LEFT JOIN addresses a ON a.customer_id = c.id");
+    out.push_sql(
+        " FROM input i JOIN customers c ON c.id = i.customer_id LEFT JOIN addresses a ON a.customer_id = c.id",
+    );
 }

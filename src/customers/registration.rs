@@ -6,15 +6,15 @@ use super::change::{Change, NewCustomer, profile, whole_address};
 use crate::http::{Body, FieldCode, FieldErrors, Member, Problem, Violation};
 use crate::passwords::{ANY_PASSWORD, Client, NEW_PASSWORD, Password, Passwords};
 
-/// A new customer and the password to sign in with: checked but for the password's strength, which takes too long for
-/// an HTTP thread. Until then there may be errors.
+/// A new customer and a password. The password's strength is not checked yet, because that takes too long for an HTTP
+/// thread, so `errors` may not be empty.
 pub(crate) struct Registration {
     change: Change,
     password: Option<Password>,
     errors: FieldErrors,
 }
 
-/// What a registration holds, as far as it could be read.
+/// The valid members of a registration.
 #[derive(Default)]
 pub(crate) struct Draft {
     change: Change,
@@ -62,11 +62,11 @@ impl Body for Registration {
 }
 
 impl Registration {
-    /// The new customer and the password's hash, once the password is judged beside whatever else could be read.
+    /// Checks the password's strength, considering the other members, and hashes it. Returns the customer and the hash.
     ///
     /// # Errors
-    /// 422 with every field error of the body, or 503 when too many passwords wait.
-    pub(super) async fn judge(self, passwords: &Passwords) -> Result<(NewCustomer, String), Problem> {
+    /// 422 with every field error of the body, or 503 when too many passwords are waiting.
+    pub(super) async fn check_and_hash(self, passwords: &Passwords) -> Result<(NewCustomer, String), Problem> {
         let Self { change, password, errors } = self;
         let Some(password) = password else {
             return Err(errors.into());

@@ -16,7 +16,7 @@ use crate::history::Caller;
 use crate::http::conditional::{Conditions, IfMatch, IfNoneMatch};
 use crate::http::{Action, Denied, OwnedCustomer, Problem, ValidJson};
 
-/// `PUT`: no `ETag`, because what is stored may differ from what was sent (RFC 9110 §9.3.4).
+/// `PUT`. The reply has no `ETag`, because the stored customer may differ from the body (RFC 9110 §9.3.4).
 pub(crate) async fn replace(
     app: web::Data<App>,
     request: HttpRequest,
@@ -111,14 +111,14 @@ pub(crate) async fn register(
     ValidJson(registration): ValidJson<Registration>,
 ) -> Result<HttpResponse, Problem> {
     let client = app.throttle.client(&request)?;
-    let (customer, hash) = registration.judge(&app.passwords).await?;
-    // Always as from a known network: strangers elsewhere keep nobody from registering.
+    let (customer, hash) = registration.check_and_hash(&app.passwords).await?;
+    // Always treated as a known network, so that clients elsewhere cannot keep anybody from registering.
     let known = true;
     let guess = app.throttle.guess(Action::Registration, customer.email.canonical(), client.network(), known)?;
     let caller = Caller::client(client.network(), &request);
     let registered =
         app.database.write(None, move |connection| queries::register(connection, &customer, &hash, &caller)).await;
-    // Only an email that is taken stays counted.
+    // Only an email that is taken counts as a guess.
     if !matches!(registered, Ok(Err(Denied::EmailTaken))) {
         guess.take_back();
     }
@@ -128,7 +128,7 @@ pub(crate) async fn register(
     Ok(tagged(HttpResponse::Created(), &versioned).insert_header(location).json(&versioned.customer))
 }
 
-/// Customer, address, sessions and password go; the email is free again.
+/// Erases customer, address, sessions and password. The email can be registered again.
 pub(crate) async fn erase(
     app: web::Data<App>,
     customer: OwnedCustomer,

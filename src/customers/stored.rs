@@ -1,4 +1,4 @@
-//! A customer as the database holds one. Each column is declared here, once for every statement.
+//! The rows of a customer. Each column is declared here once, for every statement.
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
@@ -12,7 +12,7 @@ use crate::db::statement::{Columns, columns};
 use crate::schema::{addresses, customers};
 
 columns! {
-    /// The profile's columns in `customers`; id, version and times are counted apart.
+    /// The profile's columns in `customers`, without id, version and times.
     #[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable)]
     #[diesel(table_name = customers)]
     pub(super) struct CustomerRow, CustomerArrays {
@@ -40,7 +40,7 @@ columns! {
     }
 }
 
-/// The columns of [`Stored`], as a statement returns them.
+/// The SQL types of [`Stored`].
 pub(super) type StoredTypes = (BigInt, <CustomerRow as Columns>::SqlTypes, Nullable<<AddressRow as Columns>::SqlTypes>);
 
 /// A customer's row with its version and its address.
@@ -52,7 +52,7 @@ pub(super) struct Stored {
 }
 
 impl CustomerRow {
-    /// The row of a new customer.
+    /// Creates the row of a new customer.
     pub(super) fn new(new: &NewCustomer, slug: String) -> Self {
         Self {
             email: new.email.typed().to_owned(),
@@ -66,8 +66,8 @@ impl CustomerRow {
         }
     }
 
-    /// The row after a change. A name or an email that is stored already keeps its slug and its canonical form, though they
-    /// might be written otherwise today.
+    /// Returns the row after a change. An unchanged name or email keeps its stored slug or canonical form, which a newer
+    /// version of the rules might derive differently.
     pub(super) fn merged(&self, change: &Change) -> Self {
         let mut next = self.clone();
         if let Some(email) = change.email.as_ref().filter(|email| email.typed() != self.email) {
@@ -96,17 +96,17 @@ impl CustomerRow {
         self.last_name_slug.clone_from(&name.slug);
     }
 
-    /// The slug that the full name has before it is made unique.
+    /// Returns the slug of the full name before it is made unique.
     pub(super) fn slug_form(&self) -> String {
         slug::form(&self.first_name_slug, &self.last_name_slug)
     }
 }
 
 impl AddressRow {
-    /// The address after these members are set; members that are `None` keep their value.
+    /// Returns the address after setting these members. Members that are `None` keep their value.
     ///
     /// # Errors
-    /// The required members that would be missing.
+    /// The required members that are missing.
     pub(super) fn merged(current: Option<&Self>, members: &AddressMembers) -> Result<Self, Vec<&'static str>> {
         let mut missing = Vec::new();
         let mut required = |name, set: &Option<String>, kept: Option<&String>| {

@@ -1,4 +1,4 @@
-//! What the operator does to one customer: each function is one statement, or one transaction with its rows in the history.
+//! What the operator does to single customers. A change and its rows in the history are one transaction.
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -18,7 +18,7 @@ use crate::ids::{CustomerId, EntryId};
 use crate::schema::{customers, passwords, sessions};
 
 diesel::define_sql_function! {
-    /// In lower case; SQLite changes ASCII letters only.
+    /// Converts to lower case. SQLite converts only ASCII letters.
     fn lower(text: Text) -> Text;
 }
 
@@ -43,7 +43,7 @@ pub struct Found {
 
 type FoundRow = (i64, String, String, String, String, UtcMicros, Option<UtcMicros>);
 
-/// Whose email this is.
+/// Returns the id of the customer who has this email.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -53,8 +53,8 @@ pub fn find_by_email(connection: &mut DbConnection, _: Operator, email: &Email) 
     Ok(ids.first().copied().and_then(CustomerId::new))
 }
 
-/// Customers with this text in their email, their name or their slug, in the order of their ids and after one of them. Case
-/// makes no difference; nor do accents, because slugs have none.
+/// Returns customers whose email, name or slug contains a text, ordered by id, from the first id above `after`. Case does not
+/// matter, nor do accents, because slugs have none.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -94,7 +94,7 @@ pub fn find_like(
     Ok(rows.into_iter().map(Found::from).collect())
 }
 
-/// A pattern for whatever contains the text; for the empty text, one that no stored text has.
+/// Returns a pattern that matches every text with `text` in it. For an empty text it matches nothing that is stored.
 fn pattern(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     if escaped.is_empty() { escaped } else { format!("%{escaped}%") }
@@ -107,7 +107,7 @@ impl From<FoundRow> for Found {
     }
 }
 
-/// Notes that the operator changed something.
+/// Records in the history that the operator changed something.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -115,7 +115,7 @@ pub fn note_operator(connection: &mut DbConnection, _: Operator, id: CustomerId,
     history::add(connection, Event::Operator, id, None, caller)
 }
 
-/// Changes a profile as a PATCH does, a disabled one too.
+/// Changes a profile as PATCH does, even if the account is disabled.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -141,7 +141,7 @@ pub fn change(
     })
 }
 
-/// Sets a password and ends all sessions. Returns how many they were, or `None` when there is no such customer.
+/// Sets a password and ends all sessions. Returns how many, or `None` if there is no such customer.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -157,7 +157,7 @@ pub fn set_password(
             return Ok(None);
         }
         let changed_at = passwords::changed_at.eq(UtcMicros::now());
-        // Whoever knew the old password is a stranger now.
+        // Like after a change by the customer, no network is known any more.
         let fresh = (passwords::hash.eq(hash), changed_at, passwords::networks.eq(None::<String>));
         if diesel::update(passwords::table.find(id.get())).set(fresh).execute(connection)? == 0 {
             let added = (passwords::customer_id.eq(id.get()), passwords::hash.eq(hash), changed_at);
@@ -169,8 +169,8 @@ pub fn set_password(
     })
 }
 
-/// Disables an account, so that nobody can use it, and ends its sessions; or enables it. Returns whether that was a change,
-/// or `None` when there is no such customer.
+/// Disables an account and ends its sessions, or enables it. Returns whether that was a change, or `None` if there is no
+/// such customer.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -194,7 +194,7 @@ pub fn set_disabled(
             diesel::update(own.filter(customers::disabled_at.is_not_null())).set(never).execute(connection)?
         };
         if disabled {
-            // Waits for a sign-in under way, whose session ends too; those behind it find the account disabled.
+            // Waits for a sign-in in progress, whose session ends too. Later ones find the account disabled.
             let password = passwords::table.find(id.get());
             diesel::update(password).set(passwords::hash.eq(passwords::hash)).execute(connection)?;
             end_all(connection, id)?;
@@ -208,7 +208,7 @@ pub fn set_disabled(
     })
 }
 
-/// Ends all sessions. Returns how many they were, or `None` when there is no such customer.
+/// Ends all sessions. Returns how many, or `None` if there is no such customer.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -231,7 +231,7 @@ pub fn end_sessions(
     })
 }
 
-/// A page of a customer's history, the newest first.
+/// Returns a page of a customer's history, newest first, or `None` if there is no such customer.
 pub(crate) fn history_of(
     connection: &mut DbConnection,
     _: Operator,
@@ -245,7 +245,7 @@ pub(crate) fn history_of(
     }
 }
 
-/// Everything that is held about a customer, for the customer.
+/// Returns all data about a customer, for the customer, and records the export in the history.
 pub(crate) fn personal_data_of(
     connection: &mut DbConnection,
     operator: Operator,

@@ -13,7 +13,7 @@ use crate::threads::Progress;
 /// Our own locks last milliseconds: who waits longer waits for somebody's open transaction.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// How long a command tries to get a row that somebody else holds.
+/// How long a command tries again while another transaction is in the way.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How transactions begin.
@@ -92,8 +92,8 @@ pub(super) fn write_transaction<T>(
     worked
 }
 
-/// Runs the work of a command in a transaction that is meant to write: again while somebody else's is in the way, for a few
-/// seconds.
+/// Runs the work of a command in a transaction that can write. While another transaction is in the way, it tries again for a
+/// few seconds.
 ///
 /// # Errors
 /// What `work` says, and see [`write_transaction`].

@@ -1,4 +1,4 @@
-//! A row of the history, as it is stored and as it is shown.
+//! A row of the history, as stored and as shown.
 
 use diesel::prelude::*;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::events::Event;
 use crate::ids::{CustomerId, EntryId, SessionId};
 use crate::schema::history;
 
-/// What happened to an account.
+/// A row of the history.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = history)]
 pub(crate) struct Entry {
@@ -25,7 +25,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// What happens now.
+    /// Makes a row for something that happens now.
     pub(crate) fn new(
         id: EntryId,
         event: Event,
@@ -46,25 +46,25 @@ impl Entry {
     }
 }
 
-/// What happened to an account, as a reply shows it. Who of the operator's people did it is not the customer's data.
+/// A row of the history, as a reply shows it. Customers do not see the operator's name.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HistoryEntry {
-    /// For `before`.
+    /// Use it as `before`.
     #[schema(pattern = "^[1-9][0-9]{0,18}$", example = "1832068377600012345")]
     id: String,
-    /// New kinds may come.
+    /// More kinds may be added.
     #[schema(example = "sign_in")]
     kind: String,
     #[schema(format = DateTime, example = "2026-11-23T12:00:00.000Z")]
     at: String,
-    /// The session that it is about, or that asked for it; it may be over.
+    /// The session that ended or began, or that sent the request. It may have ended.
     #[schema(required, pattern = "^[1-9][0-9]{0,15}$", example = "5126384")]
     session: Option<String>,
     /// The client's IPv4 /24 or IPv6 /48.
     #[schema(required, example = "198.51.100.0/24")]
     client_network: Option<String>,
-    /// What the client called itself.
+    /// The client's `User-Agent`.
     #[schema(required, example = "curl/8.5.0")]
     user_agent: Option<String>,
 }

@@ -1,11 +1,12 @@
-//! The history of accounts: what happened to each, when and from where. It holds no values and no names of customers.
+//! The history of accounts: what happened, when, and from where. It contains no values and no names of customers.
 //!
-//! A row is written in the transaction of the change that it tells, with the kind of an [`crate::events::Event`]; it is kept
-//! for `history.days` and goes with its customer. Changes of a profile and refreshes have no row: they are frequent, and
-//! the log has them.
+//! A row is written in the transaction of the change that it records. Its kind is the name of a [`crate::events::Event`]. It
+//! is kept for `history.days` and is erased with its customer. Changes of the profile and refreshes have no row because they
+//! are frequent.
 
 mod caller;
 mod entry;
+mod owner;
 mod page;
 mod queries;
 pub(crate) mod routes;

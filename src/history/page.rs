@@ -1,4 +1,4 @@
-//! Which part of a history is asked for: the query parameters `limit` and `before`.
+//! The query parameters `limit` and `before`, which select a page of the history.
 
 use std::future::{Ready, ready};
 
@@ -12,16 +12,16 @@ use crate::http::endpoint::QueryParameter;
 use crate::http::{FieldCode, FieldErrors, Problem, Violation};
 use crate::ids::EntryId;
 
-/// Entries of a page, unless another number is asked for.
+/// The default number of entries on a page.
 pub(crate) const LIMIT: i64 = 50;
-/// The most entries of a page.
+/// The most entries on a page.
 pub(crate) const LONGEST: i64 = 200;
 
 /// The documentation of the parameters.
 pub(crate) static PARAMETERS: [QueryParameter; 2] = [
     QueryParameter {
         name: "limit",
-        description: "The most entries.",
+        description: "The most entries to return.",
         schema: || {
             let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(LONGEST));
             number.default(Some(LIMIT.into())).build().into()
@@ -29,7 +29,7 @@ pub(crate) static PARAMETERS: [QueryParameter; 2] = [
     },
     QueryParameter {
         name: "before",
-        description: "The `id` of an entry: only older ones.",
+        description: "The `id` of an entry. Only older entries are returned.",
         schema: || ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[1-9][0-9]{0,18}$")).build().into(),
     },
 ];
@@ -42,7 +42,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Reads a query. A parameter that is not known, or stands there twice, is refused as a body's member would be.
+    /// Parses a query. Unknown and repeated parameters are errors, like those of a body's members.
     fn parse(query: &str) -> Result<Self, FieldErrors> {
         let (mut limit, mut before, mut errors) = (None, None, FieldErrors::default());
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {

@@ -1,4 +1,4 @@
-//! The writing of rows, within the transaction of what they tell.
+//! Adds rows, in the transaction of the change that they record.
 
 use chrono::{TimeDelta, Utc};
 use diesel::prelude::*;
@@ -10,8 +10,8 @@ use crate::events::Event;
 use crate::ids::{CustomerId, EntryId, SessionId};
 use crate::schema::{customers, history};
 
-/// Adds a row about a customer who exists. Of what could be repeated without end, rows beyond the most of an hour are left
-/// out, and so are those of a customer who was erased meanwhile.
+/// Adds a row for a customer who exists. Where [`Event::most_an_hour`] sets a limit, it adds none beyond that, and none for a
+/// customer who was erased in the meantime.
 pub(crate) fn add(
     connection: &mut DbConnection,
     event: Event,
@@ -31,7 +31,7 @@ pub(crate) fn add(
     Ok(())
 }
 
-/// Adds rows about customers who exist, with one statement on PostgreSQL.
+/// Adds rows for customers who exist, with one statement on PostgreSQL.
 pub(crate) fn add_all(connection: &mut DbConnection, entries: &[Entry]) -> DbResult<()> {
     match connection {
         _ if entries.is_empty() => {}
@@ -47,7 +47,7 @@ pub(crate) fn add_all(connection: &mut DbConnection, entries: &[Entry]) -> DbRes
     Ok(())
 }
 
-/// Whether the account has all the rows of this kind that it may have in an hour.
+/// Returns whether the account has reached the limit for this kind in the last hour.
 fn is_full(connection: &mut DbConnection, event: Event, customer: CustomerId, most: i64) -> DbResult<bool> {
     let hour_ago = EntryId::least_at(Utc::now() - TimeDelta::hours(1)).get();
     let rows = history::table
@@ -59,8 +59,8 @@ fn is_full(connection: &mut DbConnection, event: Event, customer: CustomerId, mo
     Ok(i64::try_from(rows.len()).is_ok_and(|count| count >= most))
 }
 
-/// Makes those who count one customer's rows wait for each other, and keeps the customer; whether there is one. On SQLite
-/// the transaction locks the database when it writes.
+/// Locks the customer's row, so that transactions that count the customer's rows run one after the other and the customer is
+/// not erased in between. Returns whether there is such a customer. SQLite has one writer anyway.
 fn lock(connection: &mut DbConnection, customer: CustomerId) -> DbResult<bool> {
     let row = customers::table.find(customer.get()).select(customers::id);
     let found = match connection {

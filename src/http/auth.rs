@@ -1,4 +1,4 @@
-//! Bearer authentication (RFC 6750): from the `Authorization` header to a [`Principal`].
+//! Bearer authentication (RFC 6750): turns the `Authorization` header into a [`Principal`].
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::AUTHORIZATION;
@@ -13,7 +13,7 @@ use crate::tokens::{AccessTokens, Principal};
 pub(super) fn authenticate(request: &ServiceRequest, tokens: &AccessTokens) -> Result<Principal, Problem> {
     let mut sent = request.headers().get_all(AUTHORIZATION);
     let first = sent.next().ok_or(Problem::TokenMissing)?;
-    // With two headers it would be unclear which one counts.
+    // With two headers, it is ambiguous which token is meant.
     if sent.next().is_some() {
         return Err(Problem::TokenInvalid);
     }

@@ -1,7 +1,7 @@
-//! A request body that is parsed and validated, or a problem: a handler never sees an unchecked value.
+//! Parses and validates request bodies before the handler runs, so a handler never sees an unchecked value.
 //!
-//! A body is read member by member with the raw JSON text of each value, so that a number keeps its digits, a duplicate
-//! member is noticed, and every field error of one body ends up in one reply.
+//! A body is read member by member from the raw JSON text of each value. So numbers keep their digits, duplicate members
+//! are detected, and one reply lists all field errors.
 
 use std::io::ErrorKind;
 
@@ -20,28 +20,28 @@ use super::members::{Member, object_schema, read_members};
 use super::problem::Problem;
 use super::request_body::LONGEST_BODY;
 
-/// How much of a body that is too long is read, in bytes, so that its sender gets the reply instead of a reset.
+/// How much of a body that is too long is read, in bytes. Otherwise the client would see a reset instead of the reply.
 const DRAINED: usize = 16 * 1024 * 1024;
 
-/// What a body of one endpoint must be.
+/// The declaration of a request body.
 pub trait Body: Sized + 'static {
-    /// The name of its schema in the OpenAPI document.
+    /// The name of the schema in the OpenAPI document.
     const NAME: &'static str;
-    /// One that is valid, in JSON.
+    /// A valid body, in JSON.
     const EXAMPLE: &'static str;
-    /// Media types that are accepted.
+    /// The accepted media types.
     const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
-    /// Whether other members than those declared may be there.
+    /// Whether undeclared members are allowed.
     const OPEN: bool = false;
 
-    /// The members as far as they could be read.
+    /// The valid members, before they are combined to a body.
     type Draft: Default + 'static;
 
-    /// The members that it may have.
+    /// Returns the members that the body may have.
     fn members() -> &'static [Member<Self::Draft>];
 
-    /// Makes the body from its members, after all of them were read. `errors` has what was wrong with them; a rule about
-    /// several members adds to it.
+    /// Builds the body after all members were read. `errors` has the errors of single members; rules about several members
+    /// add theirs.
     fn finish(draft: Self::Draft, errors: &mut FieldErrors) -> Option<Self>;
 
     /// Describes the body.
@@ -52,7 +52,7 @@ pub trait Body: Sized + 'static {
     /// Parses and validates a whole body.
     ///
     /// # Errors
-    /// 400 when it is not JSON, 422 with every field error otherwise.
+    /// 400 if the body is not JSON or has a duplicate member, else 422 with every field error.
     fn from_json(bytes: &[u8]) -> Result<Self, Problem> {
         let text = std::str::from_utf8(bytes).map_err(|_| Problem::MalformedJson("The body is not UTF-8.".into()))?;
         let mut errors = FieldErrors::default();
@@ -73,7 +73,7 @@ pub trait Body: Sized + 'static {
     }
 }
 
-/// The extractor of a parsed and validated body.
+/// Extracts a parsed and validated body.
 pub struct ValidJson<T>(pub T);
 
 impl<T: Body> FromRequest for ValidJson<T> {
@@ -97,7 +97,7 @@ fn check_media_type(request: &HttpRequest, accepted: &'static [&'static str]) ->
     let text = first.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    // RFC 8259 §11 gives JSON no charset parameter; UTF-8 is tolerated, another is not what would be read.
+    // JSON has no charset parameter (RFC 8259 §11). UTF-8 is tolerated; any other charset would be misread.
     let charset_fits = parts.all(|parameter| match parameter.split_once('=') {
         Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
             let value = value.trim().trim_matches('"');
@@ -119,7 +119,7 @@ async fn collect(mut payload: Payload) -> Result<BytesMut, Problem> {
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| match error {
             PayloadError::Io(error) if error.kind() == ErrorKind::TimedOut => Problem::RequestTimeout,
-            _ => Problem::MalformedJson("The body broke off.".into()),
+            _ => Problem::MalformedJson("The body ended early.".into()),
         })?;
         if drained == 0 && body.len() + chunk.len() <= LONGEST_BODY {
             body.extend_from_slice(&chunk);

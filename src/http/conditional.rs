@@ -1,4 +1,4 @@
-//! Conditional requests (RFC 9110 §13): the entity tag of a customer is its version between quotes.
+//! Conditional requests (RFC 9110 §13). A customer's entity tag is the version in quotes.
 
 use std::future::{Ready, ready};
 
@@ -8,22 +8,23 @@ use actix_web::{FromRequest, HttpRequest};
 
 use super::problem::Problem;
 
-/// The most tags of one header that are read.
+/// The most tags that one header may have.
 const MOST_TAGS: usize = 64;
 
-/// One header's condition.
+/// The condition of one header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Condition {
     /// `*`: the resource exists.
     Exists,
-    /// One of these tags; `weak` marks those that began with `W/`.
+    /// The resource has one of these tags.
     OneOf(Vec<Tag>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Tag {
+    /// Whether the tag began with `W/`.
     weak: bool,
-    /// `None` for a tag that no version of ours can have.
+    /// `None` for a tag that is not the tag of any version.
     version: Option<i64>,
 }
 
@@ -32,7 +33,7 @@ struct Tag {
 pub(crate) struct IfMatch(Option<Condition>);
 
 impl IfMatch {
-    /// The versions that match; `None` when any does. Weak tags never match (RFC 9110 §13.1.1).
+    /// Returns the versions that match, or `None` if any version does. Weak tags never match (RFC 9110 §13.1.1).
     pub(crate) fn versions(&self) -> Option<Vec<i64>> {
         match &self.0 {
             None | Some(Condition::Exists) => None,
@@ -43,12 +44,12 @@ impl IfMatch {
     }
 }
 
-/// `If-None-Match`: what the client already has, or what a change must not start from (RFC 9110 §13.1.2).
+/// `If-None-Match`: the versions that the client has, or that a change must not start from (RFC 9110 §13.1.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct IfNoneMatch(Option<Condition>);
 
 impl IfNoneMatch {
-    /// Whether the client has this version, by weak comparison (RFC 9110 §13.1.2).
+    /// Returns whether this version matches, by weak comparison (RFC 9110 §13.1.2).
     pub(crate) fn has(&self, version: i64) -> bool {
         match &self.0 {
             None => false,
@@ -58,7 +59,7 @@ impl IfNoneMatch {
     }
 }
 
-/// The conditions of a change, which the version that is stored must meet when the change is written.
+/// The conditions of a change. The stored version must meet them when the change is written.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
     if_match: Option<Vec<i64>>,
@@ -66,7 +67,7 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Whether a change may start from this version.
+    /// Returns whether a change may start from this version.
     pub(crate) fn allow(&self, version: i64) -> bool {
         self.if_match.as_ref().is_none_or(|versions| versions.contains(&version)) && !self.if_none_match.has(version)
     }
@@ -101,8 +102,8 @@ impl FromRequest for IfNoneMatch {
     }
 }
 
-fn read(headers: &HeaderMap, name: &HeaderName, shown: &'static str) -> Result<Option<Condition>, Problem> {
-    let malformed = || Problem::MalformedHeader(shown);
+fn read(headers: &HeaderMap, name: &HeaderName, display_name: &'static str) -> Result<Option<Condition>, Problem> {
+    let malformed = || Problem::MalformedHeader(display_name);
     let mut lines = headers.get_all(name).peekable();
     if lines.peek().is_none() {
         return Ok(None);
@@ -119,7 +120,7 @@ fn read(headers: &HeaderMap, name: &HeaderName, shown: &'static str) -> Result<O
     tags(list).ok_or_else(malformed).map(|tags| Some(Condition::OneOf(tags)))
 }
 
-/// `#entity-tag` of RFC 9110 §8.8.3: quoted, no white space or quote inside, empty list elements ignored.
+/// Parses `#entity-tag` (RFC 9110 §8.8.3): quoted, without white space or quotes inside. Ignores empty list elements.
 fn tags(list: &str) -> Option<Vec<Tag>> {
     let mut tags = Vec::new();
     let mut rest = list.trim_start();

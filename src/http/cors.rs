@@ -1,7 +1,7 @@
 //! Cross-origin requests (Fetch standard, "HTTP CORS protocol"): which pages may use the API from a browser.
 //!
-//! actix-cors decides. It stands just inside the middleware that finishes every reply, so that errors carry its headers,
-//! and what it refuses itself gets a request id and a problem body.
+//! actix-cors decides. It runs just inside the outermost middleware, so errors carry its headers, and the preflights that it
+//! refuses get a request id and a problem body.
 
 use actix_cors::{Cors, CorsError};
 use actix_web::Error;
@@ -15,14 +15,14 @@ use crate::settings::Origin;
 
 /// The methods of the routes.
 const METHODS: [&str; 6] = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"];
-/// What a page may send beside the headers that need no permission.
+/// The headers that a page may send, beside those that need no permission.
 const ALLOWED: [&str; 5] = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "X-Request-Id"];
-/// What a page may read beside the headers that need no permission.
+/// The headers that a page may read, beside those that need no permission.
 const EXPOSED: [&str; 6] = ["ETag", "Location", "Content-Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"];
-/// How long a browser may remember the answer to a preflight, in seconds. Without it, it asks before every change.
+/// How long a browser may cache the reply to a preflight, in seconds. Without this, it sends one before every change.
 const PREFLIGHT_SECONDS: usize = 3600;
 
-/// The middleware for pages of these origins.
+/// Returns the middleware that admits pages of these origins.
 pub fn cors(origins: &[Origin]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(METHODS)
@@ -32,8 +32,8 @@ pub fn cors(origins: &[Origin]) -> Cors {
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin.as_str()))
 }
 
-/// Finishes what [`cors`] answers: a refused preflight becomes a problem, and a page of another origin gets no header
-/// of the protocol at all.
+/// Finishes the replies of [`cors`]: turns a refused preflight into a problem, and removes all CORS headers from the replies
+/// to pages of other origins.
 ///
 /// # Errors
 /// None of its own.
@@ -42,11 +42,11 @@ pub async fn finish_cors<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let mut response = next.call(request).await?;
-    if let Some(problem) = refusal(&response) {
+    if let Some(problem) = refused_preflight(&response) {
         let (request, _) = response.into_parts();
-        let mut refused = ServiceResponse::from_err(problem, request);
-        refused.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
-        return Ok(refused.map_into_right_body());
+        let mut reply = ServiceResponse::from_err(problem, request);
+        reply.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
+        return Ok(reply.map_into_right_body());
     }
     let headers = response.headers_mut();
     if !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
@@ -55,7 +55,7 @@ pub async fn finish_cors<B: MessageBody + 'static>(
     Ok(response.map_into_left_body())
 }
 
-fn refusal<B>(response: &ServiceResponse<B>) -> Option<Problem> {
+fn refused_preflight<B>(response: &ServiceResponse<B>) -> Option<Problem> {
     let error = response.response().error()?.as_error::<CorsError>()?;
     Some(Problem::PreflightRefused(match error {
         CorsError::MethodNotAllowed | CorsError::BadRequestMethod => "Pages of other origins may not use this method.",

@@ -1,4 +1,4 @@
-//! The stream below the framework: closes connections whose clients are late, and reads no more than is handled.
+//! The stream below the framework. It enforces deadlines for clients, and reads only as much as the framework handles.
 
 use std::io;
 use std::pin::Pin;
@@ -12,47 +12,47 @@ use actix_web::ResponseError;
 use actix_web::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connection::{Connection, Owed, Timeouts};
+use super::connection::{Connection, Expected, Timeouts};
 use super::last_reply::{LastReply, bare_error};
 use super::problem::Problem;
 use crate::metrics::{Open, Route};
 
-/// The longest head of a request, in bytes. The framework parses what has come of it after each piece.
+/// The longest head of a request, in bytes. After each piece, the framework parses the head from its start.
 const LONGEST_HEAD: usize = 16 * 1024;
-/// Bytes that the framework gets at once, and before it has to do something with them: so much of requests that have not
-/// begun it may hold, twice.
+/// The most bytes that the framework gets in one read, and the bytes after which it gets no more until it has handled some.
+/// So it buffers at most twice as much of requests that have not begun.
 const PIECE: usize = 8 * 1024;
 
-/// When the service stops: by then every request in flight has its reply, or is told to come again.
+/// When the service stops. Requests that have no reply by then get 503.
 #[derive(Default)]
 pub struct Stop(OnceLock<Instant>);
 
 impl Stop {
-    /// Sets the moment; a second one changes nothing. Connections learn of it from the framework's graceful shutdown.
-    pub fn by(&self, due: Instant) {
+    /// Sets the time. Later calls have no effect. The framework's graceful shutdown wakes the connections.
+    pub fn at(&self, due: Instant) {
         self.0.get_or_init(|| due);
     }
 }
 
-/// A stream with deadlines for what the client has to do next: finish a head, finish a body, take a reply.
+/// A stream with deadlines for what the client must do next: finish a head, finish a body, or accept a reply.
 pub struct Deadlines<S> {
     stream: S,
     connection: Rc<Connection>,
     stop: Arc<Stop>,
-    /// Where replies are counted that no middleware sees.
+    /// Counts the replies that no middleware sees.
     metrics: Route,
     _counted: Open,
-    /// Since when the client takes no more of a reply.
-    stuck: Option<Instant>,
-    /// Bytes that the framework got since it last had the chance to handle some.
-    ahead: usize,
-    /// The framework wanted more than it may have.
-    is_held_back: bool,
+    /// Since when the client has accepted nothing more of a reply.
+    blocked_since: Option<Instant>,
+    /// Bytes that the framework got since it last could handle some.
+    unhandled: usize,
+    /// Whether a read was refused because the framework must handle bytes first.
+    read_paused: bool,
     last_reply: Option<LastReply>,
-    /// Made when it is first needed: most clients are never waited for.
+    /// Created when first needed, because most clients never make it necessary.
     timer: Option<Pin<Box<Sleep>>>,
-    /// The last moment at which the timer has gone off.
-    rung: Option<Instant>,
+    /// The latest deadline for which the timer has fired.
+    fired: Option<Instant>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Deadlines<S> {
@@ -64,37 +64,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Deadlines<S> {
             stop,
             metrics,
             _counted: counted,
-            stuck: None,
-            ahead: 0,
-            is_held_back: false,
+            blocked_since: None,
+            unhandled: 0,
+            read_paused: false,
             last_reply: None,
             timer: None,
-            rung: None,
+            fired: None,
         }
     }
 
-    /// What the middleware shares with this stream.
+    /// Returns the state that this stream shares with the middleware.
     pub fn connection(&self) -> &Rc<Connection> {
         &self.connection
     }
 
-    /// What is due next, and for which the timer has not gone off.
+    /// Returns the next deadline for which the timer has not fired.
     fn due(&self) -> Option<Instant> {
-        let dues = match (&self.last_reply, self.stuck) {
+        let deadlines = match (&self.last_reply, self.blocked_since) {
             (Some(reply), _) => [Some(reply.due()), None],
             (None, Some(since)) => [Some(since + self.connection.timeouts().body), None],
-            (None, None) => [self.connection.owed().map(Owed::due), self.reply_due()],
+            (None, None) => [self.connection.expected().map(Expected::due), self.reply_due()],
         };
-        dues.into_iter().flatten().filter(|due| self.rung.is_none_or(|rung| rung < *due)).min()
+        deadlines.into_iter().flatten().filter(|due| self.fired.is_none_or(|fired| fired < *due)).min()
     }
 
-    /// When the request that is being handled has to have its reply.
+    /// Returns when the current request must have its reply.
     fn reply_due(&self) -> Option<Instant> {
         self.stop.0.get().copied().filter(|_| self.connection.is_handling())
     }
 
-    /// Has this connection's task woken when what is due next is due.
-    fn watch(&mut self, context: &mut Context<'_>) {
+    /// Wakes this connection's task at the next deadline.
+    fn start_timer(&mut self, context: &mut Context<'_>) {
         let Some(due) = self.due() else {
             return;
         };
@@ -103,33 +103,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Deadlines<S> {
             timer.as_mut().reset(due.into());
         }
         if timer.as_mut().poll(context).is_ready() {
-            self.rung = Some(due);
+            self.fired = Some(due);
             context.waker().wake_by_ref();
         }
     }
 
-    fn is_stuck_for_good(&self) -> bool {
-        self.stuck.is_some_and(|since| since.elapsed() >= self.connection.timeouts().body)
+    fn write_timed_out(&self) -> bool {
+        self.blocked_since.is_some_and(|since| since.elapsed() >= self.connection.timeouts().body)
     }
 
-    /// How the connection ends, if what the client did, or did not do, ends it now.
+    /// Returns how the connection must end now, if a deadline has passed or a head is too long.
     fn end(&self) -> Option<End> {
-        if self.is_stuck_for_good() {
-            return Some(End::Silent);
+        if self.write_timed_out() {
+            return Some(End::Close);
         }
-        if self.stuck.is_some() {
+        if self.blocked_since.is_some() {
             return None;
         }
         if self.connection.is_handling() {
-            return self.reply_due().filter(|due| Instant::now() >= *due).map(|_| End::Told(Problem::Overloaded));
+            return self.reply_due().filter(|due| Instant::now() >= *due).map(|_| End::Reply(Problem::Overloaded));
         }
-        match self.connection.owed()? {
-            Owed::Head(_) if self.connection.is_overdue() => Some(End::Told(Problem::RequestTimeout)),
-            // The framework has looked at all of it: it got nothing since.
-            Owed::Head(_) if self.ahead == 0 && self.connection.unclaimed() >= LONGEST_HEAD => {
-                Some(End::Told(Problem::Framework(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)))
+        match self.connection.expected()? {
+            Expected::Head(_) if self.connection.is_overdue() => Some(End::Reply(Problem::RequestTimeout)),
+            // The framework has parsed all of it, because it got nothing since.
+            Expected::Head(_) if self.unhandled == 0 && self.connection.unclaimed() >= LONGEST_HEAD => {
+                Some(End::Reply(Problem::Framework(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)))
             }
-            Owed::Body(_) if self.connection.is_overdue() => Some(End::Silent),
+            Expected::Body(_) if self.connection.is_overdue() => Some(End::Close),
             _ => None,
         }
     }
@@ -145,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Deadlines<S> {
         };
         let sent = reply.poll_send(&mut self.stream, context);
         if sent.is_pending() {
-            self.watch(context);
+            self.start_timer(context);
         }
         sent
     }
@@ -153,10 +153,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Deadlines<S> {
 
 /// How a connection ends.
 enum End {
-    /// A reply is under way, or was given already.
-    Silent,
-    /// Nothing was replied yet.
-    Told(Problem),
+    /// Without a reply, because one is being sent or was sent already.
+    Close,
+    /// With a reply.
+    Reply(Problem),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Deadlines<S> {
@@ -169,8 +169,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Deadlines<S> {
         if this.last_reply.is_none() {
             match this.end() {
                 None => {}
-                Some(End::Silent) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-                Some(End::Told(problem)) => this.reply_at_last(&problem),
+                Some(End::Close) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+                Some(End::Reply(problem)) => this.reply_at_last(&problem),
             }
         }
         if this.last_reply.is_some() {
@@ -178,8 +178,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Deadlines<S> {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         // Stop reading from a client that does not read its replies.
-        if this.stuck.is_some() || this.ahead >= PIECE {
-            this.is_held_back = true;
+        if this.blocked_since.is_some() || this.unhandled >= PIECE {
+            this.read_paused = true;
             return Poll::Pending;
         }
         let before = buffer.filled().len();
@@ -193,8 +193,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Deadlines<S> {
         }
         let bytes = buffer.filled().get(before..).unwrap_or_default();
         if !bytes.is_empty() {
-            this.ahead += bytes.len();
-            this.connection.bytes_come(bytes);
+            this.unhandled += bytes.len();
+            this.connection.bytes_received(bytes);
         }
         Poll::Ready(Ok(()))
     }
@@ -203,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Deadlines<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Deadlines<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if this.is_stuck_for_good() {
+        if this.write_timed_out() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let bare_error = bare_error(buffer).filter(|_| this.last_reply.is_none());
@@ -217,26 +217,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Deadlines<S> {
         let buffer = bare_error.and_then(|(at, _)| buffer.get(..at)).unwrap_or(buffer);
         let written = Pin::new(&mut this.stream).poll_write(context, buffer);
         if written.is_pending() {
-            this.stuck.get_or_insert_with(Instant::now);
-            this.watch(context);
-        } else if this.stuck.take().is_some() {
-            this.connection.time_begins_anew();
+            this.blocked_since.get_or_insert_with(Instant::now);
+            this.start_timer(context);
+        } else if this.blocked_since.take().is_some() {
+            this.connection.restart_deadline();
         }
         written
     }
 
-    /// The framework flushes whenever it has done what it could, and nothing is left to write.
+    /// The framework flushes when it has handled what it could and has written everything.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         ready!(Pin::new(&mut this.stream).poll_flush(context))?;
-        this.connection.all_is_sent();
-        if !this.connection.has_its_request() {
-            this.ahead = 0;
-            if std::mem::take(&mut this.is_held_back) {
+        this.connection.all_sent();
+        if !this.connection.has_complete_request() {
+            this.unhandled = 0;
+            if std::mem::take(&mut this.read_paused) {
                 context.waker().wake_by_ref();
             }
         }
-        this.watch(context);
+        this.start_timer(context);
         Poll::Ready(Ok(()))
     }
 

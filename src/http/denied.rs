@@ -1,16 +1,16 @@
-//! What a statement on a customer's data may answer besides success.
+//! The outcomes, besides success, of a statement on a customer's data.
 
 use super::field_errors::{FieldErrors, Violation};
 use super::problem::Problem;
 
-/// Why a statement on a customer's data was not carried out.
+/// Why a statement on a customer's data had no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// There is no such customer.
+    /// The customer does not exist.
     Missing,
     /// The token's session has ended.
     SessionEnded,
-    /// The operator disabled the account, and its password was right.
+    /// The password is right, but the operator has disabled the account.
     Disabled,
     /// The stored version is not one that the request allows.
     VersionMismatch,

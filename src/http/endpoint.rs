@@ -23,7 +23,7 @@ pub(crate) enum Access {
     Public,
 }
 
-/// A parameter of a query that an endpoint takes. None is required.
+/// An optional query parameter of an endpoint.
 pub(crate) struct QueryParameter {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
@@ -81,15 +81,17 @@ impl Endpoint {
         summary: &'static str,
         handler: fn() -> Route,
     ) -> Self {
-        Self::new(method, path, id, summary, Access::Owner, handler).problems([
-            Problem::TokenMissing,
-            Problem::TokenInvalid,
-            Problem::TokenExpired,
-            Problem::SessionEnded,
-            Problem::NotOwner,
-            Problem::NotFound,
-            Problem::TooManyRequests(1),
-        ])
+        Self::new(method, path, id, summary, Access::Owner, handler)
+            .problems([
+                Problem::TokenMissing,
+                Problem::TokenInvalid,
+                Problem::TokenExpired,
+                Problem::SessionEnded,
+                Problem::NotOwner,
+                Problem::NotFound,
+                Problem::TooManyRequests(1),
+            ])
+            .asks_database()
     }
 
     /// An endpoint for anybody.
@@ -139,6 +141,11 @@ impl Endpoint {
         Self { throttled: Some(action), ..self }.problems([Problem::TooManyRequests(1)])
     }
 
+    /// Asks the database, which may not be there.
+    pub(crate) fn asks_database(self) -> Self {
+        self.problems([Problem::DatabaseUnavailable(String::new())])
+    }
+
     /// Takes a body.
     pub(crate) fn takes<B: Body>(self) -> Self {
         let body = RequestBody { name: B::NAME, media_types: B::MEDIA_TYPES, schema: B::schema(), example: B::EXAMPLE };
@@ -151,7 +158,7 @@ impl Endpoint {
         ])
     }
 
-    /// Takes parameters in the query. Others are refused.
+    /// Takes these query parameters and no others.
     pub(crate) fn queried(self, query: &'static [QueryParameter]) -> Self {
         Self { query, ..self }.problems([Problem::Validation(Vec::new())])
     }

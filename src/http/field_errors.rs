@@ -1,4 +1,4 @@
-//! What can be wrong with the fields of a body, and where.
+//! Field errors: what is wrong with a body, and where.
 
 use std::borrow::Cow;
 
@@ -13,48 +13,48 @@ const MOST_ERRORS: usize = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldCode {
-    /// Must be there.
+    /// The field is missing.
     Required,
-    /// Must not be `null`.
+    /// The field must not be `null`.
     Null,
-    /// Another JSON type is expected.
+    /// The value has the wrong JSON type.
     Type,
-    /// The text is not of the expected form.
+    /// The text does not have the expected format.
     Format,
     /// Too few characters.
     TooShort,
     /// Too many characters.
     TooLong,
-    /// The value lies outside what is allowed.
+    /// The value is outside the allowed range.
     OutOfRange,
-    /// No such member.
+    /// There is no such member.
     UnknownField,
-    /// Too easily guessed.
+    /// The password is too easy to guess.
     PasswordWeak,
-    /// Not the same as the field it repeats.
+    /// The value differs from the field that it repeats.
     Mismatch,
-    /// Not what it was compared with, such as the current password.
+    /// The value does not match the stored one, such as the current password.
     Incorrect,
-    /// Somebody else has it.
+    /// The value belongs to another customer.
     Taken,
-    /// Good once it has been confirmed.
+    /// The value must be confirmed first.
     NeedsConfirmation,
 }
 
-/// The numbers behind a field's code, so that a client can say it in another language.
+/// The numbers behind a code, so that clients can build the message in another language.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Params {
-    /// The least that is allowed.
+    /// The least allowed value or length.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub min: Option<Value>,
-    /// The most that is allowed.
+    /// The greatest allowed value or length.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub max: Option<Value>,
 }
 
-/// One row of a reply's `errors`.
+/// An error of one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// A JSON pointer as a URI fragment (RFC 6901 §6).
@@ -62,7 +62,7 @@ pub struct FieldError {
     pub pointer: String,
     /// For programs.
     pub code: FieldCode,
-    /// Where the code has numbers.
+    /// The numbers of the code, if it has any.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub params: Option<Params>,
@@ -71,7 +71,7 @@ pub struct FieldError {
     pub detail: Cow<'static, str>,
 }
 
-/// A field error that does not know its place yet.
+/// The error of a value, without the pointer to its field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     code: FieldCode,
@@ -80,42 +80,42 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// A refusal with its text for people.
+    /// Creates an error with a message for people.
     pub fn new(code: FieldCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { code, params: None, detail: detail.into() }
     }
 
-    /// A refusal of what lies beyond a limit.
+    /// Creates an error for a value beyond a limit.
     pub fn limit(code: FieldCode, detail: impl Into<Cow<'static, str>>, params: Params) -> Self {
         Self { params: Some(params), ..Self::new(code, detail) }
     }
 
-    /// The text has fewer characters than these.
+    /// The text has fewer than `min` characters.
     pub fn too_short(min: u64) -> Self {
         let detail: Cow<'static, str> = match min {
             1 => "This field must not be empty.".into(),
-            min => format!("At least {min} characters are needed.").into(),
+            min => format!("At least {min} characters are required.").into(),
         };
         Self::limit(FieldCode::TooShort, detail, Params { min: Some(min.into()), max: None })
     }
 
-    /// The text has more characters than these.
+    /// The text has more than `max` characters.
     pub fn too_long(max: u64) -> Self {
         let detail = format!("At most {max} characters are allowed.");
         Self::limit(FieldCode::TooLong, detail, Params { min: None, max: Some(max.into()) })
     }
 
-    /// The value lies outside what is allowed.
+    /// The value is outside the allowed range.
     pub fn out_of_range(detail: &'static str, min: impl Into<Value>, max: impl Into<Value>) -> Self {
         Self::limit(FieldCode::OutOfRange, detail, Params { min: Some(min.into()), max: Some(max.into()) })
     }
 
-    /// Somebody else has the value.
+    /// The value belongs to another customer.
     pub fn taken(detail: &'static str) -> Self {
         Self::new(FieldCode::Taken, detail)
     }
 
-    /// The field must be there.
+    /// The field is missing.
     pub fn required() -> Self {
         Self::new(FieldCode::Required, "This field is required.")
     }
@@ -125,51 +125,51 @@ impl Violation {
         Self::new(FieldCode::Null, "This field must not be null.")
     }
 
-    /// The field takes another JSON type.
+    /// The value has the wrong JSON type.
     pub fn wrong_type(expected: &str) -> Self {
         Self::new(FieldCode::Type, format!("This must be {expected}."))
     }
 
-    /// The field error at a place.
+    /// Adds the pointer to the field.
     pub fn at(self, pointer: impl Into<String>) -> FieldError {
         let Self { code, params, detail } = self;
         FieldError { pointer: pointer.into(), code, params, detail }
     }
 
-    /// For people.
+    /// Returns the message for people.
     pub fn detail(&self) -> &str {
         &self.detail
     }
 }
 
-/// All that is wrong with a body so far.
+/// The field errors of a body so far.
 #[derive(Debug, Default)]
 pub struct FieldErrors(Vec<FieldError>);
 
 impl FieldErrors {
-    /// Notes a refusal at a place.
-    pub fn add(&mut self, pointer: impl Into<String>, refusal: Violation) {
+    /// Adds an error, unless there are 100 already.
+    pub fn add(&mut self, pointer: impl Into<String>, violation: Violation) {
         if self.0.len() < MOST_ERRORS {
-            self.0.push(refusal.at(pointer));
+            self.0.push(violation.at(pointer));
         }
     }
 
-    /// Keeps a value, or notes why there is none.
+    /// Returns the value, or adds its error.
     pub fn keep<T>(&mut self, pointer: &str, value: Result<T, Violation>) -> Option<T> {
-        value.map_err(|refusal| self.add(pointer, refusal)).ok()
+        value.map_err(|violation| self.add(pointer, violation)).ok()
     }
 
-    /// Returns the errors in the order in which they were noted.
+    /// Returns the errors in the order in which they were added.
     pub fn into_vec(self) -> Vec<FieldError> {
         self.0
     }
 
-    /// Whether nothing is wrong so far.
+    /// Returns whether there are no errors.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns the value if nothing is wrong.
+    /// Returns the value if there are no errors.
     ///
     /// # Errors
     /// These errors.
@@ -181,7 +181,7 @@ impl FieldErrors {
     }
 }
 
-/// A JSON pointer to a member, as a URI fragment: escaped as RFC 6901 §3 and §6 say, shortened where hostile.
+/// Returns a JSON pointer to a member as a URI fragment, escaped (RFC 6901 §3 and §6). A very long name is truncated.
 pub fn pointer(parent: &str, member: &str) -> String {
     let mut pointer = format!("{parent}/");
     for c in member.chars().take(64) {

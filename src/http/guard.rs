@@ -1,8 +1,8 @@
-//! All ownership rules. A query on a customer's data demands an [`OwnedCustomer`] or an [`Operator`], and only this
-//! module makes them.
+//! All ownership rules. A query on a customer's data requires an [`OwnedCustomer`] or an [`Operator`], and only this
+//! module creates them.
 //!
-//! Ownership is decided from the token alone: before the body is read, without the database, and with the same answer
-//! whether or not the other customer exists.
+//! Ownership is decided from the token and the path alone: before the body is read, without the database, and with the same
+//! result whether or not the other customer exists.
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -27,12 +27,12 @@ pub struct OwnedCustomer {
 }
 
 impl OwnedCustomer {
-    /// Any customer, for the operator.
+    /// Lets the operator act for any customer.
     pub(crate) fn of_operator(_: Operator, id: CustomerId) -> Self {
         Self { id, session: None, is_me: false, is_operators: true }
     }
 
-    /// Whether the operator asks, who may act on disabled accounts too.
+    /// Returns whether the operator acts for the customer, who may do so for disabled accounts too.
     pub(crate) fn is_operators(&self) -> bool {
         self.is_operators
     }
@@ -42,23 +42,24 @@ impl OwnedCustomer {
         self.id
     }
 
-    /// Returns the session that the statement must find alive; `None` for a token that was minted elsewhere.
+    /// Returns the session that must be alive, or `None` for a token without a session.
     pub fn session(&self) -> Option<SessionId> {
         self.session
     }
 
-    /// Returns `Content-Location` for a reply that shows the customer, where the path says `me` (RFC 9110 §8.7).
+    /// Returns the `Content-Location` of a reply with the customer if the path says `me` (RFC 9110 §8.7).
     pub fn content_location(&self) -> Option<(HeaderName, String)> {
         self.is_me.then(|| (CONTENT_LOCATION, format!("/api/v1/customers/{}/", self.id)))
     }
 }
 
-/// Proof that the operator asks, who may read and change every customer.
+/// Proof that the caller is the operator, who may read and change every customer.
 #[derive(Clone, Copy, Debug)]
 pub struct Operator(());
 
 impl Operator {
-    /// Whoever can run a command with the service's settings is the operator.
+    /// Returns the proof for a command of the command line. Anybody who can run one with the service's settings is the
+    /// operator.
     pub fn of_command_line() -> Self {
         Self(())
     }
@@ -66,10 +67,10 @@ impl Operator {
 
 type Outcome = Ready<Result<ServiceRequest, (Error, ServiceRequest)>>;
 
-/// Makes the middleware of an owner's route: 401 without a valid token, 403 or 404 for what is not the principal's own.
+/// Returns the middleware of a route that only the customer may use: 401 without a valid token, 403 or 404 for another id.
 ///
-/// It lets the crate extract nothing: that extractor knows the scheme's name in one case only, and its own reply to a
-/// missing token has no body.
+/// It does not use the crate's extractor, which matches the scheme's name case-sensitively and replies to a missing token
+/// without a body.
 pub(crate) fn owner(
     tokens: Arc<AccessTokens>,
 ) -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Outcome + Clone> {
@@ -89,7 +90,7 @@ fn admit(request: &ServiceRequest, tokens: &AccessTokens) -> Result<(), Problem>
     Ok(())
 }
 
-/// 404 for text that is not an id, 403 for another customer's id; `me` is the principal's own.
+/// Checks the id in the path: 404 if it is not an id, 403 if it is another customer's. `me` is the principal's own id.
 fn decide(principal: &Principal, id: &str) -> Result<OwnedCustomer, Problem> {
     let own =
         OwnedCustomer { id: principal.customer, session: principal.session, is_me: id == "me", is_operators: false };

@@ -20,17 +20,17 @@ fn status(status: &'static str) -> HttpResponse {
     HttpResponse::Ok().json(Health { status })
 }
 
-/// The process answers.
+/// Replies that the process is running.
 pub(crate) async fn live() -> HttpResponse {
     status("live")
 }
 
-/// How long the database may take: whoever asks wants an answer now.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long the database may take. Load balancers expect a quick reply.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Answers 200 if the database answers, lacks no migration and can be written.
+/// Replies whether the database is reachable, has all migrations and can be written.
 pub(crate) async fn ready(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let late = |_| Problem::DatabaseUnavailable("the database did not answer the readiness check in time".into());
-    actix_rt::time::timeout(PATIENCE, app.database.ready()).await.map_err(late)??;
+    actix_rt::time::timeout(TIMEOUT, app.database.ready()).await.map_err(late)??;
     Ok(status("ready"))
 }

@@ -1,4 +1,4 @@
-//! JSON one level at a time: members in their order, each with its raw text.
+//! Parses JSON one level at a time: members in order, each with its raw text.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,18 +8,18 @@ use serde_json::value::RawValue;
 
 use super::field_errors::{FieldCode, Violation};
 
-/// A JSON value, one level deep; what is inside an array or object stays raw.
+/// A JSON value, parsed one level deep. An object keeps its raw text; an array is not parsed.
 #[derive(Debug)]
 pub enum Json<'a> {
     /// `null`
     Null,
     /// `true`, `false`
     Bool,
-    /// A number as its digits were sent.
+    /// A number, as it was written.
     Number(&'a str),
     /// A string.
     String(Cow<'a, str>),
-    /// A string that is no Unicode text: it holds half of a surrogate pair (RFC 8259 §8.2).
+    /// A string with half of a surrogate pair, which is not valid Unicode (RFC 8259 §8.2).
     InvalidText,
     /// `[…]`
     Array,
@@ -28,7 +28,7 @@ pub enum Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    /// Sorts the raw text of one valid JSON value.
+    /// Parses the raw text of a valid JSON value.
     pub fn parse(raw: &'a str) -> Option<Self> {
         Some(match raw.as_bytes().first()? {
             b'n' => Self::Null,
@@ -41,7 +41,7 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// Whether this is `null`, or text of white space only: a form sends the empty text for a field that was left out.
+    /// Returns whether this is `null` or a blank string. Forms send an empty string for a field that was left out.
     pub fn is_absent(&self) -> bool {
         match self {
             Self::Null => true,
@@ -50,7 +50,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The text, for fields that take a string.
+    /// Returns the text, for fields that take a string.
     ///
     /// # Errors
     /// `null`, `type`, or `format` for a lone surrogate.
@@ -64,32 +64,30 @@ impl<'a> Json<'a> {
     }
 }
 
-/// The members of a JSON object in their order.
+/// The members of a JSON object, in order.
 #[derive(Debug)]
 pub struct JsonObject<'a> {
     list: Vec<(Cow<'a, str>, &'a RawValue)>,
     duplicate: bool,
 }
 
-/// Why a text is not an object with members.
+/// Why a text cannot be read as an object.
 #[derive(Debug, PartialEq, Eq)]
 pub enum JsonError {
-    /// Not JSON, or a member stands in it twice.
+    /// Not JSON, or an object with a duplicate member.
     Malformed(String),
     /// JSON of another type.
     NotAnObject,
 }
 
 impl<'a> JsonObject<'a> {
-    /// Reads an object.
+    /// Parses an object.
     ///
     /// # Errors
     /// See [`JsonError`].
     pub fn parse(text: &'a str) -> Result<Self, JsonError> {
         match serde_json::from_str::<Self>(text) {
-            Ok(members) if members.duplicate => {
-                Err(JsonError::Malformed("A member stands in the object twice.".into()))
-            }
+            Ok(members) if members.duplicate => Err(JsonError::Malformed("Duplicate member.".into())),
             Ok(members) => Ok(members),
             Err(_) if serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| !raw.get().starts_with('{')) => {
                 Err(JsonError::NotAnObject)
@@ -102,12 +100,12 @@ impl<'a> JsonObject<'a> {
         }
     }
 
-    /// Whether it has a member of this name.
+    /// Returns whether there is a member with this name.
     pub fn has(&self, name: &str) -> bool {
         self.list.iter().any(|(given, _)| given == name)
     }
 
-    /// Name and value of each member.
+    /// Iterates over the names and values of the members.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Json<'a>)> {
         self.list.iter().filter_map(|(name, raw)| Json::parse(raw.get()).map(|value| (name.as_ref(), value)))
     }
@@ -144,7 +142,7 @@ fn has_duplicate(list: &[(Cow<'_, str>, &RawValue)]) -> bool {
     names.windows(2).any(|pair| pair[0] == pair[1])
 }
 
-/// A member's name, borrowed where it holds no escape.
+/// A member's name, borrowed if it has no escape.
 struct Name<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Name<'de> {

@@ -9,12 +9,12 @@ use crate::app::App;
 
 /// A JWK Set (RFC 7517).
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what the tokens have as JSON")]
+#[expect(dead_code, reason = "only describes the JSON of the reply")]
 pub(crate) struct KeySet {
     keys: Vec<Map<String, Value>>,
 }
 
-/// The public keys of access tokens; caches may keep them for five minutes.
+/// Replies with the public keys of access tokens. Caches may keep the reply for five minutes.
 pub(crate) async fn jwks(app: web::Data<App>) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=300")).json(app.tokens.jwks())
 }

@@ -1,7 +1,7 @@
-//! The last reply on a connection, written past the framework: a problem where no middleware sees the failure.
+//! The last reply on a connection, written without the framework: a problem for a failure that no middleware sees.
 //!
-//! A head that is no HTTP is answered inside the framework, with an empty body (400). A head that is late (408) or too
-//! long (431) is noticed below it, and so is a request that is not answered when the service has to end (503).
+//! The framework replies to a head that is not HTTP by itself, with an empty body (400). The stream below it notices a head
+//! that is late (408) or too long (431), and a request that has no reply when the service must stop (503).
 
 use std::io;
 use std::pin::Pin;
@@ -16,9 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::problem::Problem;
 use super::respond::request_id;
 
-/// How long the client may take to hear it. What it still sends is read meanwhile: closing a socket with unread bytes
-/// would make the kernel take the reply back (RFC 9112 §9.6).
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long the client may take to read the reply. Meanwhile, what it still sends is read and dropped: if a socket closes
+/// with unread bytes, the client may lose the reply (RFC 9112 §9.6).
+const LINGER: Duration = Duration::from_secs(2);
 
 /// A reply after which the connection closes.
 pub(super) struct LastReply {
@@ -29,7 +29,7 @@ pub(super) struct LastReply {
 }
 
 impl LastReply {
-    /// A problem as `http::respond` would tell it.
+    /// Creates a reply with a problem, as `http::respond` would.
     pub(super) fn problem(problem: &Problem) -> Self {
         let request_id = request_id(None);
         log::info!(
@@ -40,10 +40,10 @@ impl LastReply {
             "no request"
         );
         let bytes = rendered(problem, &request_id);
-        Self { bytes, sent: 0, is_shut_down: false, due: Instant::now() + FAREWELL }
+        Self { bytes, sent: 0, is_shut_down: false, due: Instant::now() + LINGER }
     }
 
-    /// When the connection closes in any case.
+    /// Returns when the connection closes in any case.
     pub(super) fn due(&self) -> Instant {
         self.due
     }
@@ -51,7 +51,7 @@ impl LastReply {
     /// Sends the reply, then waits for the client to close.
     ///
     /// # Errors
-    /// The stream's.
+    /// The stream's errors, or `TimedOut`.
     pub(super) fn poll_send<S>(&mut self, stream: &mut S, context: &mut Context<'_>) -> Poll<io::Result<()>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -102,8 +102,8 @@ fn rendered(problem: &Problem, request_id: &str) -> Vec<u8> {
     reply
 }
 
-/// Where in what the framework sends a reply of its own begins, and its status: an error without a body and without
-/// any header of ours. It is the last one.
+/// Finds an error reply that the framework made by itself, which has no body and none of our headers. Returns its offset
+/// and status. It can only be the last reply in `sent`.
 pub(super) fn bare_error(sent: &[u8]) -> Option<(usize, StatusCode)> {
     const BEGIN: &[u8] = b"HTTP/1.1 4";
     if !sent.ends_with(b"\r\n\r\n") {

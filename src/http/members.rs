@@ -3,7 +3,7 @@
 //! A [`Body`](super::Body) lists its members. Parsing reads each into a draft, notes every error of the body instead of
 //! stopping at the first one, and refuses members that are not declared. The OpenAPI document shows the same list.
 
-use utoipa::openapi::schema::{AdditionalProperties, OneOfBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, SchemaType, Type};
 use utoipa::openapi::{ObjectBuilder, Schema};
 
 use super::field_errors::{FieldCode, FieldErrors, Violation, pointer};
@@ -61,7 +61,7 @@ impl<D: 'static> Member<D> {
             value => read(draft, value, parent, errors),
         });
         let null = ObjectBuilder::new().schema_type(Type::Null);
-        let schema = OneOfBuilder::new().item(schema).item(null).build().into();
+        let schema = AnyOfBuilder::new().item(schema).item(null).build().into();
         Self { name, is_required: false, schema, read }
     }
 
@@ -152,5 +152,125 @@ fn or_absent(schema: Schema) -> Schema {
     let null = ObjectBuilder::new().schema_type(Type::Null);
     let empty =
         ObjectBuilder::new().schema_type(Type::String).max_length(Some(0)).description(Some("The same as null."));
-    OneOfBuilder::new().item(schema).item(null).item(empty).build().into()
+    AnyOfBuilder::new().item(schema).item(null).item(empty).build().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    static TEXT: Rule<String> = Rule {
+        parse: |json| json.text().map(ToOwned::to_owned),
+        schema: || ObjectBuilder::new().schema_type(Type::String).build().into(),
+    };
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Draft {
+        name: Option<String>,
+        nickname: Option<Option<String>>,
+        note: Option<String>,
+        home: Option<Option<Home>>,
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Home {
+        city: Option<String>,
+    }
+
+    fn members() -> Vec<Member<Draft>> {
+        let city = Member::new("city", &TEXT, |home: &mut Home, city| home.city = Some(city)).required();
+        vec![
+            Member::new("name", &TEXT, |draft: &mut Draft, name| draft.name = Some(name)).required(),
+            Member::nullable("nickname", &TEXT, |draft: &mut Draft, nickname| draft.nickname = Some(nickname)),
+            Member::or_null("note", &TEXT, |draft: &mut Draft, note| draft.note = Some(note)),
+            Member::object("home", vec![city], |draft: &mut Draft, home| draft.home = Some(home)),
+            Member::read_only("id"),
+        ]
+    }
+
+    /// What could be read of an object, and what is wrong with it.
+    fn read(json: &str) -> Result<(Draft, Vec<String>), JsonError> {
+        let (mut draft, mut errors) = (Draft::default(), FieldErrors::default());
+        read_members(&members(), &JsonObject::parse(json)?, "#", &mut draft, &mut errors)?;
+        let errors = errors.into_vec().into_iter().map(|error| format!("{} {:?}", error.pointer, error.code));
+        Ok((draft, errors.collect()))
+    }
+
+    #[track_caller]
+    fn accepted(json: &str) -> Draft {
+        let (draft, errors) = read(json).expect("an object");
+        assert!(errors.is_empty(), "{json}: {errors:?}");
+        draft
+    }
+
+    #[test]
+    fn absent_null_and_empty_are_told_apart_as_far_as_they_differ() {
+        let ada = || Draft { name: Some("Ada".into()), ..Draft::default() };
+        assert_eq!(accepted(r#"{"name": "Ada"}"#), ada());
+        for absent in ["null", r#""""#, r#"" ""#] {
+            let draft = accepted(&format!(r#"{{"name": "Ada", "nickname": {absent}, "home": {absent}}}"#));
+            assert_eq!(draft, Draft { nickname: Some(None), home: Some(None), ..ada() }, "{absent}");
+        }
+        let draft = accepted(r#"{"name": "Ada", "nickname": "A.", "home": {"city": ""}}"#);
+        let home = Home { city: Some(String::new()) };
+        assert_eq!(draft, Draft { nickname: Some(Some("A.".into())), home: Some(Some(home)), ..ada() });
+        assert_eq!(accepted(r#"{"name": "Ada", "note": null}"#), ada());
+        assert_eq!(accepted(r#"{"name": "Ada", "note": ""}"#), Draft { note: Some(String::new()), ..ada() });
+    }
+
+    #[test]
+    fn every_error_is_noted_with_its_place_and_the_rest_is_read() {
+        let (draft, errors) = read(r#"{"home": {"town": 1}, "nickname": 7, "id": {}, "x/y": 0}"#).expect("an object");
+        let expected = [
+            "#/home/town UnknownField",
+            "#/home/city Required",
+            "#/nickname Type",
+            "#/x~1y UnknownField",
+            "#/name Required",
+        ];
+        assert_eq!(errors, expected);
+        assert_eq!(draft, Draft { home: Some(Some(Home::default())), ..Draft::default() });
+        let (_, errors) = read(r#"{"name": null, "home": []}"#).expect("an object");
+        assert_eq!(errors, ["#/name Null", "#/home Type"]);
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_makes_the_whole_body_malformed() {
+        for json in [r#"{"name": "A", "name": "A"}"#, r#"{"name": "A", "home": {"city": "B", "city": "B"}}"#] {
+            assert!(matches!(read(json), Err(JsonError::Malformed(_))), "{json}");
+        }
+        assert_eq!(read("[]"), Err(JsonError::NotAnObject));
+    }
+
+    #[test]
+    fn what_only_replies_set_may_come_back_as_anything() {
+        for value in ["7", "null", r#""x""#, "[{}]"] {
+            assert_eq!(accepted(&format!(r#"{{"name": "", "id": {value}}}"#)).name, Some(String::new()));
+        }
+    }
+
+    #[test]
+    fn the_schema_says_what_the_parser_does() {
+        let schema = serde_json::to_value(object_schema(&members(), false)).expect("JSON");
+        let absent =
+            [json!({"type": "null"}), json!({"type": "string", "maxLength": 0, "description": "The same as null."})];
+        let home = json!({
+            "type": "object", "required": ["city"], "additionalProperties": false,
+            "properties": {"city": {"type": "string"}},
+        });
+        let expected = json!({
+            "type": "object", "required": ["name"], "additionalProperties": false,
+            "properties": {
+                "name": {"type": "string"},
+                "nickname": {"anyOf": [{"type": "string"}, absent[0], absent[1]]},
+                "note": {"anyOf": [{"type": "string"}, absent[0]]},
+                "home": {"anyOf": [home, absent[0], absent[1]]},
+                "id": {"readOnly": true},
+            },
+        });
+        assert_eq!(schema, expected);
+        assert_eq!(serde_json::to_value(object_schema(&members(), true)).expect("JSON")["additionalProperties"], true);
+    }
 }

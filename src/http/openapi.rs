@@ -26,7 +26,8 @@ const DESCRIPTION: &str = "Customer accounts of a storefront: profile, address, 
 Every path works with and without its trailing slash, and every GET answers HEAD too. A path that does not exist is 404, \
 and another method of one that does is 405 with `Allow`. Every error is `application/problem+json` (RFC 9457); its \
 `code` is for programs. A request that is not HTTP (400), or whose head is too large (431) or too slow (408), gets one \
-too. Every reply carries `X-Request-Id`; a sane one that was sent is kept.";
+too. What a schema says of a text holds after white space at its ends is dropped, inner white space is collapsed and the \
+rest is in Unicode NFC. Every reply carries `X-Request-Id`; a sane one that was sent is kept.";
 
 /// An object that is described elsewhere.
 #[derive(ToSchema)]

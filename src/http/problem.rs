@@ -1,7 +1,7 @@
-//! The outcomes an endpoint can have besides success, and how each is told: RFC 9457 problem details.
+//! The outcomes of a request besides success, and their replies: problem details (RFC 9457).
 //!
-//! A [`Problem`] travels as the error of a response; `http::respond` renders it, so that the framework's own
-//! errors look the same and every body carries the request id. Causes are logged there once, never sent.
+//! A handler returns a [`Problem`] as its error. `http::respond` writes the body, so the framework's own errors look the
+//! same and every body has the request id. It logs the cause of a 5xx once; clients never see it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,29 +24,29 @@ const EMAIL_TAKEN: &str = "Another account uses this email address.";
 /// Why a request did not succeed.
 #[derive(Debug)]
 pub enum Problem {
-    /// 400: the body is not JSON, or a member stands in it twice.
+    /// 400: the body is not JSON, or has a duplicate member.
     MalformedJson(Cow<'static, str>),
-    /// 400: a header cannot be read.
+    /// 400: a header has invalid syntax.
     MalformedHeader(&'static str),
     /// 401: there is no bearer token.
     TokenMissing,
-    /// 401: the token is not one of ours. Which check failed stays hidden.
+    /// 401: the token is not valid. Clients do not learn which check failed.
     TokenInvalid,
-    /// 401: the token was good until its `exp`.
+    /// 401: the token was valid until its `exp`.
     TokenExpired,
-    /// 401: the token is good, the session behind it is over.
+    /// 401: the token is valid, but its session has ended.
     SessionEnded,
-    /// 401: no such email, or another password: which of the two stays hidden.
+    /// 401: the email is unknown or the password is wrong. Clients do not learn which.
     BadCredentials,
-    /// 403: the token is somebody else's. Says nothing about whether the id exists.
+    /// 403: the token belongs to another customer. Does not reveal whether the id exists.
     NotOwner,
-    /// 403: the password is right, and the operator has disabled the account.
+    /// 403: the password is right, but the operator has disabled the account.
     AccountDisabled,
-    /// 403: a page of another origin may not do that; the text tells what. Only preflights of browsers get this.
+    /// 403: a page of another origin may not do what the text names. Only for preflights of browsers.
     PreflightRefused(&'static str),
-    /// 404: no such path, or the token's customer does not exist any more.
+    /// 404: the path does not exist, or the token's customer does not exist any more.
     NotFound,
-    /// 405: the path exists, the method does not.
+    /// 405: the path exists, but not with this method.
     MethodNotAllowed,
     /// 408: the client did not finish sending in time.
     RequestTimeout,
@@ -56,19 +56,19 @@ pub enum Problem {
     VersionMismatch,
     /// 413: the body is longer than [`super::request_body::LONGEST_BODY`].
     BodyTooLarge,
-    /// 415: with the media types that are accepted.
+    /// 415: the media type is not one of these.
     UnsupportedMediaType(&'static [&'static str]),
-    /// 422: what is wrong, field by field.
+    /// 422: the fields have these errors.
     Validation(Vec<FieldError>),
-    /// 429: too many tries; seconds until the next one is welcome.
+    /// 429: too many attempts. The next one is allowed after this many seconds.
     TooManyRequests(u32),
-    /// 503: more waits than is admitted.
+    /// 503: too many requests are waiting.
     Overloaded,
-    /// 503: the cause goes to the log only.
+    /// 503: the database is unavailable. The cause is only logged.
     DatabaseUnavailable(String),
-    /// 500: the cause goes to the log only.
+    /// 500: a defect. The cause is only logged.
     Internal(String),
-    /// Another status of the framework's own, such as 400 for a request target that is no path.
+    /// Another status from the framework, such as 400 for a request target that is not a path.
     Framework(StatusCode),
 }
 
@@ -87,16 +87,16 @@ pub(super) struct Document<'a> {
     /// For people.
     #[schema(value_type = String)]
     detail: Cow<'a, str>,
-    /// The name of this request in the service's log.
+    /// The id of this request in the service's log.
     request_id: &'a str,
-    /// What is wrong with the fields of the body.
+    /// The errors of the fields in the body.
     #[schema(value_type = Option<Vec<FieldError>>, nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Cow<'a, [FieldError]>>,
 }
 
 impl Problem {
-    /// The `code` of the body: for programs, stable.
+    /// Returns the `code` of the body, which is stable.
     pub fn code(&self) -> &'static str {
         match self {
             Self::MalformedJson(_) => "malformed_json",
@@ -130,9 +130,9 @@ impl Problem {
         Cow::Borrowed(match self {
             Self::MalformedJson(detail) => detail,
             Self::MalformedHeader(name) => {
-                return Cow::Owned(format!("The header {name} cannot be read."));
+                return Cow::Owned(format!("The header {name} has invalid syntax."));
             }
-            Self::TokenMissing => "This needs a bearer token in the Authorization header.",
+            Self::TokenMissing => "Send a bearer token in the Authorization header.",
             Self::TokenInvalid => "The token is not valid.",
             Self::TokenExpired => "The token has expired.",
             Self::SessionEnded => "The session has ended. Sign in again.",
@@ -140,11 +140,11 @@ impl Problem {
             Self::NotOwner => "The token belongs to another customer.",
             Self::AccountDisabled => "This account is disabled. Please contact us.",
             Self::PreflightRefused(detail) => detail,
-            Self::NotFound => "There is nothing here.",
-            Self::MethodNotAllowed => "This path does not take that method.",
+            Self::NotFound => "There is no such resource.",
+            Self::MethodNotAllowed => "This path does not support the method.",
             Self::RequestTimeout => "The request was not finished in time.",
             Self::EmailTaken => EMAIL_TAKEN,
-            Self::VersionMismatch => "The customer's version is not one that If-Match or If-None-Match allows.",
+            Self::VersionMismatch => "If-Match or If-None-Match does not allow the customer's version.",
             Self::BodyTooLarge => "A body may have at most 64 KiB.",
             Self::UnsupportedMediaType(accepted) => {
                 return Cow::Owned(format!("Send the body as {}, in UTF-8.", accepted.join(" or ")));
@@ -153,15 +153,15 @@ impl Problem {
             Self::Validation(errors) => {
                 return Cow::Owned(format!("{} fields need attention.", errors.len()));
             }
-            Self::TooManyRequests(_) => "Too many requests. Wait a little.",
+            Self::TooManyRequests(_) => "Too many requests. Try again later.",
             Self::Overloaded => "Too many requests are waiting. Try again shortly.",
             Self::DatabaseUnavailable(_) => "The database cannot be reached. Try again shortly.",
             Self::Internal(_) => "Something went wrong on our side. The request id finds it in our log.",
-            Self::Framework(status) => status.canonical_reason().unwrap_or("The request cannot be answered."),
+            Self::Framework(status) => status.canonical_reason().unwrap_or("The request cannot be processed."),
         })
     }
 
-    /// The body.
+    /// Returns the body.
     pub fn body(&self, request_id: &str) -> Vec<u8> {
         let status = self.status_code();
         let document = Document {
@@ -184,7 +184,7 @@ impl Problem {
         }
     }
 
-    /// `WWW-Authenticate`, for 401 and 403 (RFC 6750 §3).
+    /// Returns the `WWW-Authenticate` of a 401 or 403 (RFC 6750 §3).
     pub fn challenge(&self) -> Option<&'static str> {
         match self {
             Self::TokenMissing | Self::BadCredentials => Some(r#"Bearer realm="customers""#),
@@ -197,7 +197,7 @@ impl Problem {
         }
     }
 
-    /// `Retry-After`, in seconds.
+    /// Returns the `Retry-After`, in seconds.
     pub fn retry_after(&self) -> Option<u32> {
         match self {
             Self::TooManyRequests(seconds) => Some(*seconds),
@@ -207,7 +207,7 @@ impl Problem {
         }
     }
 
-    /// The header fields that go with the body.
+    /// Returns the header fields of the reply.
     pub fn fields(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let challenge = self.challenge().map(|text| (WWW_AUTHENTICATE, HeaderValue::from_static(text)));
         let retry_after = self.retry_after().map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds)));
@@ -218,7 +218,7 @@ impl Problem {
         always.into_iter().chain(challenge).chain(retry_after)
     }
 
-    /// What to log, once, for a 5xx.
+    /// Returns the cause of a 5xx, to be logged once.
     pub fn cause(&self) -> Option<&str> {
         match self {
             Self::DatabaseUnavailable(cause) | Self::Internal(cause) => Some(cause),
@@ -226,20 +226,20 @@ impl Problem {
         }
     }
 
-    /// The problem behind a status that the framework answered with by itself.
+    /// Returns the problem for a status that the framework chose by itself.
     pub fn from_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::NotFound,
             StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
             StatusCode::REQUEST_TIMEOUT => Self::RequestTimeout,
             StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
-            StatusCode::INTERNAL_SERVER_ERROR => Self::Internal("the framework answered 500".into()),
+            StatusCode::INTERNAL_SERVER_ERROR => Self::Internal("the framework replied 500".into()),
             other => Self::Framework(other),
         }
     }
 }
 
-/// The reason phrases of RFC 9110; the `http` crate still has some of RFC 7231's.
+/// Returns the reason phrase of RFC 9110. The `http` crate still has some of RFC 7231.
 pub(super) fn title(status: StatusCode) -> &'static str {
     match status.as_u16() {
         413 => "Content Too Large",
@@ -279,7 +279,7 @@ impl ResponseError for Problem {
         }
     }
 
-    /// The bare status: the edge fills in the body, which needs the request id.
+    /// Returns the status only. `http::respond` writes the body, which needs the request id.
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status_code())
     }
@@ -310,7 +310,7 @@ impl From<DbError> for Problem {
             | DbError::CommitLost(cause)
             | DbError::TimedOut(cause)
             | DbError::StaleStatement(cause) => Self::DatabaseUnavailable(cause),
-            // What outlasted every retry: the same request may well succeed in a moment.
+            // All retries failed, but the same request may succeed soon.
             DbError::Contention(_) | DbError::Busy => Self::Overloaded,
             other => Self::Internal(other.to_string()),
         }

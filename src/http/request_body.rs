@@ -1,9 +1,8 @@
-//! A request's body as it is read, and what a reply left unread of it.
+//! Reads request bodies, including the rest that a handler left unread.
 //!
-//! A refusal is decided before the body is read, and a reply to a body that is still on its way costs the connection:
-//! the framework must close it. Most bodies have arrived with their head, so they are read after all, and the client
-//! keeps its connection. A service that has more to do than it can would otherwise spend more on new connections than
-//! on refusals.
+//! Many requests are refused before the body is read. The framework closes a connection with an unread body. Most bodies
+//! have arrived together with the head, so reading them lets the client keep its connection. Otherwise an overloaded
+//! service would spend more on new connections than on refusing requests.
 
 use std::cell::RefCell;
 use std::io;
@@ -23,23 +22,23 @@ use super::connection::Connection;
 
 /// The longest body, in bytes.
 pub const LONGEST_BODY: usize = 64 * 1024;
-/// How long a refused client may take to send the rest; then it is answered all the same, and the connection closes.
+/// How long a refused client may take to send the rest. After that it gets the reply and the connection closes.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// The body of one request, shared by whoever reads it and by the middleware, which reads the rest.
+/// The body of one request, shared by the handler's extractor and by the middleware, which reads the rest.
 #[derive(Clone)]
 pub(crate) struct RequestBody(Rc<RefCell<Shared>>);
 
 struct Shared {
     payload: Payload,
-    /// As the request says; none for a body in chunks.
+    /// The `Content-Length`, if there is one. Chunked bodies have none.
     length: Option<usize>,
     connection: Rc<Connection>,
     ended: bool,
 }
 
 impl RequestBody {
-    /// Keeps a hand on the request's body, if it has one.
+    /// Shares the body of a request, if it has one.
     pub(crate) fn of(request: &mut ServiceRequest, connection: &Rc<Connection>) -> Option<Self> {
         let payload = request.take_payload();
         if matches!(payload, Payload::None) {
@@ -52,13 +51,13 @@ impl RequestBody {
         Some(body)
     }
 
-    /// Reads what nobody read, unless that is more than a body may have; whether the body has ended.
+    /// Reads the rest of the body unless it is too long. Returns whether the body was read to its end.
     pub(crate) async fn finish(mut self) -> bool {
-        let is_worth_it = {
+        let may_fit = {
             let shared = self.0.borrow();
             !shared.ended && shared.length.is_none_or(|length| length <= LONGEST_BODY)
         };
-        if is_worth_it {
+        if may_fit {
             let rest = async {
                 let mut read = 0;
                 while let Some(Ok(piece)) = self.next().await {
@@ -69,7 +68,7 @@ impl RequestBody {
                 }
             };
             if actix_rt::time::timeout(WAIT, rest).await.is_err() {
-                log::debug!("a refused body did not arrive");
+                log::debug!("the body of a refused request did not arrive in time");
             }
         }
         self.0.borrow().ended
@@ -83,12 +82,12 @@ impl Stream for RequestBody {
         let shared = &mut *self.0.borrow_mut();
         let polled = shared.payload.poll_next_unpin(context);
         match &polled {
-            Poll::Ready(Some(Ok(piece))) => shared.connection.body_goes_on(piece),
+            Poll::Ready(Some(Ok(piece))) => shared.connection.body_piece_read(piece),
             Poll::Ready(None) => {
                 shared.ended = true;
                 shared.connection.body_ends();
             }
-            // The connection's timer wakes its task, and that polls this.
+            // The connection's timer wakes the task that polls this stream.
             Poll::Pending if shared.connection.body_is_overdue() => {
                 return Poll::Ready(Some(Err(PayloadError::Io(io::ErrorKind::TimedOut.into()))));
             }

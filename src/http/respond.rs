@@ -1,4 +1,4 @@
-//! The outermost middleware: request ids, security headers, problem bodies, the access line, metrics.
+//! The outermost middleware: request ids, security headers, problem bodies, access log, metrics.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -18,7 +18,7 @@ use crate::tokens::Principal;
 
 /// The header that names a request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest incoming request id that is kept, in bytes.
+/// The longest request id that is accepted from a client, in bytes.
 const LONGEST_REQUEST_ID: usize = 128;
 
 /// Runs a request and finishes its reply.
@@ -36,7 +36,7 @@ pub(crate) async fn respond<B: MessageBody + 'static>(
     let body = connection.as_ref().and_then(|connection| RequestBody::of(&mut request, connection));
     if let Some(connection) = &connection {
         connection.request_begins(body.is_some());
-        connection.has_room().await;
+        connection.wait_for_room().await;
     }
     let response = next.call(request).await?;
     let is_read = match body {
@@ -53,7 +53,7 @@ pub(crate) async fn respond<B: MessageBody + 'static>(
     }
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // Nothing is kept by a cache unless its handler says so: most replies hold personal data or tokens.
+    // Caches may store a reply only if its handler allows it. Most replies have personal data or tokens.
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -88,16 +88,16 @@ pub(crate) async fn respond<B: MessageBody + 'static>(
     Ok(ServiceResponse::new(request, response))
 }
 
-/// An incoming id is kept when it is short and harmless in a log, else a new one is made.
+/// Returns the client's request id if it is short and safe to log, else a new one.
 pub(crate) fn request_id(sent: Option<&str>) -> String {
-    let sane = |id: &&str| {
+    let is_safe = |id: &&str| {
         (1..=LONGEST_REQUEST_ID).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
     };
-    sent.filter(sane).map_or_else(|| format!("{:032x}", rand::random::<u128>()), ToOwned::to_owned)
+    sent.filter(is_safe).map_or_else(|| format!("{:032x}", rand::random::<u128>()), ToOwned::to_owned)
 }
 
-/// Every 4xx and 5xx gets a body, whoever made it; the cause of a 5xx is logged here, once.
+/// Returns the problem body of a 4xx or 5xx, including those of the framework. Logs the cause of a 5xx.
 fn problem_body<B>(response: &ServiceResponse<B>, request_id: &str) -> Option<Vec<u8>> {
     if response.status().as_u16() < 400 {
         return None;
@@ -110,10 +110,10 @@ fn problem_body<B>(response: &ServiceResponse<B>, request_id: &str) -> Option<Ve
     })
 }
 
-fn with_problem<B, T>(response: &actix_web::HttpResponse<B>, tell: impl FnOnce(&Problem) -> T) -> T {
+fn with_problem<B, T>(response: &actix_web::HttpResponse<B>, f: impl FnOnce(&Problem) -> T) -> T {
     match response.error().and_then(|error| error.as_error::<Problem>()) {
-        Some(problem) => tell(problem),
-        None => tell(&Problem::from_status(response.status())),
+        Some(problem) => f(problem),
+        None => f(&Problem::from_status(response.status())),
     }
 }
 

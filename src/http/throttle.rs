@@ -1,8 +1,8 @@
-//! Throttling of what guesses and floods go for: sign-in, registration, refresh, password change, change of email.
+//! Throttles actions that attract guessing and floods: sign-in, registration, refresh, password change, change of email.
 //!
-//! Every try counts for the client's address, before its body is read. Guesses at a password count for the account too,
-//! and only those that fail. Nobody is locked out by them: each network that has signed in to the account before has a
-//! bucket of its own, and only the others share the account's ([`Throttle::guess`]).
+//! Every attempt counts for the client's address, before the body is read. Password guesses that fail count for the account
+//! too. They do not lock the owner out: each network that has signed in to the account before has its own bucket, and only
+//! the others share the account's bucket ([`Throttle::guess`]).
 
 mod buckets;
 mod client;
@@ -23,7 +23,7 @@ use super::problem::Problem;
 use crate::metrics::{Metrics, Throttled};
 use crate::settings;
 
-/// What is throttled; each is counted apart.
+/// A throttled action. Each has its own buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// `POST /auth/token/`
@@ -39,7 +39,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// In their order.
+    /// All actions, in their order.
     const ALL: [Self; 5] = [Self::SignIn, Self::Registration, Self::Refresh, Self::PasswordChange, Self::EmailChange];
 
     fn name(self) -> &'static str {
@@ -53,23 +53,23 @@ impl Action {
     }
 }
 
-/// An action and a number for whom it is counted, so that a key has 16 bytes, whatever was sent.
+/// An action and a hash of the client or account. A key has 16 bytes, however long the client's input is.
 type Key = (Action, u64);
 
-/// The buckets of addresses and of accounts, in this process alone.
+/// The buckets of addresses and accounts. Each process has its own.
 pub struct Throttle {
     enabled: bool,
     proxies: Proxies,
     addresses: Buckets<Key>,
     accounts: Buckets<Key>,
-    /// Keyed, so that nobody can choose accounts that share a bucket.
+    /// Randomly keyed, so that nobody can choose accounts that share a bucket.
     hasher: RandomState,
     /// By action.
     throttled: [Throttled; Action::ALL.len()],
 }
 
 impl Throttle {
-    /// Full buckets with the configured quotas.
+    /// Creates the throttle with the configured quotas.
     pub fn new(settings: &settings::Throttle, metrics: &Metrics) -> Self {
         Self {
             enabled: settings.enabled,
@@ -89,7 +89,7 @@ impl Throttle {
         self.proxies.client(request)
     }
 
-    /// Counts a try by a client's address.
+    /// Counts an attempt for a client's address.
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].
@@ -104,7 +104,7 @@ impl Throttle {
         self.addresses.take((action, client.subscriber()), Instant::now()).map_err(Exceeded::of_address(action))
     }
 
-    /// Counts a try for an account, whoever makes it.
+    /// Counts an attempt for an account, regardless of the client.
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].
@@ -120,7 +120,7 @@ impl Throttle {
         self.accounts.take(key, Instant::now()).map_err(Exceeded::of_account(action))
     }
 
-    /// Whether both the address and the account may try; nothing is counted.
+    /// Checks that neither the address nor the account has used up its quota. Counts nothing.
     ///
     /// # Errors
     /// Which quota is exceeded. A request that is told so is [refused](Self::refuse).
@@ -145,16 +145,16 @@ impl Throttle {
         Problem::TooManyRequests(u32::try_from(exceeded.wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1))
     }
 
-    /// Counts what was let through by a [peek](Self::peek). More may have been under way than there was room for.
+    /// Counts an attempt that [`peek`](Self::peek) admitted. Concurrent attempts may exceed the quota.
     pub fn count(&self, action: Action, account: &str, client: ClientAddress) {
         let counted = self.take_for_address(action, client).and(self.take_for_account(action, account));
         if counted.is_err() {
-            log::debug!("more tries were under way than fit");
+            log::debug!("concurrent attempts exceeded the quota");
         }
     }
 
-    /// Counts a guess for the account and the client's network together, and for the account alone unless the network
-    /// is `known`: it has signed in to the account before. The guess stays counted unless it is [taken back](Guess::take_back).
+    /// Counts a guess for the pair of account and network, and for the account unless the network is `known`, which means
+    /// that it has signed in to the account before. The guess stays counted unless it is taken back.
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].
@@ -185,8 +185,7 @@ impl Throttle {
     }
 }
 
-/// A guess that is counted. It stays counted when it is dropped: a client that goes away before it hears the outcome has
-/// guessed all the same.
+/// A counted guess. Dropping it does not take it back: a client that disconnects before the reply has guessed too.
 pub struct Guess<'a> {
     throttle: &'a Throttle,
     keys: Vec<Key>,
@@ -196,7 +195,7 @@ impl Guess<'_> {
     fn count_for(&mut self, action: Action, key: Key) -> Result<(), Problem> {
         if self.throttle.enabled {
             self.throttle.accounts.take(key, Instant::now()).map_err(|wait| {
-                // Nothing was tried.
+                // The guess is not made, so it must not count.
                 self.keys.drain(..).for_each(|key| self.throttle.accounts.give_back(&key));
                 self.throttle.refuse(&Exceeded { action, quota: Quota::Account, wait })
             })?;
@@ -205,7 +204,7 @@ impl Guess<'_> {
         Ok(())
     }
 
-    /// The guess was right, or nothing was tried.
+    /// Takes the guess back, because it was right or was not made.
     pub fn take_back(self) {
         for key in &self.keys {
             self.throttle.accounts.give_back(key);
@@ -238,8 +237,8 @@ impl Exceeded {
     }
 }
 
-/// The middleware of a throttled route: counts a request for its client's address before anything of the body is read,
-/// and answers 429 when there were too many.
+/// The middleware of a throttled route. Counts the request for the client's address before the body is read, and replies
+/// 429 if there were too many.
 ///
 /// # Errors
 /// The handler's.

@@ -1,4 +1,4 @@
-//! How one record becomes one line.
+//! Formats a record as a line.
 
 use std::io::Write;
 
@@ -9,13 +9,13 @@ use log::kv::{Key, Value, VisitSource, VisitValue};
 
 use crate::settings::LogFormat;
 
-/// Room for a usual line, in bytes.
+/// The initial capacity of a line, in bytes. It fits most lines.
 const LINE: usize = 320;
 
-/// A record as a line, with its end.
+/// Formats a record as a line, including the line break.
 ///
 /// # Errors
-/// A key or a value that cannot be written.
+/// A key or a value cannot be formatted.
 pub(super) fn line(format: LogFormat, style: Style, record: &Record<'_>) -> std::io::Result<Vec<u8>> {
     let mut line = Vec::with_capacity(LINE);
     let (time, level, target) = (now(), record.level(), record.target());
@@ -43,7 +43,7 @@ fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-/// One key and its value, written in one of two ways; what is null is left out.
+/// Writes one key and its value as text or JSON. Null values are left out.
 struct Pair<'a> {
     line: &'a mut Vec<u8>,
     key: &'a str,

@@ -16,12 +16,12 @@ use self::background::Background;
 use self::line::line;
 use crate::settings::{Log, LogFormat};
 
-/// How long the end of the process may wait for its last lines to be written.
-const LAST_LINES: Duration = Duration::from_secs(2);
+/// How long the exit of the process waits for its last lines to be written.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 static BACKGROUND: OnceLock<Arc<Background>> = OnceLock::new();
 
-/// Installs the logger; later calls change nothing. `RUST_LOG` wins over the configured filter.
+/// Installs the logger. Later calls have no effect. `RUST_LOG` overrides the configured filter.
 pub fn install(settings: &Log) {
     let mut builder = env_logger::Builder::new();
     builder.parse_filters(&settings.filter);
@@ -34,7 +34,7 @@ pub fn install(settings: &Log) {
         let style = if has_colours { out.default_level_style(record.level()) } else { Style::new() };
         out.write_all(&line(format, style, record)?)
     });
-    // The lines are as they are to be: "always" spares the search for colours to take out.
+    // The lines are final. "Always" avoids a search for colours to remove.
     builder.write_style(WriteStyle::Always);
     if let Some(lines) = background(format) {
         builder.target(Target::Pipe(Box::new(Lines(lines))));
@@ -45,7 +45,7 @@ pub fn install(settings: &Log) {
     }
 }
 
-/// None where the operating system refuses a thread; lines are then written where they arise.
+/// Returns the writing thread, or `None` if the operating system cannot create it. Then each thread writes its own lines.
 fn background(format: LogFormat) -> Option<Arc<Background>> {
     if BACKGROUND.get().is_none() {
         let lines = Background::start(move |dropped| dropped_lines(format, dropped)).ok()?;
@@ -54,7 +54,7 @@ fn background(format: LogFormat) -> Option<Arc<Background>> {
     BACKGROUND.get().cloned()
 }
 
-/// The line that stands for others.
+/// Formats the line that reports dropped lines.
 fn dropped_lines(format: LogFormat, count: u64) -> Vec<u8> {
     let mut record = Record::builder();
     record.level(Level::Warn).target("clientele");
@@ -62,7 +62,7 @@ fn dropped_lines(format: LogFormat, count: u64) -> Vec<u8> {
     line.unwrap_or_default()
 }
 
-/// The standard library's hook would wait for standard error.
+/// Logs a panic. The standard library's hook would wait for standard error.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     log::error!(target: "clientele", "{}", panic.to_string().replace('\n', " "));
     if std::thread::current().name() == Some("main") {
@@ -70,35 +70,35 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// env_logger's way to the thread that writes.
+/// Passes the lines of env_logger to the writing thread.
 struct Lines(Arc<Background>);
 
 impl Write for Lines {
-    /// Takes a whole line: env_logger writes one at a time.
+    /// Adds a line. env_logger always writes a whole line at once.
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         self.0.add(line);
         Ok(line.len())
     }
 
-    /// env_logger flushes after each line, which would undo all this; see [`flush`].
+    /// Does nothing, because env_logger flushes after each line. See [`flush`].
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
 }
 
-/// Writes a line to standard error, whatever the filter is.
+/// Writes a line to standard error, regardless of the filter.
 pub fn print(text: &str) {
     let line = format!("{text}\n");
     match BACKGROUND.get() {
         Some(lines) => lines.add(line.as_bytes()),
-        // Nobody is left to tell when standard error is closed.
+        // If standard error is closed, there is nowhere to report the error.
         None => drop(std::io::stderr().write_all(line.as_bytes())),
     }
 }
 
-/// Waits until all lines so far are written, or a while has passed: before the process ends.
+/// Waits until all lines so far are written, or for two seconds. Called before the process exits.
 pub fn flush() {
     if let Some(lines) = BACKGROUND.get() {
-        lines.flush(LAST_LINES);
+        lines.flush(FLUSH_TIMEOUT);
     }
 }

@@ -12,13 +12,13 @@ use crate::events::Event;
 use crate::history::Caller;
 use crate::http::{Action, Body, FieldCode, FieldErrors, Member, OwnedCustomer, Problem, ValidJson, Violation};
 
-/// The body.
+/// The body of a password change.
 pub(crate) struct PasswordChange {
     pub(crate) current: Password,
     pub(crate) new: Password,
 }
 
-/// The passwords, as far as they could be read.
+/// The current and the new password, if valid.
 type Draft = (Option<Password>, Option<Password>);
 
 impl Body for PasswordChange {
@@ -44,7 +44,7 @@ impl Body for PasswordChange {
     }
 }
 
-/// A wrong current password is the body's fault, not the token's: 422, beside what is wrong with the new one.
+/// Changes the password. A wrong current password is a field error (422), like an error in the new one, and not a 401.
 pub(crate) async fn change_password(
     app: web::Data<App>,
     request: HttpRequest,
@@ -58,8 +58,8 @@ pub(crate) async fn change_password(
     let known = account.networks.contain(client.network());
     let guess = app.throttle.guess(Action::PasswordChange, &customer.id().to_string(), client.network(), known)?;
     let mut errors = FieldErrors::default();
-    let asks = Client::from_known_network(known);
-    let wrong = match app.passwords.verify(asks, current, account.hash.clone()).await {
+    let requester = Client::from_known_network(known);
+    let wrong = match app.passwords.verify(requester, current, account.hash.clone()).await {
         Ok(Ok(_)) => {
             guess.take_back();
             None
@@ -75,7 +75,7 @@ pub(crate) async fn change_password(
         }
     };
     let known = vec![account.profile.email, account.profile.first_name, account.profile.last_name];
-    let fresh = app.passwords.hash_new(asks, new, "#/new_password", known, errors).await;
+    let fresh = app.passwords.hash_new(requester, new, "#/new_password", known, errors).await;
     if let Some(wrong) = wrong {
         wrong.wait().await;
     }

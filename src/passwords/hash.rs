@@ -1,4 +1,4 @@
-//! Password hashes: Argon2id in the PHC format, and what is verified besides it until the next sign-in.
+//! Password hashes: Argon2id in the PHC format, and imported hashes, which the next sign-in replaces.
 
 use argon2::password_hash::rand_core::{OsRng, RngCore};
 use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString};
@@ -11,37 +11,37 @@ use sha2::Sha256;
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// What an imported hash may cost at most.
+/// The highest costs of an imported hash.
 const MOST_MEMORY_KIB: u32 = 256 * 1024;
 const MOST_PASSES: u32 = 16;
 const MOST_LANES: u32 = 16;
 const MOST_ITERATIONS: u32 = 5_000_000;
 
-/// What a check against a stored hash found.
+/// The result of a check against a stored hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verification {
-    /// Another password, or a hash that cannot be read.
+    /// The password is wrong, or the hash cannot be parsed.
     Wrong,
-    /// The password.
+    /// The password is right.
     Right,
-    /// Right, and the stored hash is weaker than one made today.
+    /// The password is right, and the stored hash is weaker than a new one.
     Outdated,
 }
 
-/// The parameters of today.
+/// Returns the hasher of new passwords.
 pub(super) fn argon2() -> Result<Argon2<'static>, argon2::Error> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// A hash with a salt of its own.
+/// Hashes a password with a random salt.
 pub(super) fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, String> {
     let salt = SaltString::generate(&mut OsRng);
     argon2.hash_password(password.as_bytes(), &salt).map(|hash| hash.to_string()).map_err(|error| error.to_string())
 }
 
-/// A hash that costs what one of today's costs, of no known password. It is drawn, not worked out: that would take
-/// 19 MiB before the first sign-in.
+/// Returns a hash that no known password matches and that costs as much to check as a new one. Its digest is random:
+/// computing one would use 19 MiB before the first sign-in.
 pub(super) fn of_nobody(argon2: &Argon2<'_>) -> Result<String, argon2::password_hash::Error> {
     let salt = SaltString::generate(&mut OsRng);
     let mut digest = [0; 32];
@@ -56,7 +56,7 @@ pub(super) fn of_nobody(argon2: &Argon2<'_>) -> Result<String, argon2::password_
     Ok(hash.to_string())
 }
 
-/// Checks a password against a hash of either kind.
+/// Checks a password against an Argon2 or a Django hash.
 pub(super) fn verify(argon2: &Argon2<'_>, password: &str, stored: &str) -> Verification {
     if stored.starts_with("pbkdf2_sha256$") {
         return match django_matches(password, stored) {
@@ -76,7 +76,7 @@ pub(super) fn verify(argon2: &Argon2<'_>, password: &str, stored: &str) -> Verif
     if current { Verification::Right } else { Verification::Outdated }
 }
 
-/// `pbkdf2_sha256$<iterations>$<salt>$<base64 of 32 bytes>`, as Django writes it.
+/// Parses a Django hash: `pbkdf2_sha256$<iterations>$<salt>$<base64 of 32 bytes>`.
 fn django_parts(stored: &str) -> Option<(u32, &str, Vec<u8>)> {
     let mut parts = stored.split('$').skip(1);
     let (iterations, salt, digest) = (parts.next()?, parts.next()?, parts.next()?);
@@ -94,7 +94,7 @@ fn django_matches(password: &str, stored: &str) -> Option<bool> {
     Some(CtOutput::<hmac::Hmac<Sha256>>::new(derived.into()) == CtOutput::new(stored.into()))
 }
 
-/// Whether a hash from elsewhere can be verified here, at a bounded cost.
+/// Returns whether a hash from another system can be verified at a bounded cost.
 pub fn is_importable(stored: &str) -> bool {
     if stored.starts_with("pbkdf2_sha256$") {
         return django_parts(stored).is_some();
@@ -104,7 +104,7 @@ pub fn is_importable(stored: &str) -> bool {
         let bounded = Params::try_from(&parsed).is_ok_and(|params| {
             params.m_cost() <= MOST_MEMORY_KIB && params.t_cost() <= MOST_PASSES && params.p_cost() <= MOST_LANES
         });
-        // What the library refuses to verify.
+        // The library verifies neither other versions nor shorter salts.
         let version = parsed.version.is_none_or(|version| Version::try_from(version).is_ok());
         let salt = parsed.salt.is_some_and(|salt| {
             salt.decode_b64(&mut [0; Salt::MAX_LENGTH]).is_ok_and(|bytes| bytes.len() >= argon2::MIN_SALT_LEN)
@@ -136,7 +136,7 @@ mod tests {
         let argon2 = argon2().expect("valid parameters");
         let nobody = of_nobody(&argon2).expect("a hash");
         let somebody = hash(&argon2, "SecureP@ssw0rd123").expect("a hash");
-        // All but the salt and the digest, which are as long.
+        // Everything but salt and digest, whose lengths are the same.
         let parameters = |text: &str| text.split('$').take(4).map(ToOwned::to_owned).collect::<Vec<_>>();
         assert_eq!((parameters(&nobody), nobody.len()), (parameters(&somebody), somebody.len()));
         assert_eq!(verify(&argon2, "SecureP@ssw0rd123", &nobody), Verification::Wrong);

@@ -1,4 +1,4 @@
-//! One statement, or one transaction, a function.
+//! Each function is one statement or one transaction.
 
 use diesel::dsl::exists;
 use diesel::prelude::*;
@@ -12,7 +12,7 @@ use crate::ids::SessionId;
 use crate::schema::{customers, passwords, sessions};
 use crate::sessions::{Networks, hold};
 
-/// What a password change needs to know of the customer.
+/// The data of a customer that a password change needs.
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) profile: Customer,
@@ -29,13 +29,14 @@ pub(super) fn account(connection: &mut DbConnection, customer: &OwnedCustomer) -
         connection,
     )?;
     let (hash, networks) = rows.pop().map_or((None, None), |(hash, networks)| (Some(hash), networks));
-    // After the hash: one that is missing because the customer was erased meanwhile is not taken for a wrong password.
+    // Reads the customer after the hash. If the customer is erased in between, the missing hash is not mistaken for a
+    // wrong password.
     let found = find_owned(connection, customer)?;
     Ok(found.map(|versioned| Account { profile: versioned.customer, hash, networks: networks.into() }))
 }
 
-/// Replaces the verified hash and ends every other session of the customer; how many. [`Denied::SessionEnded`] when the hash or
-/// the token's session is not the same any more.
+/// Replaces the verified hash and ends every other session of the customer. Returns how many ended, or
+/// [`Denied::SessionEnded`] if the hash has changed or the token's session has ended.
 pub(super) fn change_password(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
@@ -55,7 +56,7 @@ pub(super) fn change_password(
             .set((
                 passwords::hash.eq(fresh),
                 passwords::changed_at.eq(UtcMicros::now()),
-                // Whoever knew the old password is a stranger now.
+                // Only this network stays known: another one may belong to somebody who knew the old password.
                 passwords::networks.eq(Networks::from(None).after_sign_in(network)),
             ))
             .execute(connection)?;

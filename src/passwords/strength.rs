@@ -1,29 +1,29 @@
-//! How easily a password is guessed, by somebody who knows the customer.
+//! Estimates how easily somebody who knows the customer guesses a password.
 //!
-//! An estimate costs more the longer the text is, and a text can be made to cost much: 24 characters cost 1 ms, at worst
-//! 20 ms, as much as a hash; 72 characters 400 ms. So only windows of a long text are estimated, and its strongest window
-//! stands for the whole.
+//! The cost of an estimate grows with the length of the text and can be provoked: 24 characters usually take 1 ms and at
+//! most 20 ms, as much as a hash, but 72 characters can take 400 ms. So only windows of a long text are estimated, and the
+//! strongest window counts.
 
 use std::collections::HashSet;
 
 use crate::http::{FieldCode, Violation};
 
-/// Characters that are estimated at a time.
+/// The characters of one window.
 const WINDOW: usize = 24;
-/// The estimated guesses from which a password is good enough, as a power of ten: eight characters at random.
+/// The least number of estimated guesses, as a power of ten. Eight random characters reach it.
 const STRONG_ENOUGH: f64 = 8.0;
-/// The same for what is left when the customer's own email and names are taken out.
+/// The same for the rest of the password without the customer's email and names.
 const STRONG_WITHOUT_KNOWN: f64 = 6.0;
-/// Common passwords that the estimator does not know: those of Django's 20,000 that it would let pass.
+/// Common passwords that the estimator does not know: those of Django's list of 20,000 that it would accept.
 const COMMON: &str = include_str!("common_passwords.txt");
-/// Words that are taken from one known text. People have fewer names; each costs an estimate time.
+/// The most words used of one known text. People have fewer names, and each word makes the estimate slower.
 const MOST_WORDS: usize = 16;
 
-/// Judges a password beside what is known of the customer: the email and the names.
+/// Checks that a password is strong enough, given the customer's email and names.
 ///
 /// # Errors
-/// `password_weak` with a hint that helps.
-pub(super) fn judge(password: &str, known: &[&str]) -> Result<(), Violation> {
+/// `password_weak` with a hint.
+pub(super) fn check(password: &str, known: &[&str]) -> Result<(), Violation> {
     let known: Vec<&str> = known.iter().flat_map(|text| words(text).take(MOST_WORDS)).collect();
     if let Some(rest) = without(password, &known)
         && estimate(&rest, &[], STRONG_WITHOUT_KNOWN).is_err()
@@ -37,7 +37,7 @@ fn weak(hint: &str) -> Violation {
     Violation::new(FieldCode::PasswordWeak, format!("This password is too easily guessed. {hint}"))
 }
 
-/// Whether a window of the text takes enough guesses; a hint when none does.
+/// Checks that one window of the text takes enough guesses. Returns a hint if none does.
 fn estimate(text: &str, known: &[&str], enough: f64) -> Result<(), String> {
     let words: Vec<&str> = known.iter().copied().chain(COMMON.lines()).collect();
     let mut hint = None;
@@ -54,8 +54,7 @@ fn estimate(text: &str, known: &[&str], enough: f64) -> Result<(), String> {
     Err(hint.unwrap_or_else(|| "Use a few uncommon words.".into()))
 }
 
-/// The parts of a text that are estimated: all of a short one; the beginning, the end and the most varied part of a
-/// long one.
+/// Returns the windows to estimate: all of a short text; the beginning, the end and the most varied part of a long one.
 fn windows(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     if chars.len() <= WINDOW {
@@ -70,14 +69,14 @@ fn windows(text: &str) -> Vec<String> {
     windows
 }
 
-/// What a text repeats, where it is nothing but the same thing twice or more; the last time may be cut short.
-/// A window that is no longer than that would not show the repetition.
+/// Returns the period of a text that only repeats itself (the last repetition may be incomplete), or else the whole text.
+/// A window as short as the period would not show the repetition to the estimator.
 fn unrepeated(chars: &[char]) -> &[char] {
     let is_period = |period: &usize| chars[*period..] == chars[..chars.len() - period];
     &chars[..(1..=chars.len() / 2).find(is_period).unwrap_or(chars.len())]
 }
 
-/// The text without the words, in lower case; `None` when none of them stands in it.
+/// Removes the words from the text, in lower case. Returns `None` if it contains none of them.
 fn without(text: &str, words: &[&str]) -> Option<String> {
     let lower = text.to_lowercase();
     let mut words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
@@ -86,7 +85,7 @@ fn without(text: &str, words: &[&str]) -> Option<String> {
     (rest != lower).then_some(rest)
 }
 
-/// A text and its words: an email's local part and domain, each of several names.
+/// Returns the text and the words in it, such as an email's local part and domain, or each of several names.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 2);
     std::iter::once(text).filter(|text| !text.is_empty()).chain(words)
@@ -98,7 +97,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn is_weak(password: &str) -> bool {
-        judge(password, &["john.doe@example.com", "John", "Doe"]).is_err()
+        check(password, &["john.doe@example.com", "John", "Doe"]).is_err()
     }
 
     #[test]
@@ -156,7 +155,7 @@ mod tests {
     #[test]
     fn few_words_are_taken_from_a_name_of_many() {
         let many: String = (0..50).map(|number| format!("w{number:02} ")).collect();
-        assert!(judge("w00w01w02w03", &[&many]).is_err());
+        assert!(check("w00w01w02w03", &[&many]).is_err());
         assert_eq!(words(&many).take(MOST_WORDS).count(), MOST_WORDS);
     }
 
@@ -165,8 +164,8 @@ mod tests {
 
         #[test]
         fn any_text_is_judged(password in "\\PC{0,64}", email in "\\PC{0,40}", name in "\\PC{0,40}") {
-            // The same judgement twice: no panic, no chance.
-            prop_assert_eq!(judge(&password, &[&email, &name]).is_ok(), judge(&password, &[&email, &name]).is_ok());
+            // The same result twice: no panic, no randomness.
+            prop_assert_eq!(check(&password, &[&email, &name]).is_ok(), check(&password, &[&email, &name]).is_ok());
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Passwords: Argon2id and the estimate of their strength, on threads of their own behind a bounded queue.
+//! Runs Argon2id and the strength estimate on dedicated threads with a bounded queue.
 //!
-//! A flood of sign-ins fills the queue and is answered 503; it takes neither the event loop nor, beyond
-//! threads × 19 MiB, memory.
+//! A flood of sign-ins fills the queue and gets 503. It does not block the event loop, and its memory is bounded by
+//! threads × 19 MiB.
 
 use std::time::{Duration, Instant};
 
@@ -16,57 +16,57 @@ use crate::threads::{self, Limits, Places, Rejected, Reply, Ticket, Workers};
 
 type Job = Box<dyn FnOnce(&Argon2<'static>) + Send>;
 
-/// The queue is short, so that these are only reached where the machine has no time for this process.
+/// The queue is short, so these are reached only if the process gets almost no processor time.
 const LIMITS: Limits = Limits { wait: Duration::from_secs(10), work: Duration::from_secs(20) };
 
-/// The password was right.
+/// The result for a right password.
 #[derive(Debug)]
 pub struct Verified {
-    /// A hash to store, where the stored one is weaker than one made today.
+    /// A new hash to store, if the stored one is weaker than a new one.
     pub fresh: Option<String>,
 }
 
-/// The password was wrong. That is told no sooner than a configured time after the check began: what an imported hash
-/// costs to check would tell it from an unknown email.
+/// The result for a wrong password. The reply must wait until a configured time after the check began. Otherwise the time
+/// of the check would reveal an imported hash, which is slower to check than the hash used for an unknown email.
 #[derive(Debug)]
-#[must_use = "a wrong password is told after a wait"]
+#[must_use = "the reply to a wrong password must be delayed"]
 pub struct Wrong {
-    to_be_told: Instant,
+    reply_at: Instant,
 }
 
 impl Wrong {
-    /// Waits until it may be told. What is to be kept of the failure is kept before: the client may go away meanwhile.
+    /// Waits until the reply may be sent. Callers record the failure before, because the client may disconnect meanwhile.
     pub async fn wait(self) {
-        actix_rt::time::sleep_until(self.to_be_told.into()).await;
+        actix_rt::time::sleep_until(self.reply_at.into()).await;
     }
 }
 
-/// Who asks for a password to be hashed or checked.
+/// The kind of client that a password is hashed or checked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
-    /// Somebody whose network has signed in to the account before.
+    /// A client whose network has signed in to the account before.
     Known,
-    /// Anybody else.
+    /// Any other client.
     Stranger,
 }
 
 impl Client {
-    /// A known network's client is that, another one a stranger.
+    /// Returns the kind of a client, given whether its network is known to the account.
     pub fn from_known_network(known: bool) -> Self {
         if known { Self::Known } else { Self::Stranger }
     }
 
-    /// Strangers share the places that one customer may have elsewhere.
+    /// Returns the share of the queue that the client uses. All strangers have one share; known clients have no limit.
     fn share(self) -> Option<i64> {
         (self == Self::Stranger).then_some(0)
     }
 }
 
-/// The threads that hash.
+/// The password threads.
 pub struct Passwords {
     threads: Workers<Job>,
     wrong_password_time: Duration,
-    /// What an unknown email is checked against, so that it costs the same.
+    /// The hash that the password for an unknown email is checked against, so that the check costs the same.
     nobody: String,
 }
 
@@ -82,12 +82,12 @@ impl Passwords {
         };
         let argon2 = argon2().map_err(|error| std::io::Error::other(error.to_string()))?;
         let nobody = of_nobody(&argon2).map_err(|error| std::io::Error::other(error.to_string()))?;
-        // What strangers ask for leaves a quarter of the places to those who have signed in before.
+        // Strangers leave a quarter of the places to clients whose networks have signed in before.
         let places = Places::with_share(settings.password_queue, (settings.password_queue * 3).div_ceil(4));
         let queue = metrics.queues.queue("passwords");
         let threads = Workers::<Job>::start("passwords", count, places, LIMITS, queue, move |jobs, progress| {
             for (job, _, place) in jobs.iter().filter_map(Ticket::begin) {
-                // The setting counts those that wait.
+                // The setting limits only waiting jobs.
                 drop(place);
                 progress.watch(|| job(&argon2));
                 if progress.is_given_up() {
@@ -99,11 +99,11 @@ impl Passwords {
         Ok(Self { threads, wrong_password_time, nobody })
     }
 
-    /// Judges a password that is to be set beside what is known of the customer, and hashes it unless something else of
-    /// the body is wrong already.
+    /// Checks the strength of a new password, given the `known` texts about the customer, and hashes it unless `errors`
+    /// already has an error.
     ///
     /// # Errors
-    /// 422 with `errors` and with `password_weak` at `pointer`, or 503 when the queue is full.
+    /// 422 with `errors`, and with `password_weak` at `pointer` if the password is weak. 503 if the queue is full.
     pub async fn hash_new(
         &self,
         client: Client,
@@ -112,19 +112,19 @@ impl Passwords {
         known: Vec<String>,
         mut errors: FieldErrors,
     ) -> Result<String, Problem> {
-        let is_wanted = errors.is_empty();
-        let judged = self.run(client, move |argon2| {
+        let must_hash = errors.is_empty();
+        let checked = self.run(client, move |argon2| {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             password.check_strength(&known)?;
-            Ok(is_wanted.then(|| hash(argon2, password.normal())).transpose())
+            Ok(must_hash.then(|| hash(argon2, password.normal())).transpose())
         });
-        match errors.keep(pointer, judged.await?) {
+        match errors.keep(pointer, checked.await?) {
             Some(hashed) => Ok(errors.into_result(hashed.map_err(Problem::Internal)?)?),
             None => Err(errors.into()),
         }
     }
 
-    /// Checks a password against a stored hash; without one it costs the same and fails.
+    /// Checks a password against a stored hash. Without a hash the check fails and costs the same.
     ///
     /// # Errors
     /// 503 when the queue is full.
@@ -147,7 +147,7 @@ impl Passwords {
         });
         match checked.await? {
             (Some(fresh), _) if is_somebody => Ok(Ok(Verified { fresh: fresh.map_err(Problem::Internal)? })),
-            (_, began) => Ok(Err(Wrong { to_be_told: began + self.wrong_password_time })),
+            (_, began) => Ok(Err(Wrong { reply_at: began + self.wrong_password_time })),
         }
     }
 

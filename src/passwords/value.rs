@@ -1,4 +1,4 @@
-//! A password as it was typed.
+//! Passwords in plain text.
 
 use std::ops::RangeInclusive;
 
@@ -11,13 +11,13 @@ use super::hash::{Verification, argon2, hash, verify};
 use super::strength;
 use crate::http::{Json, Rule, Violation};
 
-/// Characters of a password.
+/// The allowed number of characters.
 const LENGTH: RangeInclusive<usize> = 8..=256;
 
-/// A password that is to be set.
+/// See [`Password::to_set`].
 pub(crate) static NEW_PASSWORD: Rule<Password> =
     Rule { parse: Password::to_set, schema: || schema(*LENGTH.start(), "difference engine no 2") };
-/// A password that is to be checked.
+/// See [`Password::to_verify`].
 pub(crate) static ANY_PASSWORD: Rule<Password> =
     Rule { parse: Password::to_verify, schema: || schema(0, "difference engine no 2") };
 
@@ -26,17 +26,17 @@ fn schema(min: usize, example: &str) -> Schema {
     text.format(Some(SchemaFormat::KnownFormat(KnownFormat::Password))).examples([example]).build().into()
 }
 
-/// A password; never shown.
+/// A password in plain text. It implements neither `Debug` nor `Display`.
 #[derive(Clone)]
 pub struct Password {
-    /// In Unicode NFC: keyboards compose letters differently.
+    /// The password in Unicode NFC, because keyboards compose letters differently.
     normal: String,
-    /// As it was sent, where that differs: a hash from elsewhere may be of that.
+    /// The password as it was sent, if that differs. A hash from another system may be of this form.
     sent: Option<String>,
 }
 
 impl Password {
-    /// A password that is to be checked against a hash: any text up to the longest.
+    /// Parses a password to check against a hash. It may be shorter than a new one.
     ///
     /// # Errors
     /// `null`, `type`, `format`, `too_long`.
@@ -44,7 +44,7 @@ impl Password {
         Self::of_length(value, 0..=*LENGTH.end())
     }
 
-    /// A password that is to be set. Its strength is another question: see [`Password::check_strength`].
+    /// Parses a new password. Does not check its strength: see [`Password::check_strength`].
     ///
     /// # Errors
     /// `null`, `type`, `format`, `too_short`, `too_long`.
@@ -67,7 +67,7 @@ impl Password {
         &self.normal
     }
 
-    /// Whether both are the same text.
+    /// Returns whether both are the same text in NFC.
     pub fn equals(&self, other: &Self) -> bool {
         self.normal == other.normal
     }
@@ -81,15 +81,15 @@ impl Password {
         hash(&argon2, &self.normal)
     }
 
-    /// Judges on the calling thread, for the command line, how many guesses it takes somebody who knows the customer.
+    /// Checks the strength on the calling thread, given the `known` texts about the customer.
     ///
     /// # Errors
-    /// `password_weak` with a hint that helps.
+    /// `password_weak` with a hint.
     pub fn check_strength(&self, known: &[&str]) -> Result<(), Violation> {
-        strength::judge(&self.normal, known)
+        strength::check(&self.normal, known)
     }
 
-    /// Tries the normal form, then what was sent. A hash of the latter alone is to be replaced.
+    /// Checks the normalised password, then the password as it was sent. A hash that only the latter matches is outdated.
     pub(super) fn verify(&self, argon2: &Argon2<'_>, stored: &str) -> Verification {
         match verify(argon2, &self.normal, stored) {
             Verification::Wrong
@@ -97,7 +97,7 @@ impl Password {
             {
                 Verification::Outdated
             }
-            verdict => verdict,
+            verification => verification,
         }
     }
 }

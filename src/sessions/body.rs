@@ -15,7 +15,7 @@ pub(crate) struct SignIn {
     pub(crate) password: Password,
 }
 
-/// Email and password, as far as they could be read.
+/// The email and the password, if valid.
 type SignInDraft = (Option<Email>, Option<Password>);
 
 impl Body for SignIn {
@@ -39,7 +39,7 @@ impl Body for SignIn {
     }
 }
 
-/// White space around a token is dropped: what was copied or read from a file may end with some.
+/// A refresh token. White space around it is dropped, because a copied token or one read from a file may end with some.
 static TOKEN: Rule<String> = Rule {
     parse: |json| json.text().map(|token| token.trim().to_owned()),
     schema: || ObjectBuilder::new().schema_type(Type::String).examples(["5126….0.w3Xb…"]).build().into(),
@@ -66,7 +66,7 @@ impl Body for Refresh {
     }
 }
 
-/// `POST /auth/token/revoke/`: whatever the object holds, the reply is the same. Ending a session is never throttled.
+/// `POST /auth/token/revoke/`. Accepts every JSON object, and the reply is always the same. It is not throttled.
 pub(crate) struct Revocation {
     pub(crate) refresh: Option<String>,
 }

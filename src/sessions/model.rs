@@ -1,4 +1,4 @@
-//! A session as it is named, stored and shown.
+//! Sessions as rows and in replies.
 
 use chrono::TimeDelta;
 use diesel::prelude::*;
@@ -11,7 +11,7 @@ use crate::ids::{CustomerId, SessionId};
 use crate::schema::sessions;
 use crate::settings;
 
-/// A sign-in.
+/// A session's row.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = sessions)]
 pub(crate) struct Session {
@@ -27,7 +27,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// A session that begins now.
+    /// Creates a session that begins now.
     pub(crate) fn new(
         id: SessionId,
         customer: CustomerId,
@@ -50,25 +50,25 @@ impl Session {
     }
 }
 
-/// A session as a reply shows one.
+/// A session in a reply.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(crate) struct SessionInfo {
     #[schema(pattern = "^[1-9][0-9]{0,15}$", example = "5126384")]
     id: String,
-    /// When its customer signed in.
+    /// When the customer signed in.
     #[schema(format = DateTime, example = "2026-11-23T12:00:00.000Z")]
     started: String,
     #[schema(format = DateTime, example = "2026-11-23T12:00:00.000Z")]
     last_refreshed: String,
     #[schema(required, example = "curl/8.5.0")]
     user_agent: Option<String>,
-    /// Whether it is the session of the token that asks.
+    /// Whether this is the session of the request's token.
     current: bool,
 }
 
 impl SessionInfo {
-    /// `current` marks the session of the token that asks.
+    /// Converts a row. `own` is the session of the request's token.
     pub(crate) fn new(session: Session, own: Option<SessionId>) -> Self {
         Self {
             id: session.id.to_string(),
@@ -80,12 +80,12 @@ impl SessionInfo {
     }
 }
 
-/// How long sessions live.
+/// How long sessions last.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
-    /// Without a refresh.
+    /// The time without a refresh after which a session ends.
     pub idle: TimeDelta,
-    /// In any case.
+    /// The time after which a session ends in any case.
     pub absolute: TimeDelta,
 }
 

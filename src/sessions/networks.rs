@@ -1,11 +1,11 @@
-//! The networks that have signed in to an account.
+//! The networks from which customers have signed in to an account.
 
 use crate::http::ClientNetwork;
 
-/// So many are kept; the one that did not sign in for the longest time goes first.
+/// The most networks of an account. Beyond it, the one with the oldest sign-in is dropped.
 const MOST: usize = 16;
 
-/// A list in one text, as it is stored: the latest first, separated by spaces.
+/// The list as it is stored: one text, separated by spaces, the latest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Networks(String);
 
@@ -16,13 +16,13 @@ impl From<Option<String>> for Networks {
 }
 
 impl Networks {
-    /// Whether the network has signed in.
+    /// Returns whether the network has signed in.
     pub(crate) fn contain(&self, network: ClientNetwork) -> bool {
         let network = network.to_string();
         self.0.split(' ').any(|known| known == network)
     }
 
-    /// The list after a sign-in, to be stored; `None` when it stays as it is.
+    /// Returns the list to store after a sign-in, or `None` if it does not change.
     pub(crate) fn after_sign_in(&self, network: ClientNetwork) -> Option<String> {
         let network = network.to_string();
         let others = self.0.split(' ').filter(|known| !known.is_empty() && *known != network);
@@ -47,7 +47,7 @@ mod tests {
         for number in 0..20 {
             networks = networks.after_sign_in(network(number)).into();
             assert_eq!(networks.after_sign_in(network(number)), None);
-            // The first one signs in again and again, and stays.
+            // The first network signs in again each time, and stays.
             networks = networks.after_sign_in(network(0)).or(Some(networks.0)).into();
         }
         let kept: Vec<u8> = (0..20).filter(|number| networks.contain(network(*number))).collect();

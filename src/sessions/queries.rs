@@ -1,4 +1,4 @@
-//! One statement, or one transaction, a function.
+//! Each function is one statement or one transaction.
 
 use chrono::TimeDelta;
 use diesel::prelude::*;
@@ -14,14 +14,14 @@ use crate::ids::{CustomerId, SessionId};
 use crate::schema::{customers, passwords, sessions};
 use crate::tokens::RefreshClaims;
 
-/// How long the previous refresh token yields the same child: a lost reply, or parallel tabs.
+/// How long the previous refresh token still yields the same successor, for lost replies and parallel tabs.
 const GRACE: TimeDelta = TimeDelta::seconds(10);
-/// Sessions that a customer may have: a sign-in beyond them ends the oldest.
+/// The most sessions of a customer. A further sign-in ends the oldest.
 const MOST_SESSIONS: i64 = 250;
-/// Sessions that one sweep statement deletes, so that it holds no lock for long.
+/// The most sessions that one statement deletes, so that it does not hold locks for long.
 const SWEPT: i64 = 1_000;
 
-/// What a sign-in is checked against.
+/// The data that a sign-in is checked against.
 #[derive(Debug)]
 pub(crate) struct Credentials {
     pub(crate) customer: CustomerId,
@@ -29,7 +29,7 @@ pub(crate) struct Credentials {
     pub(crate) networks: Networks,
 }
 
-/// Whose email this is.
+/// Returns the credentials of the customer with this email.
 pub(crate) fn credentials(connection: &mut DbConnection, email: &Email) -> DbResult<Option<Credentials>> {
     let mut rows = customers::table
         .left_join(passwords::table)
@@ -41,9 +41,9 @@ pub(crate) fn credentials(connection: &mut DbConnection, email: &Email) -> DbRes
     }))
 }
 
-/// Begins a session, if the hash that was verified is still the stored one and the account is enabled: a password change in
-/// between wins ([`Denied::SessionEnded`]), and so does disabling the account ([`Denied::Disabled`]).
-/// A fresh hash replaces the old one where one was made, and the network is known to the account from now on.
+/// Begins a session if the stored hash is still the one that was verified ([`Denied::SessionEnded`] otherwise) and the account
+/// is enabled ([`Denied::Disabled`]). Stores the `fresh` hash if there is one, and adds the network to those known to the
+/// account.
 pub(crate) fn begin(
     connection: &mut DbConnection,
     verified: &str,
@@ -54,7 +54,7 @@ pub(crate) fn begin(
 ) -> DbResult<Result<(), Denied>> {
     connection.transaction(|connection| {
         let own = passwords::customer_id.eq(session.customer_id);
-        // Writes even when nothing changes: the row is locked until the session stands.
+        // Writes even if nothing changes, to lock the row until the session is inserted.
         let mut unchanged = diesel::update(passwords::table)
             .filter(own.and(passwords::hash.eq(verified)))
             .set(passwords::hash.eq(fresh.unwrap_or(verified)))
@@ -96,12 +96,12 @@ fn add_to_history(
     }
 }
 
-/// Adds a sign-in that failed to the history of the customer whose email it was.
+/// Adds a failed sign-in to the history of the customer who has the email.
 pub(crate) fn note_failure(connection: &mut DbConnection, customer: CustomerId, caller: &Caller) -> DbResult<()> {
     connection.transaction(|connection| history::add(connection, Event::SignInFailed, customer, None, caller))
 }
 
-/// Makes room for one more session of the customer.
+/// Ends the customer's oldest sessions so that one more fits.
 fn end_oldest(connection: &mut DbConnection, customer: i64) -> DbResult<()> {
     let oldest = sessions::table
         .filter(sessions::customer_id.eq(customer))
@@ -116,58 +116,59 @@ fn end_oldest(connection: &mut DbConnection, customer: i64) -> DbResult<()> {
     Ok(())
 }
 
-/// What became of a refresh token that was presented.
+/// The outcome of a refresh.
 #[derive(Debug)]
 pub(crate) enum Rotation {
-    /// Its child, and whose it is; `repeated` when the child had been given out before.
-    Child { customer: CustomerId, counter: i64, ends_at: UtcMicros, repeated: bool },
-    /// The session is over.
+    /// The successor of the token, and its customer. `repeated` if the successor was issued before.
+    Successor { customer: CustomerId, counter: i64, ends_at: UtcMicros, repeated: bool },
+    /// The session had ended.
     Ended,
-    /// The token was too old a one: somebody else has used it. The session is over now.
+    /// The token was used before, maybe by somebody else. The session has been ended.
     Reused(CustomerId),
 }
 
-/// Moves the session on by one, if the token is its newest and it has neither rested too long nor come to its end.
-/// The previous token yields the same child for [`GRACE`]: to the network that refreshed, and once to another one. An
-/// older token, or another network again, ends the session.
+/// Replaces a refresh token by its successor, if it is the newest of its session and the session has neither been idle for
+/// too long nor ended. For [`GRACE`], the previous token yields the same successor: to the network that refreshed as often
+/// as needed, to another network once. An older token, or a further network, ends the session.
 pub(crate) fn rotate(
     connection: &mut DbConnection,
-    presented: RefreshClaims,
+    claims: RefreshClaims,
     idle: TimeDelta,
     network: ClientNetwork,
     caller: &Caller,
 ) -> DbResult<Rotation> {
     let now = UtcMicros::now();
-    let rested = now.minus(idle);
+    let idle_since = now.minus(idle);
     let network = network.to_string();
-    let child = presented.counter.saturating_add(1);
-    let newest = sessions::id.eq(presented.session.get()).and(sessions::counter.eq(presented.counter));
-    let mut moved = diesel::update(sessions::table.filter(newest))
-        .filter(sessions::refreshed_at.gt(rested).and(sessions::ends_at.gt(now)))
+    let counter = claims.counter.saturating_add(1);
+    let newest = sessions::id.eq(claims.session.get()).and(sessions::counter.eq(claims.counter));
+    let mut rotated = diesel::update(sessions::table.filter(newest))
+        .filter(sessions::refreshed_at.gt(idle_since).and(sessions::ends_at.gt(now)))
         .set((
-            sessions::counter.eq(child),
+            sessions::counter.eq(counter),
             sessions::refreshed_at.eq(now),
             sessions::network.eq(&network),
             sessions::repeated.eq(false),
         ))
         .returning((sessions::customer_id, sessions::ends_at))
         .get_results::<(i64, UtcMicros)>(connection)?;
-    if let Some((customer, ends_at)) = moved.pop() {
-        return Ok(child_of(customer, child, ends_at, false));
+    if let Some((customer, ends_at)) = rotated.pop() {
+        return Ok(rotated_to(customer, counter, ends_at, false));
     }
     connection.transaction(|connection| {
         let mut rows = sessions::table
-            .filter(sessions::id.eq(presented.session.get()))
+            .filter(sessions::id.eq(claims.session.get()))
             .select(Session::as_select())
             .load::<Session>(connection)?;
-        let Some(session) = rows.pop().filter(|session| session.ends_at > now && session.refreshed_at > rested) else {
+        let Some(session) = rows.pop().filter(|session| session.ends_at > now && session.refreshed_at > idle_since)
+        else {
             return Ok(Rotation::Ended);
         };
-        let in_time = session.counter == child && session.refreshed_at > now.minus(GRACE);
-        let (id, customer) = (presented.session.get(), session.customer_id);
-        if in_time && (session.network.as_ref() == Some(&network) || repeat(connection, presented.session, child)?) {
+        let in_time = session.counter == counter && session.refreshed_at > now.minus(GRACE);
+        let (id, customer) = (claims.session.get(), session.customer_id);
+        if in_time && (session.network.as_ref() == Some(&network) || repeat(connection, claims.session, counter)?) {
             add_to_history(connection, Event::RefreshRepeated, customer, id, caller)?;
-            return Ok(child_of(customer, child, session.ends_at, true));
+            return Ok(rotated_to(customer, counter, session.ends_at, true));
         }
         let ended = diesel::delete(sessions::table.find(id)).execute(connection)?;
         if ended == 0 {
@@ -178,7 +179,7 @@ pub(crate) fn rotate(
     })
 }
 
-/// Takes the one repetition of a rotation that another network has; whether it was still there.
+/// Uses up the one repetition that another network has. Returns whether it was still available.
 fn repeat(connection: &mut DbConnection, session: SessionId, counter: i64) -> DbResult<bool> {
     let unrepeated =
         sessions::id.eq(session.get()).and(sessions::counter.eq(counter)).and(sessions::repeated.eq(false));
@@ -186,14 +187,14 @@ fn repeat(connection: &mut DbConnection, session: SessionId, counter: i64) -> Db
     Ok(update.execute(connection)? == 1)
 }
 
-fn child_of(customer: i64, counter: i64, ends_at: UtcMicros, repeated: bool) -> Rotation {
+fn rotated_to(customer: i64, counter: i64, ends_at: UtcMicros, repeated: bool) -> Rotation {
     match CustomerId::new(customer) {
-        Some(customer) => Rotation::Child { customer, counter, ends_at, repeated },
+        Some(customer) => Rotation::Successor { customer, counter, ends_at, repeated },
         None => Rotation::Ended,
     }
 }
 
-/// Ends a session for whoever has its refresh token. Returns whose it was; `None` when it was over already.
+/// Ends a session for the holder of its refresh token. Returns its customer, or `None` if it had ended already.
 pub(crate) fn end(connection: &mut DbConnection, session: SessionId, caller: &Caller) -> DbResult<Option<CustomerId>> {
     connection.transaction(|connection| {
         let own = sessions::table.find(session.get());
@@ -225,7 +226,7 @@ pub(crate) fn list(connection: &mut DbConnection, customer: &OwnedCustomer) -> D
     })
 }
 
-/// Ends the given session of the customer, or all of them. Returns how many were alive.
+/// Ends the given session of the customer, or all. Returns how many it ended.
 pub(crate) fn end_of_customer(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
@@ -259,11 +260,11 @@ pub(crate) fn end_of_customer(
     })
 }
 
-/// Checks that the token's session is alive and keeps it so until the transaction ends: it writes the session's row
-/// without changing it, which locks it on either database. A disabled account has no session. A token without a session
-/// always passes: the statement that writes looks whether the account is enabled.
+/// Checks that the token's session is alive and locks its row until the transaction ends. It does so by writing the row
+/// unchanged, which works on both databases. A disabled account has no session. A token without a session always passes:
+/// the statement that writes checks that the account is enabled.
 ///
-/// Statements that only read, and those of the batches, look at the session by themselves: see [`crate::customers`].
+/// Reads and batches do not need this: their statements check the session themselves. See [`crate::customers`].
 pub(crate) fn hold(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Result<(), Denied>> {
     let Some(session) = customer.session() else {
         return Ok(Ok(()));
@@ -274,7 +275,7 @@ pub(crate) fn hold(connection: &mut DbConnection, customer: &OwnedCustomer) -> D
     Ok(if held == 1 { Ok(()) } else { Err(Denied::SessionEnded) })
 }
 
-/// Deletes some of the sessions that are over; how many.
+/// Deletes up to [`SWEPT`] sessions that have ended. Returns how many.
 pub(crate) fn sweep(connection: &mut DbConnection, idle: TimeDelta) -> DbResult<usize> {
     let now = UtcMicros::now();
     let over = sessions::refreshed_at.le(now.minus(idle)).or(sessions::ends_at.le(now));
@@ -282,6 +283,6 @@ pub(crate) fn sweep(connection: &mut DbConnection, idle: TimeDelta) -> DbResult<
     if ids.is_empty() {
         return Ok(0);
     }
-    // Looked at again: one that was refreshed in between stays.
+    // Checks the condition again, because a session may have been refreshed in between.
     Ok(diesel::delete(sessions::table.filter(sessions::id.eq_any(ids).and(over))).execute(connection)?)
 }

@@ -29,12 +29,12 @@ pub(crate) struct Tokens {
     refresh: String,
     #[schema(example = "Bearer")]
     token_type: &'static str,
-    /// The life time of the access token, in seconds.
+    /// The lifetime of the access token, in seconds.
     #[schema(minimum = 1, example = 900)]
     expires_in: u64,
 }
 
-/// Replies with both tokens of a session. The access token never outlives the session.
+/// Builds the reply with both tokens of a session. The access token never outlives the session.
 fn reply(app: &App, principal: Principal, claims: RefreshClaims, ends_at: UtcMicros) -> Result<HttpResponse, Problem> {
     let left = ends_at.naive().and_utc() - Utc::now();
     let lifetime = app.tokens.lifetime().min(Duration::from_secs(left.num_seconds().max(1).unsigned_abs()));
@@ -43,7 +43,7 @@ fn reply(app: &App, principal: Principal, claims: RefreshClaims, ends_at: UtcMic
     Ok(HttpResponse::Ok().json(Tokens { access, refresh, token_type: "Bearer", expires_in: lifetime.as_secs() }))
 }
 
-/// An unknown email costs the same work as a wrong password and gets the same answer.
+/// Signs in. An unknown email costs the same work as a wrong password and gets the same reply.
 pub(crate) async fn sign_in(
     app: web::Data<App>,
     request: HttpRequest,
@@ -57,8 +57,8 @@ pub(crate) async fn sign_in(
     let guess = app.throttle.guess(Action::SignIn, &canonical, client.network(), known)?;
     let customer = found.as_ref().map(|found| found.customer);
     let stored = found.and_then(|found| found.hash);
-    let asks = Client::from_known_network(known);
-    let verified = match app.passwords.verify(asks, password, stored.clone()).await {
+    let requester = Client::from_known_network(known);
+    let verified = match app.passwords.verify(requester, password, stored.clone()).await {
         Ok(verified) => verified,
         Err(problem) => {
             guess.take_back();
@@ -100,7 +100,7 @@ pub(crate) async fn sign_in(
     reply(&app, Principal { customer, session: Some(id) }, RefreshClaims { session: id, counter: 0 }, ends_at)
 }
 
-/// Notes a sign-in that failed. The answer does not depend on whether that succeeds: it would tell who has an account.
+/// Records a failed sign-in. The reply does not depend on whether that succeeds, because it would tell who has an account.
 async fn fail(app: &App, customer: Option<CustomerId>, caller: &Caller) {
     Event::SignInFailed.record(customer, None);
     let Some(customer) = customer else { return };
@@ -117,17 +117,15 @@ pub(crate) async fn refresh(
     ValidJson(Refresh { refresh }): ValidJson<Refresh>,
 ) -> Result<HttpResponse, Problem> {
     let client = app.throttle.client(&request)?;
-    let presented = app.refresh_tokens.read(&refresh).ok_or(Problem::TokenInvalid)?;
-    app.throttle.by_account(Action::Refresh, &presented.session.to_string())?;
+    let claims = app.refresh_tokens.read(&refresh).ok_or(Problem::TokenInvalid)?;
+    app.throttle.by_account(Action::Refresh, &claims.session.to_string())?;
     let (idle, network) = (app.lifetimes.idle, client.network());
     let caller = Caller::client(network, &request);
-    let rotation = app
-        .database
-        .write(None, move |connection| queries::rotate(connection, presented, idle, network, &caller))
-        .await?;
-    let session = presented.session;
+    let rotation =
+        app.database.write(None, move |connection| queries::rotate(connection, claims, idle, network, &caller)).await?;
+    let session = claims.session;
     match rotation {
-        Rotation::Child { customer, counter, ends_at, repeated } => {
+        Rotation::Successor { customer, counter, ends_at, repeated } => {
             let event = if repeated { Event::RefreshRepeated } else { Event::Refresh };
             event.record(Some(customer), Some(session));
             let principal = Principal { customer, session: Some(session) };
@@ -142,7 +140,7 @@ pub(crate) async fn refresh(
     }
 }
 
-/// 200 also for what is no token: the purpose, that it is of no use, is achieved (RFC 7009 §2.2).
+/// Revokes a refresh token. An invalid token gets 200 too, because it is unusable already (RFC 7009 §2.2).
 pub(crate) async fn revoke(
     app: web::Data<App>,
     request: HttpRequest,

@@ -1,4 +1,4 @@
-//! `database.url`: which database, and where.
+//! `database.url`: the database system and where the database is.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::postgres_url::PostgresUrl;
 use super::secret::Secret;
 
-/// A database URL whose password is not shown.
+/// A database URL. Its `Debug` and `Serialize` redact the password.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct DatabaseUrl(Secret);
 
 impl DatabaseUrl {
-    /// The database that it names.
+    /// Parses the URL.
     ///
     /// # Errors
     /// See [`Target::parse`].
@@ -22,10 +22,10 @@ impl DatabaseUrl {
         Target::parse(self.0.expose())
     }
 
-    fn shown(&self) -> String {
+    fn redacted(&self) -> String {
         match self.target() {
             Ok(Target::Sqlite(_)) => self.0.expose().to_owned(),
-            Ok(Target::Postgres(url, _)) => url.shown,
+            Ok(Target::Postgres(url, _)) => url.redacted,
             Err(_) => "[redacted]".to_owned(),
         }
     }
@@ -33,47 +33,47 @@ impl DatabaseUrl {
 
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown())
+        f.write_str(&self.redacted())
     }
 }
 
 impl Serialize for DatabaseUrl {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.shown())
+        serializer.serialize_str(&self.redacted())
     }
 }
 
-/// `database.session`: whose a session of PostgreSQL is.
+/// `database.session`: who owns a session of PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Session {
-    /// It belongs to the connection: settings and prepared statements stay until it ends.
+    /// The connection: settings and prepared statements stay until it ends.
     Direct,
-    /// A pooler lends it for one transaction: nothing may be left in it.
+    /// A pooler, which lends it for one transaction: nothing may be left in it.
     Pooled,
 }
 
-/// Which database, and where.
+/// A database system and where the database is.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A file.
+    /// A SQLite file.
     Sqlite(PathBuf),
-    /// A server, or several, as libpq reaches them, and whose its sessions are.
+    /// One or several PostgreSQL servers, and who owns their sessions.
     Postgres(PostgresUrl, Session),
 }
 
 impl Target {
-    /// Reads a URL as the diesel CLI does: `sqlite://PATH`, `postgres://…` or `postgresql://…`.
+    /// Parses a URL like the diesel CLI: `sqlite://PATH`, `postgres://…` or `postgresql://…`.
     ///
     /// # Errors
-    /// Another scheme, no path, or a password that is not percent-encoded; the reason never repeats the URL.
+    /// The scheme is unknown, the path is missing, or the password is not percent-encoded. The reason never repeats the URL.
     pub fn parse(url: &str) -> Result<Self, &'static str> {
         match url.split_once("://") {
             Some(("sqlite", path)) if path.is_empty() || path == ":memory:" => {
                 Err("sqlite:// needs the path of a file, such as sqlite://data/clientele.db")
             }
             Some(("sqlite", path)) if path.contains(['?', '#', '%']) => {
-                Err("the path of a SQLite file must not hold ?, # or %")
+                Err("the path of a SQLite file must not contain ?, # or %")
             }
             Some(("sqlite", path)) => Ok(Self::Sqlite(PathBuf::from(path))),
             Some(("postgres" | "postgresql", rest)) => {
@@ -83,7 +83,7 @@ impl Target {
         }
     }
 
-    /// The same database with sessions of another kind, where it has any.
+    /// Returns the same database with sessions of another kind, if it has any.
     pub(super) fn with_session(self, session: Session) -> Self {
         match self {
             Self::Postgres(url, _) => Self::Postgres(url, session),
@@ -91,7 +91,7 @@ impl Target {
         }
     }
 
-    /// The name of the database system, for logs and `health`.
+    /// Returns the name of the database system, for logs.
     pub fn system(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "sqlite",
@@ -99,7 +99,7 @@ impl Target {
         }
     }
 
-    /// The file, if the database is one that is not there.
+    /// Returns the path of the SQLite file if it does not exist.
     pub fn missing_file(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(path) if !path.exists() => Some(path),

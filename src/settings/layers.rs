@@ -1,4 +1,4 @@
-//! Defaults, file, variables: one laid over the other, key by known key.
+//! Overrides the defaults by a file and by environment variables. Only known keys can be set.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -9,38 +9,39 @@ use toml::{Table, Value};
 use super::{Secret, SettingsError, limits};
 
 const VARIABLE_PREFIX: &str = "CLIENTELE__";
-/// As the diesel CLI reads it.
+/// The variable that the diesel CLI reads, too.
 const DATABASE_URL: &str = "DATABASE_URL";
-/// Not a setting of ours, but it wins over `log.filter`.
+/// Not one of our settings, but env_logger reads it and it overrides `log.filter`.
 const RUST_LOG: &str = "RUST_LOG";
 
-/// Lays a TOML file over what is there.
+/// Overrides settings by those in a TOML file.
 pub(super) fn overlay_file(merged: &mut Table, path: &Path) -> Result<(), SettingsError> {
-    let place = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| SettingsError::new(format!("{place}: {error}")))?;
-    for (section, values) in parse(merged, &place, &Secret::from(text))? {
+    let source = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| SettingsError::new(format!("{source}: {error}")))?;
+    for (section, values) in parse(merged, &source, &Secret::from(text))? {
         let Value::Table(values) = values else {
-            return Err(unknown_key(merged, &place, &section, ""));
+            return Err(unknown_key(merged, &source, &section, ""));
         };
         for (key, value) in values {
-            set(merged, &place, &section, &key, value)?;
+            set(merged, &source, &section, &key, value)?;
         }
     }
     Ok(())
 }
 
-/// Reads TOML. The parser's message quotes the line, which may hold a secret: ours names line and key.
-fn parse(known: &Table, place: &str, file: &Secret) -> Result<Table, SettingsError> {
+/// Parses TOML. The parser's error quotes the line, which may contain a secret, so this error names the line and the key
+/// only.
+fn parse(known: &Table, source: &str, file: &Secret) -> Result<Table, SettingsError> {
     let text = file.expose();
     text.parse().map_err(|error: toml::de::Error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or(text);
         let number = before.matches('\n').count();
         let key = key_at(known, text, number).map(|key| format!(" ({key})")).unwrap_or_default();
-        SettingsError::new(format!("{place}: line {}{key}: not TOML, or a key that stands there twice", number + 1))
+        SettingsError::new(format!("{source}: line {}{key}: not TOML, or a duplicate key", number + 1))
     })
 }
 
-/// The known key that is set last, up to a line that is counted from 0.
+/// Returns the last known key that is set up to a line, which is counted from 0.
 fn key_at(known: &Table, text: &str, number: usize) -> Option<String> {
     let (mut section, mut found) = ("", None);
     for line in text.lines().take(number + 1).map(str::trim) {
@@ -48,7 +49,7 @@ fn key_at(known: &Table, text: &str, number: usize) -> Option<String> {
             section = header.split(']').next().unwrap_or_default().trim();
             continue;
         }
-        // A key may be written with its section, too.
+        // A key may be written with its section: `section.key`.
         let key = line.split('=').next().unwrap_or_default().trim();
         let (section, key) = if section.is_empty() { key.split_once('.').unwrap_or_default() } else { (section, key) };
         if known.get(section).and_then(|values| values.get(key)).is_some() {
@@ -58,7 +59,7 @@ fn key_at(known: &Table, text: &str, number: usize) -> Option<String> {
     found
 }
 
-/// Lays the variables `CLIENTELE__SECTION__KEY` and `DATABASE_URL` over what is there; others are passed over.
+/// Overrides settings by the variables `CLIENTELE__SECTION__KEY` and `DATABASE_URL`. Ignores other variables.
 pub(super) fn overlay_variables(
     merged: &mut Table,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -78,7 +79,7 @@ pub(super) fn overlay_variables(
         }
         let path = name.strip_prefix(VARIABLE_PREFIX).unwrap_or("database__url").to_lowercase();
         overlay_variable(merged, &name, &path, &text)?;
-        // The order of the environment must not decide.
+        // The order of the variables is arbitrary and must not matter.
         if let Some((other, _)) = set_by.get(&path).filter(|(_, value)| *value != text) {
             return Err(SettingsError::new(format!(
                 "{other} and {name} set the same key differently: unset one of them"
@@ -105,33 +106,33 @@ fn overlay_variable(merged: &mut Table, name: &str, path: &str, text: &Secret) -
     set(merged, name, section, key, value)
 }
 
-fn set(merged: &mut Table, place: &str, section: &str, key: &str, value: Value) -> Result<(), SettingsError> {
+fn set(merged: &mut Table, source: &str, section: &str, key: &str, value: Value) -> Result<(), SettingsError> {
     let Some(known) = merged.get_mut(section).and_then(|values| values.get_mut(key)) else {
-        return Err(unknown_key(merged, place, section, key));
+        return Err(unknown_key(merged, source, section, key));
     };
     if known.type_str() != value.type_str() {
         let (expected, found) = (known.type_str(), value.type_str());
-        return Err(SettingsError::new(format!("{place}: {section}.{key} takes a {expected}, not a {found}")));
+        return Err(SettingsError::new(format!("{source}: {section}.{key} takes a {expected}, not a {found}")));
     }
     *known = value;
     Ok(())
 }
 
-/// The most letters in which a misspelt key differs from the one that was meant.
-const NEAR: usize = 2;
+/// The largest edit distance between a misspelt key and the one that is suggested.
+const MOST_EDITS: usize = 2;
 
-/// Names the key that was meant where one is near, else those that there are.
-fn unknown_key(known: &Table, place: &str, section: &str, key: &str) -> SettingsError {
+/// Suggests a similar key if there is one, else lists the known keys or sections.
+fn unknown_key(known: &Table, source: &str, section: &str, key: &str) -> SettingsError {
     let given = format!("{section}.{key}");
     let given = given.trim_end_matches('.');
     let all = known.iter().flat_map(|(section, values)| keys(values).map(move |key| format!("{section}.{key}")));
     let nearest = all.map(|known| (strsim::osa_distance(&known, given), known)).min();
     let hint = match (nearest, known.get(section)) {
-        (Some((distance, nearest)), _) if distance <= NEAR => format!("did you mean `{nearest}`?"),
+        (Some((distance, nearest)), _) if distance <= MOST_EDITS => format!("did you mean `{nearest}`?"),
         (_, Some(values)) => format!("the keys of {section} are {}", listed(keys(values))),
         (_, None) => format!("the sections are {}", listed(known.keys().map(String::as_str))),
     };
-    SettingsError::new(format!("{place}: unknown key `{given}`; {hint}"))
+    SettingsError::new(format!("{source}: unknown key `{given}`; {hint}"))
 }
 
 fn keys(section: &Value) -> impl Iterator<Item = &str> {

@@ -1,14 +1,14 @@
-//! What a value may be, beyond its type.
+//! Checks the range of numbers and the syntax of log filters.
 
 use toml::{Table, Value};
 
 use super::SettingsError;
 
 const DAY: i64 = 86_400;
-/// Beyond a century a date can no longer be computed with.
+/// The longest time span, in seconds: about a century. Dates much further away cannot be computed.
 const CENTURY: i64 = 3_000_000_000;
 
-/// The least and the most of every number.
+/// The smallest and the largest value of every number.
 const NUMBERS: &[(&str, i64, i64)] = &[
     ("server.workers", 0, 1024),
     ("server.max_connections", 1, 1_000_000),
@@ -35,7 +35,7 @@ const NUMBERS: &[(&str, i64, i64)] = &[
     ("history.days", 1, 36_500),
 ];
 
-/// Checks every number; one without a row here is refused, so that none is forgotten.
+/// Checks every number. A number without a row in [`NUMBERS`] fails, so that no row is forgotten.
 pub(super) fn check_numbers(merged: &Table) -> Result<(), SettingsError> {
     for (section, values) in merged {
         for (key, value) in values.as_table().into_iter().flatten() {
@@ -53,10 +53,10 @@ pub(super) fn check_numbers(merged: &Table) -> Result<(), SettingsError> {
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// Checks a filter for env_logger, which takes a word that is no level for the name of a target, and then logs nothing
-/// else: each part must be a level, or `target=level`.
-pub(super) fn check_filter(place: &str, filter: &str) -> Result<(), SettingsError> {
-    // What follows a slash is a text that a line must hold.
+/// Checks a filter for env_logger: each part must be a level or `target=level`. env_logger itself would take a misspelt
+/// level for the name of a target, and log nothing else.
+pub(super) fn check_filter(source: &str, filter: &str) -> Result<(), SettingsError> {
+    // The part after a slash is a text that log lines must contain.
     let directives = filter.split('/').next().unwrap_or_default();
     let is_level = |text: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(text.trim()));
     let fits = |part: &str| part.trim().is_empty() || is_level(part.rsplit('=').next().unwrap_or_default());
@@ -64,7 +64,7 @@ pub(super) fn check_filter(place: &str, filter: &str) -> Result<(), SettingsErro
         return Ok(());
     }
     let levels = LEVELS.join(", ");
-    Err(SettingsError::new(format!("{place} takes a level ({levels}), or target=level, separated by commas")))
+    Err(SettingsError::new(format!("{source} takes a level ({levels}), or target=level, separated by commas")))
 }
 
 #[cfg(test)]

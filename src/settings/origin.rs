@@ -3,13 +3,13 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
-/// The origin of web pages, spelt as browsers send it (RFC 6454 §6.2): other spellings would never match.
+/// An origin of web pages, in the form that browsers send (RFC 6454 §6.2). Any other form would never match.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct Origin(String);
 
 impl Origin {
-    /// As it stands in the header `Origin`.
+    /// Returns the value of the header `Origin`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -25,7 +25,7 @@ impl<'de> Deserialize<'de> for Origin {
     }
 }
 
-/// What was expected instead of this text; none when it is an origin.
+/// Returns what was expected instead of this text, or `None` if it is an origin.
 fn expected(text: &str) -> Option<&'static str> {
     if text.contains('*') {
         return Some("every origin by its name, such as https://shop.example: there are no wildcards");
@@ -41,8 +41,8 @@ fn expected(text: &str) -> Option<&'static str> {
     }
     let is_plain =
         host.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b':' | b'[' | b']'));
-    let is_as_sent = Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text);
-    if !is_plain || !is_as_sent {
+    let is_canonical = Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text);
+    if !is_plain || !is_canonical {
         return Some(
             "origins as browsers send them, such as https://shop.example: in lower case, other scripts in their \
              xn-- form, without the port that the scheme implies",

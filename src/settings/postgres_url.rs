@@ -1,13 +1,13 @@
-//! A PostgreSQL URL, taken apart here, so that a password in it is neither misread nor shown.
+//! Parses PostgreSQL URLs, so that a password is neither misread nor shown.
 //!
-//! libpq quotes what it cannot read, passwords included. It therefore gets no URL from us but the parts of one, each
-//! quoted, and a URL in which the end of the password could be mistaken is refused without a word of it.
+//! The errors of libpq quote the text that it cannot parse, which may include the password. So libpq never gets a URL, but
+//! the quoted parts of one. A URL in which the end of the password is ambiguous is refused, and the error quotes nothing.
 
-const UNREADABLE: &str = "the URL cannot be read: percent-encode what is neither a letter nor a digit in the user and the \
+const UNREADABLE: &str = "the URL cannot be parsed: percent-encode what is neither a letter nor a digit in the user and the \
                           password (% as %25, / as %2F, : as %3A, @ as %40)";
 const UNKNOWN_PARAMETER: &str = "the URL has a parameter that libpq does not know, or a & that is not written as %26";
 
-/// The parameters that libpq knows, less those that stand elsewhere in a URL only.
+/// The parameters of libpq that may be in the query of a URL.
 const PARAMETERS: [&str; 46] = [
     "application_name",
     "channel_binding",
@@ -56,24 +56,24 @@ const PARAMETERS: [&str; 46] = [
     "user",
     "ssl",
 ];
-/// Those that are not shown.
+/// The parameters whose values are redacted.
 const SECRETS: [&str; 2] = ["password", "sslpassword"];
 
-/// A PostgreSQL URL in its parts.
+/// The parts of a PostgreSQL URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PostgresUrl {
-    /// As it may be shown.
-    pub(super) shown: String,
-    /// libpq's parameters and their values, decoded; one value each.
+    /// The URL without secrets.
+    pub(super) redacted: String,
+    /// The parameters for libpq with their decoded values, each parameter once.
     parameters: Vec<(&'static str, String)>,
 }
 
 impl PostgresUrl {
-    /// Reads what follows `postgres://` as libpq does: the first `@` before any `/` ends the password, so that a `?` or a
-    /// `#` may stand in it unescaped.
+    /// Parses the part after `postgres://` like libpq: the first `@` before any `/` ends the password, so the password may
+    /// contain an unescaped `?` or `#`.
     ///
     /// # Errors
-    /// One line that does not repeat the URL. A further `@` is refused: it may be the one that was meant.
+    /// One line that does not repeat the URL. A second `@` is an error, because it may be the real end of the password.
     pub(crate) fn parse(url: &str) -> Result<Self, &'static str> {
         let (user_info, rest) = match url.find(['@', '/']) {
             Some(end) if url[end..].starts_with('@') => (Some(&url[..end]), &url[end + 1..]),
@@ -82,22 +82,23 @@ impl PostgresUrl {
         if rest.contains('@') {
             return Err(UNREADABLE);
         }
-        let mut parts = Self { shown: "postgres://".to_owned(), parameters: Vec::new() };
+        let mut parts = Self { redacted: "postgres://".to_owned(), parameters: Vec::new() };
         if let Some(user_info) = user_info {
             parts.add_user_info(user_info)?;
         }
-        let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
-        let (hosts, name) = place.split_once('/').unwrap_or((place, ""));
+        let (location, query) = rest.split_once('?').map_or((rest, None), |(location, query)| (location, Some(query)));
+        let (hosts, name) = location.split_once('/').unwrap_or((location, ""));
         parts.add_hosts(hosts)?;
         parts.set("dbname", decoded(name)?);
-        parts.shown.push_str(place);
+        parts.redacted.push_str(location);
         if let Some(query) = query {
             parts.add_query(query)?;
         }
         Ok(parts)
     }
 
-    /// The connection string for libpq, with `defaults` for what the URL does not set. It holds the password.
+    /// Returns the connection string for libpq, which includes the password. `defaults` are for parameters that the URL does
+    /// not set.
     pub(crate) fn connection_string(&self, defaults: &[(&str, String)]) -> String {
         let set = |name: &str| self.parameters.iter().any(|(known, _)| *known == name);
         let own = self.parameters.iter().map(|(name, value)| (*name, value));
@@ -106,7 +107,7 @@ impl PostgresUrl {
         own.chain(defaults).map(|(name, value)| format!("{name}='{}' ", quoted(value))).collect()
     }
 
-    /// An empty value is none, as libpq has it.
+    /// Sets a parameter. An empty value unsets it, as in libpq.
     fn set(&mut self, name: &'static str, value: String) {
         self.parameters.retain(|(known, _)| *known != name);
         if !value.is_empty() {
@@ -117,24 +118,24 @@ impl PostgresUrl {
     fn add_user_info(&mut self, text: &str) -> Result<(), &'static str> {
         let (user, password) = text.split_once(':').map_or((text, None), |(user, password)| (user, Some(password)));
         self.set("user", decoded(user)?);
-        self.shown.push_str(user);
+        self.redacted.push_str(user);
         if let Some(password) = password {
             self.set("password", decoded(password)?);
-            self.shown.push_str(":[redacted]");
+            self.redacted.push_str(":[redacted]");
         }
-        self.shown.push('@');
+        self.redacted.push('@');
         Ok(())
     }
 
-    /// `host:port,host:port`; an IPv6 address stands in brackets.
+    /// Parses `host:port,host:port`. An IPv6 address is in brackets.
     fn add_hosts(&mut self, text: &str) -> Result<(), &'static str> {
         let (mut hosts, mut ports) = (Vec::new(), Vec::new());
-        for place in text.split(',') {
-            let (host, port) = match place.strip_prefix('[') {
+        for host_and_port in text.split(',') {
+            let (host, port) = match host_and_port.strip_prefix('[') {
                 Some(rest) => rest.split_once(']').ok_or(UNREADABLE)?,
-                None => place.split_at(place.find(':').unwrap_or(place.len())),
+                None => host_and_port.split_at(host_and_port.find(':').unwrap_or(host_and_port.len())),
             };
-            // Without the colon it is a piece of something else.
+            // After the bracket, only a port may follow.
             let port = if port.is_empty() { port } else { port.strip_prefix(':').ok_or(UNREADABLE)? };
             if !port.is_empty() && !port.parse::<u16>().is_ok_and(|port| port > 0) {
                 return Err(UNREADABLE);
@@ -155,11 +156,11 @@ impl PostgresUrl {
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').ok_or(UNKNOWN_PARAMETER)?;
             let name = PARAMETERS.into_iter().find(|known| *known == name).ok_or(UNKNOWN_PARAMETER)?;
-            let shown = if SECRETS.contains(&name) { "[redacted]" } else { value };
-            self.shown.push_str(&format!("{separator}{name}={shown}"));
+            let value_shown = if SECRETS.contains(&name) { "[redacted]" } else { value };
+            self.redacted.push_str(&format!("{separator}{name}={value_shown}"));
             separator = '&';
             match name {
-                // As JDBC writes it.
+                // libpq accepts this parameter of JDBC URLs.
                 "ssl" if value == "true" => self.set("sslmode", "require".to_owned()),
                 "ssl" => return Err(UNKNOWN_PARAMETER),
                 _ => self.set(name, decoded(value)?),
@@ -169,7 +170,7 @@ impl PostgresUrl {
     }
 }
 
-/// Percent-decodes one part.
+/// Percent-decodes one part of the URL.
 fn decoded(text: &str) -> Result<String, &'static str> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -196,12 +197,12 @@ mod tests {
     use super::*;
 
     fn read(url: &str) -> Result<(String, String), &'static str> {
-        PostgresUrl::parse(url).map(|url| (url.shown.clone(), url.connection_string(&[])))
+        PostgresUrl::parse(url).map(|url| (url.redacted.clone(), url.connection_string(&[])))
     }
 
     #[test]
     fn a_url_becomes_the_parameters_that_libpq_reads_in_it() {
-        for (url, shown, parameters) in [
+        for (url, redacted, parameters) in [
             ("u:s3c?ret@h/d", "u:[redacted]@h/d", "user='u' password='s3c?ret' host='h' dbname='d' "),
             ("u:a#b:c%2F%40@h", "u:[redacted]@h", "user='u' password='a#b:c/@' host='h' "),
             (r"u:a'b\c%20d@h/", r"u:[redacted]@h/", r"user='u' password='a\'b\\c d' host='h' "),
@@ -216,7 +217,7 @@ mod tests {
             ("h/d?", "h/d", "host='h' dbname='d' "),
             ("", "", ""),
         ] {
-            assert_eq!(read(url), Ok((format!("postgres://{shown}"), parameters.to_owned())), "{url}");
+            assert_eq!(read(url), Ok((format!("postgres://{redacted}"), parameters.to_owned())), "{url}");
         }
     }
 

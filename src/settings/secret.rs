@@ -1,56 +1,56 @@
-//! Text that must not be told: secrets, URLs with passwords, whole settings files before they are understood.
+//! Text that must not be shown: secrets, URLs with passwords, and settings files before they are parsed.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What some editors put before the text of a file.
+/// Some editors put this at the start of a file.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// A secret without what a file, a variable or a pipe adds to it: a byte order mark before it, white space behind it.
-/// Every source of secrets goes through here, so that the same secret is the same wherever it stands.
+/// Removes a byte order mark before a secret and white space after it, which files and pipes often add. Every source of
+/// secrets uses this function, so a secret is the same wherever it comes from.
 pub fn trimmed(secret: &[u8]) -> &[u8] {
     secret.strip_prefix(BYTE_ORDER_MARK).unwrap_or(secret).trim_ascii_end()
 }
 
-/// Text that never appears in logs, `Debug`, errors or `config show`: it has no `Display`, and only
-/// [`Secret::expose`] gives it away.
+/// Text that never appears in logs, errors or `config show`. It has no `Display`, its `Debug` and `Serialize` are redacted,
+/// and only [`Secret::expose`] returns it.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself.
+    /// Returns the text.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is none.
+    /// Returns whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    fn shown(&self) -> &'static str {
+    fn redacted(&self) -> &'static str {
         if self.is_empty() { "" } else { "[redacted]" }
     }
 }
 
 impl From<String> for Secret {
     fn from(text: String) -> Self {
-        // What is trimmed are whole characters.
+        // Trimming removes only whole characters, so this is valid UTF-8.
         Self(String::from_utf8_lossy(trimmed(text.as_bytes())).into_owned())
     }
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.shown())
+        write!(f, "{:?}", self.redacted())
     }
 }
 
 impl Serialize for Secret {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.shown())
+        serializer.serialize_str(self.redacted())
     }
 }
 

@@ -14,12 +14,12 @@ use crate::settings;
 
 /// The `typ` of the tokens issued here (RFC 9068 §2.1).
 const ISSUED_TYPE: &str = "at+jwt";
-/// What is accepted besides an absent `typ`, in any case and with or without `application/` (RFC 7515 §4.1.9).
+/// The accepted values of `typ`, in any case and with or without `application/` (RFC 7515 §4.1.9). It may also be absent.
 const ACCEPTED_TYPES: [&str; 2] = [ISSUED_TYPE, "jwt"];
-/// The longest token that is looked at, in bytes.
+/// The longest token that is verified, in bytes.
 const LONGEST: usize = 4096;
 
-/// Who a request comes from.
+/// The authenticated client of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// The token's subject.
@@ -28,12 +28,12 @@ pub struct Principal {
     pub session: Option<SessionId>,
 }
 
-/// Why a token does not count. Which check failed stays hidden.
+/// Why a token is not accepted. Clients do not learn which check failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidToken {
-    /// It was valid until its `exp`.
+    /// The token was valid until its `exp`.
     Expired,
-    /// It is not one of ours.
+    /// The token is not acceptable for any other reason.
     Invalid,
 }
 
@@ -61,7 +61,7 @@ struct Issued<'a> {
     sid: Option<String>,
 }
 
-/// What is read beyond the registered claims that the library checks.
+/// The claims that are read. The library checks the others.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
@@ -69,7 +69,7 @@ struct Claims {
 }
 
 impl AccessTokens {
-    /// Pins the algorithm and the keys, and issuer and audience where configured.
+    /// Pins the algorithm and the keys, and the issuer and the audience if configured.
     pub fn new(auth: &settings::Auth, keys: Keys) -> Self {
         let mut header = Header::new(keys.algorithm);
         header.typ = Some(ISSUED_TYPE.to_owned());
@@ -91,15 +91,15 @@ impl AccessTokens {
         &self.keys.jwks
     }
 
-    /// How long an issued token lives unless told otherwise.
+    /// Returns the default lifetime of issued tokens.
     pub fn lifetime(&self) -> Duration {
         self.lifetime
     }
 
-    /// Signs a token for a customer; with a session it ends when the session does.
+    /// Issues a token for a customer. A token with a session ends when the session does.
     ///
     /// # Errors
-    /// The library refused to sign, or the clock stands before 1970.
+    /// The library failed to sign, or the clock is before 1970.
     pub fn issue(&self, principal: Principal, lifetime: Duration) -> Result<String, TokenError> {
         let now =
             SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| TokenError(error.to_string()))?.as_secs();
@@ -115,7 +115,7 @@ impl AccessTokens {
         jsonwebtoken::encode(&self.header, &claims, &self.keys.signing).map_err(|error| TokenError(error.to_string()))
     }
 
-    /// Returns whose token it is.
+    /// Verifies a token and returns its principal.
     ///
     /// # Errors
     /// [`InvalidToken::Expired`] past its `exp`, [`InvalidToken::Invalid`] for anything else.
@@ -130,7 +130,7 @@ impl AccessTokens {
                     _ => InvalidToken::Invalid,
                 },
             )?;
-        // An extension that must be understood and is not (RFC 7515 §4.1.11), a key that is not ours, another kind.
+        // A critical extension that we do not understand (RFC 7515 §4.1.11), an unknown key, or another type of token.
         if data.header.crit.is_some()
             || !self.knows(data.header.kid.as_deref())
             || !accepts_type(data.header.typ.as_deref())
@@ -145,7 +145,7 @@ impl AccessTokens {
         Ok(Principal { customer, session })
     }
 
-    /// The key that the token's header names; with a single secret there is nothing to look up.
+    /// Returns the key that the token's header names. HS256 has only one key, so there is nothing to look up.
     fn key_for(&self, token: &str) -> Result<&DecodingKey, InvalidToken> {
         if self.keys.by_kid.is_empty() {
             return Ok(&self.keys.own);
@@ -165,7 +165,7 @@ fn validation(algorithm: Algorithm, issuer: Option<&str>, audience: Option<&str>
     let mut validation = Validation::new(algorithm);
     let mut required = vec!["exp", "sub"];
     validation.leeway = 0;
-    // "On or after" its exp a token is refused (RFC 7519 §4.1.4); the library alone would accept the second itself.
+    // A token is invalid "on or after" its `exp` (RFC 7519 §4.1.4). By default the library still accepts that second.
     validation.reject_tokens_expiring_in_less_than = 1;
     validation.validate_nbf = true;
     validation.validate_aud = audience.is_some();

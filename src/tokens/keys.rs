@@ -16,25 +16,25 @@ use super::signatures;
 use crate::private_file;
 use crate::settings::{self, Algorithm, Secret};
 
-/// One key to sign with and all that are accepted, by `kid`.
+/// The key that signs tokens, and all keys that verify them.
 pub struct Keys {
     pub(super) algorithm: jsonwebtoken::Algorithm,
     pub(super) signing: EncodingKey,
     /// The `kid` of issued tokens; HS256 has none.
     pub(super) kid: Option<String>,
-    /// Verifies tokens that name no key.
+    /// Verifies tokens without a `kid`.
     pub(super) own: DecodingKey,
-    /// Verifies tokens that name one.
+    /// Verifies tokens with a `kid`.
     pub(super) by_kid: HashMap<String, DecodingKey>,
-    /// The public keys, to be published.
+    /// The public keys to publish.
     pub(super) jwks: Value,
 }
 
 impl Keys {
-    /// The keys that the settings name.
+    /// Loads the keys that the settings name.
     ///
     /// # Errors
-    /// One line: which file cannot be read or is no Ed25519 key in PEM.
+    /// One line that names the file that cannot be read or is not an Ed25519 key in PEM.
     pub fn load(auth: &settings::Auth, secret: &[u8]) -> Result<Self, String> {
         signatures::install();
         match auth.algorithm {
@@ -51,11 +51,11 @@ impl Keys {
     }
 
     fn load_ed25519(auth: &settings::Auth) -> Result<Self, String> {
-        let place = auth.key_file.display();
+        let path = auth.key_file.display();
         let pem = read(&auth.key_file)?;
         let signing = SigningKey::from_pkcs8_pem(pem.expose())
-            .map_err(|_| format!("auth.key_file {place}: not an Ed25519 private key in PKCS#8 PEM"))?;
-        let der = signing.to_pkcs8_der().map_err(|error| format!("{place}: {error}"))?;
+            .map_err(|_| format!("auth.key_file {path}: not an Ed25519 private key in PKCS#8 PEM"))?;
+        let der = signing.to_pkcs8_der().map_err(|error| format!("{path}: {error}"))?;
         let own = signing.verifying_key();
         let mut by_kid = HashMap::new();
         let mut published = Vec::new();
@@ -97,7 +97,7 @@ fn decoding(key: &VerifyingKey) -> Result<DecodingKey, String> {
     DecodingKey::from_ed_components(&x(key)).map_err(|error| error.to_string())
 }
 
-/// RFC 7638: the hash of the required members in the order of their names.
+/// Returns the JWK thumbprint (RFC 7638): the hash of the required members in alphabetical order.
 fn thumbprint(key: &VerifyingKey) -> String {
     let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, x(key));
     URL_SAFE_NO_PAD.encode(Sha256::digest(members))
@@ -107,7 +107,7 @@ fn jwk(key: &VerifyingKey, kid: &str) -> Value {
     json!({ "kty": "OKP", "crv": "Ed25519", "x": x(key), "use": "sig", "alg": "EdDSA", "kid": kid })
 }
 
-/// Makes a private key in a new file with mode 0600 and returns its `kid`.
+/// Generates a private key, writes it to a new file with mode 0600 and returns its `kid`.
 ///
 /// # Errors
 /// The file exists already, or cannot be written.

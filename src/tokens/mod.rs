@@ -1,4 +1,4 @@
-//! What proves who somebody is: access tokens, refresh tokens, the keys and the secret behind them.
+//! Access tokens, refresh tokens, and the keys and the secret behind them.
 
 mod access;
 mod keys;

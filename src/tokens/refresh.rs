@@ -1,7 +1,7 @@
-//! Refresh tokens: `<session>.<counter>.<HMAC>`, derived from the session and never stored.
+//! Refresh tokens: `<session>.<counter>.<HMAC>`. They are derived from the session and never stored.
 //!
-//! Whoever holds the key can derive the token of any counter again, so a reply that was lost is simply given
-//! again, and a copy of the database signs nobody in.
+//! The service can derive the token of any counter again, so a lost reply can be repeated. Without the key, a copy of the
+//! database signs nobody in.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use sha2::Sha256;
 
 use crate::ids::SessionId;
 
-/// Keeps this use of the secret apart from the signing of access tokens.
+/// Separates this use of the secret from the signing of access tokens.
 const PURPOSE: &[u8] = b"clientele refresh token v1";
 
 /// Derives and checks refresh tokens.
@@ -18,12 +18,12 @@ pub struct RefreshTokens {
     key: Hmac<Sha256>,
 }
 
-/// What an authentic refresh token names.
+/// The contents of an authentic refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshClaims {
     /// The session.
     pub session: SessionId,
-    /// How often it had been refreshed when the token was given out.
+    /// How often the session had been refreshed when the token was issued.
     pub counter: i64,
 }
 
@@ -31,20 +31,20 @@ impl RefreshTokens {
     /// Derives the key from the secret.
     ///
     /// # Errors
-    /// Never for HMAC, which takes keys of any length.
+    /// None in practice: HMAC accepts keys of any length.
     pub fn new(secret: &[u8]) -> Result<Self, hmac::digest::InvalidLength> {
         let derived = Hmac::<Sha256>::new_from_slice(secret)?.chain_update(PURPOSE).finalize().into_bytes();
         Ok(Self { key: Hmac::new_from_slice(&derived)? })
     }
 
-    /// The token of a session at a counter.
-    pub fn derive(&self, presented: RefreshClaims) -> String {
-        let body = format!("{}.{}", presented.session, presented.counter);
+    /// Derives the token of a session and a counter.
+    pub fn derive(&self, claims: RefreshClaims) -> String {
+        let body = format!("{}.{}", claims.session, claims.counter);
         let tag = self.key.clone().chain_update(&body).finalize().into_bytes();
         format!("{body}.{}", URL_SAFE_NO_PAD.encode(tag))
     }
 
-    /// What the token names, if it is one of ours; compared in constant time.
+    /// Returns the token's contents if it is authentic. Compares in constant time.
     pub fn read(&self, token: &str) -> Option<RefreshClaims> {
         let (body, tag) = token.rsplit_once('.')?;
         let (session, counter) = body.split_once('.')?;
@@ -62,10 +62,10 @@ mod tests {
     fn only_unaltered_tokens_of_the_same_secret_are_read() {
         let tokens = |secret: u8| RefreshTokens::new(&[secret; 32]).expect("HMAC takes keys of any length");
         let (ours, theirs) = (tokens(1), tokens(2));
-        let presented = RefreshClaims { session: SessionId::generate(), counter: 7 };
-        let token = ours.derive(presented);
-        assert_eq!(ours.read(&token), Some(presented));
-        assert_eq!(token, ours.derive(presented));
+        let claims = RefreshClaims { session: SessionId::generate(), counter: 7 };
+        let token = ours.derive(claims);
+        assert_eq!(ours.read(&token), Some(claims));
+        assert_eq!(token, ours.derive(claims));
         assert_eq!(theirs.read(&token), None);
         for altered in [token.replacen(".7.", ".8.", 1), format!("{token}A"), token.replace('.', ""), String::new()] {
             assert_eq!(ours.read(&altered), None, "{altered}");

@@ -1,7 +1,7 @@
-//! The two signatures of access tokens, for `jsonwebtoken`: HMAC with SHA-256 and Ed25519, and nothing else.
+//! The signature algorithms of access tokens, for `jsonwebtoken`: only HMAC with SHA-256 and Ed25519.
 //!
-//! The provider that the library brings along knows twelve algorithms, and with RSA a crate that leaks keys through its
-//! timing (RUSTSEC-2023-0071). What is not here cannot be asked for.
+//! The library's own provider has twelve algorithms. For RSA it uses a crate that leaks keys through timing
+//! (RUSTSEC-2023-0071). A token cannot select an algorithm that is not implemented here.
 
 use ed25519_dalek::pkcs8::DecodePrivateKey;
 use ed25519_dalek::{Signature, SignatureError, Signer, SigningKey, Verifier, VerifyingKey};
@@ -14,11 +14,12 @@ use sha2::Sha256;
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: signer,
     verifier_factory: verifier,
-    // For JWKs in the library's own types, which are not used.
+    // Only needed for the library's own JWK types, which are not used.
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes `jsonwebtoken` use these. Must happen before the first token is signed or verified; again changes nothing.
+/// Installs these algorithms in `jsonwebtoken`. Must be called before the first token is signed or verified; further calls
+/// have no effect.
 pub(super) fn install() {
     if PROVIDER.install_default().is_err() {
         log::trace!("the signatures are installed already");
@@ -63,7 +64,7 @@ impl Signer<Vec<u8>> for Hs256 {
 }
 
 impl Verifier<Vec<u8>> for Hs256 {
-    /// In constant time.
+    /// Compares in constant time.
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), SignatureError> {
         self.0.clone().chain_update(message).verify_slice(signature).map_err(SignatureError::from_source)
     }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::read_password;
+use super::values::read_password;
 use super::who::{By, Who, missing};
 use crate::cli::{Failure, connect_existing, print};
 use crate::customers::support;
@@ -11,7 +11,7 @@ use crate::http::Operator;
 use crate::ids::CustomerId;
 use crate::settings::Settings;
 
-/// Whose account, and who does it.
+/// Which account, and who runs the command.
 #[derive(Args)]
 pub(crate) struct Account {
     /// The customer's id or email
@@ -37,7 +37,7 @@ fn record(id: CustomerId, events: [Event; 2]) {
 }
 
 impl Account {
-    /// Disables the account, or enables it. What is so already is no change.
+    /// Disables or enables the account. Nothing changes if it is so already.
     pub(super) fn set_disabled(self, settings: &Settings, disabled: bool) -> Result<(), Failure> {
         let mut connection = connect_existing(settings)?;
         let (id, operator) = (self.who.id(&mut connection)?, Operator::of_command_line());

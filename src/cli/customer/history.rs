@@ -4,8 +4,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::table::print_table;
+use super::values::print_json;
 use super::who::{Who, missing};
-use crate::cli::{Failure, connect_existing, print};
+use crate::cli::{Failure, connect_existing};
 use crate::customers::support::history_of;
 use crate::history::{Entry, HistoryEntry};
 use crate::http::Operator;
@@ -17,13 +18,13 @@ pub(crate) struct History {
     /// The customer's id or email
     #[arg(value_parser = Who::parse)]
     who: Who,
-    /// The most entries
+    /// The most entries to print
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1000))]
     limit: i64,
-    /// Only entries older than this one: the last one of the page before
+    /// Print only entries older than this one, the last one of the previous page
     #[arg(long, value_name = "ID", value_parser = parse_entry)]
     before: Option<EntryId>,
-    /// Print JSON, with the members of the API and `actor`: who gave the command
+    /// Print JSON, with the members of the API and `actor`, who ran the command
     #[arg(long)]
     json: bool,
 }
@@ -48,8 +49,7 @@ impl History {
         let entries = entries.ok_or_else(|| missing(id))?;
         if self.json {
             let shown = |entry: Entry| Shown { actor: entry.actor.clone(), entry: entry.into() };
-            let json = serde_json::to_string_pretty(&entries.into_iter().map(shown).collect::<Vec<_>>());
-            return print(json.map_err(|error| Failure::Failed(error.to_string()))?);
+            return print_json(&entries.into_iter().map(shown).collect::<Vec<_>>());
         }
         let head = ["ID", "AT", "KIND", "SESSION", "NETWORK", "BY", "USER AGENT"];
         print_table(head, &entries.into_iter().map(row).collect::<Vec<_>>())

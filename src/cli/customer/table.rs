@@ -1,8 +1,8 @@
-//! Rows for people, in columns.
+//! Tables for people.
 
 use crate::cli::{Failure, print};
 
-/// Prints a head and rows, each column as wide as its longest text; the last one as wide as it is.
+/// Prints a table whose columns are as wide as their longest text.
 pub(super) fn print_table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
     let length = |text: &str| text.chars().count();
     let mut widths = head.map(length);

@@ -3,8 +3,8 @@
 use chrono::NaiveDate;
 use clap::Args;
 
+use super::values::{parse_date, parse_email, parse_first_name, parse_last_name, print_json};
 use super::who::{By, Who};
-use super::{parse_date, parse_email, parse_first_name, parse_last_name, print_json};
 use crate::cli::{Failure, connect_existing};
 use crate::customers::{Change, Email, Name, support};
 use crate::events::Event;
@@ -17,7 +17,7 @@ pub(crate) struct Update {
     /// The customer's id or email
     #[arg(value_parser = Who::parse)]
     who: Who,
-    /// Must not be another customer's
+    /// Must not belong to another customer
     #[arg(long, group = "changes", value_parser = parse_email)]
     email: Option<Email>,
     /// 1 to 150 characters
@@ -26,14 +26,14 @@ pub(crate) struct Update {
     /// 0 to 150 characters
     #[arg(long, group = "changes", value_parser = parse_last_name)]
     last_name: Option<Name>,
-    /// YYYY-MM-DD, or an empty text for none
+    /// YYYY-MM-DD, or an empty text to clear it
     #[arg(long, group = "changes", value_parser = parse_optional_date)]
     date_of_birth: Option<Date>,
     #[command(flatten)]
     by: By,
 }
 
-/// A day, or none. A type of its own: clap takes an `Option` within an `Option` for something else.
+/// A day or none. It has its own type because clap treats nested `Option`s specially.
 #[derive(Clone, Copy)]
 struct Date(Option<NaiveDate>);
 

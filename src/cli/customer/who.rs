@@ -1,7 +1,8 @@
-//! Whom a command means, and who gives it.
+//! Which customer a command is about, and who runs it.
 
 use clap::Args;
 
+use super::values::{or_message, parse_email, parse_id};
 use crate::cli::Failure;
 use crate::customers::fields::normalise;
 use crate::customers::support::find_by_email;
@@ -11,7 +12,7 @@ use crate::history::Caller;
 use crate::http::Operator;
 use crate::ids::CustomerId;
 
-/// A customer, by id or by email.
+/// A customer's id or email.
 #[derive(Clone)]
 pub(in crate::cli) enum Who {
     Id(CustomerId),
@@ -19,15 +20,15 @@ pub(in crate::cli) enum Who {
 }
 
 impl Who {
-    /// An email has an `@`, an id has none.
+    /// Parses an id or an email. Only an email contains an `@`.
     pub(in crate::cli) fn parse(text: &str) -> Result<Self, String> {
         if text.contains('@') {
-            return super::parse_email(text).map(|email| Self::Email(Box::new(email)));
+            return parse_email(text).map(|email| Self::Email(Box::new(email)));
         }
-        super::parse_id(text).map(Self::Id).map_err(|reason| format!("{reason}, and an email has an @"))
+        parse_id(text).map(Self::Id).map_err(|reason| format!("{reason}, and an email has an @"))
     }
 
-    /// The id. That of nobody stays an id: the statement that follows finds nobody.
+    /// Returns the customer's id. An id is returned even if there is no such customer: the next statement will tell.
     pub(in crate::cli) fn id(&self, connection: &mut DbConnection) -> Result<CustomerId, Failure> {
         match self {
             Self::Id(id) => Ok(*id),
@@ -36,7 +37,7 @@ impl Who {
         }
     }
 
-    /// The id and the profile.
+    /// Returns the customer's id and profile.
     pub(in crate::cli) fn find(&self, connection: &mut DbConnection) -> Result<(CustomerId, Versioned), Failure> {
         let id = self.id(connection)?;
         let found = find_by_id(connection, Operator::of_command_line(), id)?;
@@ -44,21 +45,21 @@ impl Who {
     }
 }
 
-/// What is said of an id that nobody has.
+/// Returns the failure for an id without a customer.
 pub(in crate::cli) fn missing(id: CustomerId) -> Failure {
     Failure::Failed(format!("there is no customer {id}"))
 }
 
-/// Who gives the command.
+/// Who runs the command.
 #[derive(Args)]
 pub(in crate::cli) struct By {
-    /// Who does this, for the customer's history: 1 to 100 characters
+    /// Your name, for the customer's history: 1 to 100 characters
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     by: Option<String>,
 }
 
 fn parse_name(text: &str) -> Result<String, String> {
-    super::told(normalise(text, 1..=100))
+    or_message(normalise(text, 1..=100))
 }
 
 impl By {

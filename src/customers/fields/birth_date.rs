@@ -13,13 +13,16 @@ pub(crate) static DATE_OF_BIRTH: Rule<NaiveDate> = Rule { parse: |json| date_of_
 fn schema() -> Schema {
     let date =
         ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)));
-    let date = date.description(Some("From 1900-01-01 to today, where the day begins first (UTC+14)."));
+    let date = date.description(Some("From 1900-01-01 to today in the time zone that is furthest ahead (UTC+14)."));
     date.pattern(Some("^(19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}$")).examples(["1990-01-15"]).build().into()
 }
 
-/// `YYYY-MM-DD`, a real day, from 1900-01-01 to the day it is now where the day begins first (UTC+14).
+/// Parses a date of birth: `YYYY-MM-DD`, from 1900-01-01 to today in the time zone that is furthest ahead (UTC+14).
+///
+/// # Errors
+/// `format` or `out_of_range`.
 pub fn date_of_birth(text: &str) -> Result<NaiveDate, Violation> {
-    let form = || Violation::new(FieldCode::Format, "Use a real day in the form YYYY-MM-DD.");
+    let form = || Violation::new(FieldCode::Format, "Use an existing date in the form YYYY-MM-DD.");
     let digits = |range: std::ops::Range<usize>| {
         let digits = text.get(range).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
         digits.and_then(|digits| digits.parse::<u32>().ok()).ok_or_else(form)
@@ -31,7 +34,7 @@ pub fn date_of_birth(text: &str) -> Result<NaiveDate, Violation> {
     let date = i32::try_from(year).ok().and_then(|year| NaiveDate::from_ymd_opt(year, month, day)).ok_or_else(form)?;
     let today = (Utc::now() + Duration::hours(14)).date_naive();
     if year < 1900 || date > today {
-        let detail = "The date must lie between 1900-01-01 and today.";
+        let detail = "The date must be between 1900-01-01 and today.";
         return Err(Violation::out_of_range(detail, "1900-01-01", today.to_string()));
     }
     Ok(date)

@@ -9,7 +9,7 @@ use utoipa::openapi::{ObjectBuilder, Schema};
 use super::text;
 use crate::http::{FieldCode, Rule, Violation};
 
-/// A full English name, or an ISO 3166-1 code that stands for one.
+/// See [`parse`].
 pub(crate) static COUNTRY: Rule<String> = Rule { parse: |json| parse(json.text()?), schema };
 
 fn schema() -> Schema {
@@ -18,7 +18,7 @@ fn schema() -> Schema {
     name.examples(["United States", "US", "usa"]).build().into()
 }
 
-/// Alpha-2, alpha-3 and English name of the 249 officially assigned codes; names as in CLDR 48
+/// The alpha-2 code, alpha-3 code and English name of the 249 officially assigned countries. The names are from CLDR 48
 /// (`cldr-localenames-full`, Unicode License v3, see NOTICE).
 const COUNTRIES: &str = include_str!("countries.tsv");
 
@@ -33,10 +33,10 @@ static BY_CODE: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Reads a country: a code in any case becomes its English name, a name of 4 to 100 characters is kept as given.
+/// Parses a country. A code in any case becomes its English name; a name of 4 to 100 characters is kept as given.
 ///
 /// # Errors
-/// `format` for text under 4 characters that is no code; `too_long`, or what any text is refused for.
+/// `format` for a text of fewer than 4 characters that is not a code, and the errors of [`text::normalise`].
 pub(crate) fn parse(given: &str) -> Result<String, Violation> {
     let name = text::normalise(given, 0..=100)?;
     if name.chars().count() > 3 {

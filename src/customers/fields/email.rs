@@ -1,9 +1,9 @@
-//! Email addresses: kept as typed, unique by their canonical form.
+//! Email addresses. They are stored as typed and are unique by their canonical form.
 
 use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
 
-use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::{ObjectBuilder, Schema};
 
 use super::text;
@@ -13,18 +13,16 @@ use crate::http::{FieldCode, Params, Rule, Violation};
 pub(crate) static EMAIL: Rule<Email> = Rule { parse: |json| json.text().and_then(Email::parse), schema };
 
 fn schema() -> Schema {
-    let email = ObjectBuilder::new().schema_type(Type::String);
-    let email = email.format(Some(SchemaFormat::KnownFormat(KnownFormat::Email))).max_length(Some(LONGEST));
-    let email =
-        email.description(Some("The syntax of HTML's input type=email; an internationalised domain is welcome."));
+    // Not of the format `email`, which allows a local part of 64 characters only and has other rules for its dots.
+    let email = ObjectBuilder::new().schema_type(Type::String).max_length(Some(LONGEST));
+    let email = email.description(Some("The syntax of HTML's input type=email; the domain may be internationalised."));
     email.pattern(Some("^[^@]+@[^@]+$")).examples(["john@example.com"]).build().into()
 }
 
 /// The longest address, in bytes (RFC 5321 §4.5.3.1.3 less the angle brackets).
 const LONGEST: usize = 254;
 
-/// An address in the syntax of HTML's `input type=email`, with the form that makes it unique. Neither holds a character
-/// that cannot be seen.
+/// An address in the syntax of HTML's `input type=email`, with its canonical form. Neither contains invisible characters.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email {
     typed: String,
@@ -34,14 +32,14 @@ pub struct Email {
 impl Email {
     /// Checks an address and derives its canonical form: local part in lower case, domain as an IDNA A-label.
     ///
-    /// Characters that cannot be seen come with what is pasted, and are dropped. A joiner in the domain may make it another
-    /// domain: it is kept in the ASCII form, which means the same.
+    /// Drops invisible characters, which often come with pasted text. A joiner can be a significant part of a domain; a
+    /// domain with one is stored in its equivalent ASCII form.
     ///
     /// # Errors
     /// `too_short`, `too_long` or `format`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
-        let seen: String = text.chars().filter(|c| is_joiner(*c) || !text::is_unseen(*c)).collect();
-        let mut typed = text::normalise(&seen, 1..=1_000_000)?;
+        let visible: String = text.chars().filter(|c| is_joiner(*c) || !text::is_invisible(*c)).collect();
+        let mut typed = text::normalise(&visible, 1..=1_000_000)?;
         let malformed = || Violation::new(FieldCode::Format, "This is not an email address.");
         let (local, typed_domain) = typed.rsplit_once('@').ok_or_else(malformed)?;
         if typed.len() > LONGEST {
@@ -50,7 +48,7 @@ impl Email {
         if !is_local_part(local) {
             return Err(malformed());
         }
-        // HTML's rule for a domain is this one: labels of letters, digits and inner hyphens, of 1 to 63 characters.
+        // HTML has the same rule for a domain: labels of 1 to 63 letters, digits and inner hyphens.
         let domain = Uts46::new()
             .to_ascii(typed_domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify)
             .map_err(|_| malformed())?;
@@ -64,18 +62,18 @@ impl Email {
         Ok(Self { typed, canonical })
     }
 
-    /// As the customer typed it.
+    /// Returns the address as the customer typed it.
     pub fn typed(&self) -> &str {
         &self.typed
     }
 
-    /// What the unique index compares.
+    /// Returns the form that the unique index compares.
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
 }
 
-/// A zero-width joiner or non-joiner (RFC 5892 appendix A).
+/// Returns whether this is a zero-width joiner or non-joiner (RFC 5892 appendix A).
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200C}' | '\u{200D}')
 }
@@ -88,7 +86,7 @@ fn too_long() -> Violation {
     )
 }
 
-/// The characters before the `@` (HTML, "valid e-mail address").
+/// Checks the part before the `@` (HTML, "valid e-mail address").
 fn is_local_part(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&byte);
     !text.is_empty() && text.bytes().all(allowed)
@@ -115,7 +113,7 @@ mod tests {
             let email = Email::parse(text).expect("an email");
             assert_eq!((email.typed(), email.canonical()), ("John@example.com", "john@example.com"), "{text:?}");
         }
-        // A joiner that the domain needs: another domain without it.
+        // The joiner is significant: without it, this is another domain.
         let email = Email::parse("a@نامه\u{200c}ای.example").expect("an email");
         assert_eq!(email.typed(), "a@xn--mgba3gch31f060k.example");
         assert_eq!(email.typed(), email.canonical());

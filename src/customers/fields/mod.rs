@@ -1,4 +1,4 @@
-//! The rules of a profile's members: each parses, normalises and names what is wrong.
+//! The rules of a profile's members. Each parses and normalises a value, or says what is wrong with it.
 
 mod birth_date;
 mod country;

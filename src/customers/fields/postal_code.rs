@@ -1,4 +1,4 @@
-//! Postal codes: stored as text, so that no leading zero is lost; shown as a number where that says the same.
+//! Postal codes. They are stored as text, which keeps leading zeros, and serialised as a number where that is equivalent.
 
 use serde::{Serialize, Serializer};
 
@@ -15,8 +15,8 @@ pub(crate) static POSTAL_CODE: Rule<PostalCode> = Rule { parse: PostalCode::pars
 fn schema() -> Schema {
     let code = ObjectBuilder::new().schema_type([Type::Integer, Type::String].into_iter().collect::<SchemaType>());
     let code = code.minimum(Some(0)).maximum(Some(999_999_999)).min_length(Some(1)).max_length(Some(16));
-    let code = code.pattern(Some(r"^[\p{L}\p{N} -]+$"));
-    code.description(Some("Shown as an integer where the text is the plain decimal form of one.")).build().into()
+    let code = code.pattern(Some(r"^[\p{Alphabetic}\p{N} -]+$"));
+    code.description(Some("An integer if the text is the plain decimal form of one.")).build().into()
 }
 
 impl PartialSchema for PostalCode {
@@ -27,15 +27,15 @@ impl PartialSchema for PostalCode {
 
 impl ToSchema for PostalCode {}
 
-/// The most digits of a number that is shown as one (every client reads it exactly).
+/// The most digits of a code that is serialised as a number. Every client reads such a number exactly.
 const NUMBER_DIGITS: usize = 9;
 
-/// The text of a postal code.
+/// A postal code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostalCode(String);
 
 impl PostalCode {
-    /// Reads a JSON integer from 0 to 999999999, or a string of 1 to 16 letters, digits, spaces and hyphens.
+    /// Parses a JSON integer from 0 to 999999999, or a string of 1 to 16 letters, digits, spaces and hyphens.
     ///
     /// # Errors
     /// `out_of_range` for other numbers, `type` for other JSON, `format`, `too_short`, `too_long` for strings.
@@ -59,18 +59,18 @@ impl PostalCode {
         Ok(Self(code))
     }
 
-    /// The stored text.
+    /// Returns the text to store.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A code that the database holds.
+    /// Wraps a text from the database without checking it.
     pub(crate) fn stored(text: String) -> Self {
         Self(text)
     }
 }
 
-/// Whether the text is the plain decimal form of a number that is shown as one: no sign, no leading zero.
+/// Returns whether the text is the plain decimal form of a number of at most [`NUMBER_DIGITS`] digits: no sign, no leading zero.
 fn is_number(text: &str) -> bool {
     (1..=NUMBER_DIGITS).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -128,10 +128,10 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_shown_reads_back_as_the_same_code(code in "[0-9A-Za-z]{1,16}|[0-9]{1,12}") {
-            let shown = round_trip(&format!("\"{code}\""));
-            let again = shown.as_deref().and_then(round_trip);
-            prop_assert!(shown.is_some());
-            prop_assert_eq!(again, shown);
+            let serialised = round_trip(&format!("\"{code}\""));
+            let again = serialised.as_deref().and_then(round_trip);
+            prop_assert!(serialised.is_some());
+            prop_assert_eq!(again, serialised);
         }
     }
 }

@@ -1,23 +1,23 @@
-//! The slug: an ASCII form of the full name for addresses and file names.
+//! The slug: an ASCII form of the full name, for URLs and file names.
 //!
-//! Transliteration goes character by character, so the slug of "first last" is the slugs of both, joined. The
-//! two are stored beside the names, and the database joins them when only one name changes: no read is needed.
+//! Transliteration works character by character, so the slug of "first last" consists of the slugs of both names. They
+//! are stored beside the names, so a new version of the transliteration table changes no stored slug.
 
 use rand::seq::IndexedRandom;
 use unicode_normalization::char::is_combining_mark;
 
 /// The longest slug, in bytes.
 pub(crate) const LONGEST: usize = 80;
-/// What is left of a long slug when a suffix follows.
+/// The longest part before a suffix, in bytes.
 pub(crate) const LONGEST_BEFORE_SUFFIX: usize = LONGEST - SUFFIX - 1;
-/// The slug of a name of which nothing is left, such as one of emoji only.
+/// The slug of a name without any ASCII form, such as a name of emoji only.
 pub(crate) const NAMELESS: &str = "customer";
 
 const SUFFIX: usize = 5;
-/// Digits and letters less those that look alike (0 o, 1 i l).
+/// Digits and letters, without those that look alike (0 o, 1 i l).
 const SUFFIX_LETTERS: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
 
-/// The ASCII form of one name: lower-case words joined by hyphens; empty when nothing can be written in ASCII.
+/// Returns the ASCII form of one name: lower-case words joined by hyphens. Empty when no character has an ASCII form.
 pub(crate) fn part(name: &str) -> String {
     let mut slug = String::with_capacity(name.len());
     for c in name.chars() {
@@ -37,11 +37,11 @@ pub(crate) fn part(name: &str) -> String {
     slug
 }
 
-/// A letter is never a word boundary, whatever signs its ASCII form has: ʿayn is a backquote in it. Only the space that
-/// ends the syllable of a Han character parts it from the next; a mark belongs to its letter.
+/// Appends a letter. A letter is never a word boundary, even if its ASCII form has punctuation: ʿayn becomes a backquote.
+/// The exception is the space after the syllable of a Han character. A combining mark belongs to its letter.
 fn push_letter(slug: &mut String, ascii: &str, letter: char) {
-    let parts = |c: char| c == ' ' && !is_combining_mark(letter);
-    ascii.chars().filter(|c| c.is_ascii_alphanumeric() || parts(*c)).for_each(|c| push(slug, c));
+    let ends_syllable = |c: char| c == ' ' && !is_combining_mark(letter);
+    ascii.chars().filter(|c| c.is_ascii_alphanumeric() || ends_syllable(*c)).for_each(|c| push(slug, c));
 }
 
 fn push(slug: &mut String, c: char) {
@@ -54,7 +54,7 @@ fn push(slug: &mut String, c: char) {
     }
 }
 
-/// The slug form of a full name from its parts, as `update::plan` computes it in the database.
+/// Joins the slugs of both names to the slug of the full name, without a suffix.
 pub fn form(first: &str, last: &str) -> String {
     let joined = format!("{first}-{last}");
     let joined = joined.trim_matches('-');
@@ -64,12 +64,12 @@ pub fn form(first: &str, last: &str) -> String {
     }
 }
 
-/// The slug of a later holder: the form and a random suffix.
+/// Appends a suffix to the form of a slug, for a name whose plain slug is taken.
 pub(crate) fn suffixed(form: &str, suffix: &str) -> String {
     format!("{}-{suffix}", shortened(form, LONGEST_BEFORE_SUFFIX))
 }
 
-/// Whether a slug is the form itself or the form with a suffix.
+/// Returns whether a slug is the form itself or the form with a suffix.
 pub(crate) fn is_of_form(slug: &str, form: &str) -> bool {
     let is_suffix = |text: &str| text.len() == SUFFIX && text.bytes().all(|byte| SUFFIX_LETTERS.contains(&byte));
     let suffix = slug.strip_prefix(shortened(form, LONGEST_BEFORE_SUFFIX)).and_then(|rest| rest.strip_prefix('-'));
@@ -80,7 +80,7 @@ fn shortened(slug: &str, most: usize) -> &str {
     slug.get(..most).unwrap_or(slug).trim_end_matches('-')
 }
 
-/// Five random characters: 28 million, so that a collision is rare enough to be tried anew.
+/// Draws five random characters. There are 28 million combinations, so collisions are rare and callers just retry.
 pub(crate) fn random_suffix() -> String {
     let mut random = rand::rng();
     (0..SUFFIX).filter_map(|_| SUFFIX_LETTERS.choose(&mut random)).map(|byte| char::from(*byte)).collect()

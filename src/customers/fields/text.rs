@@ -1,4 +1,4 @@
-//! What text may be: trimmed, inner white space collapsed, Unicode NFC; any script, no invisible commands.
+//! Text of any script: trimmed, with inner white space collapsed, in Unicode NFC, without control characters.
 
 use std::ops::RangeInclusive;
 
@@ -25,7 +25,7 @@ fn one_line(json: &Json<'_>, length: RangeInclusive<u64>) -> Result<String, Viol
     normalise(json.text()?, length)
 }
 
-/// Describes text of a length in characters, which are counted after normalisation.
+/// Describes text of a length in characters, counted after normalisation.
 pub(super) fn schema(min: usize, max: usize, example: &str) -> Schema {
     let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(min)).max_length(Some(max));
     text.examples([example]).build().into()
@@ -34,7 +34,7 @@ pub(super) fn schema(min: usize, max: usize, example: &str) -> Schema {
 /// Normalises text and checks its length, in characters (Unicode scalar values) after normalisation.
 ///
 /// # Errors
-/// `format` for a control character, a bidirectional override or text of which nothing can be seen, `too_short` and
+/// `format` for a control character, a bidirectional override or text without any visible character; `too_short` and
 /// `too_long` for the length.
 pub(crate) fn normalise(text: &str, length: RangeInclusive<u64>) -> Result<String, Violation> {
     let clean = clean(text)?;
@@ -49,13 +49,13 @@ pub(crate) fn normalise(text: &str, length: RangeInclusive<u64>) -> Result<Strin
         return Err(Violation::too_long(most));
     }
     if !clean.is_empty() && !clean.chars().any(is_visible) {
-        return Err(Violation::new(FieldCode::Format, "Nothing of this text can be seen."));
+        return Err(Violation::new(FieldCode::Format, "This text has no visible characters."));
     }
     Ok(clean)
 }
 
 fn clean(text: &str) -> Result<String, Violation> {
-    // The common case first: nothing to change.
+    // The common case: nothing to change.
     if text.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
         return Ok(text.to_owned());
     }
@@ -76,20 +76,20 @@ fn clean(text: &str) -> Result<String, Violation> {
     })
 }
 
-/// Control characters that are not white space, and the bidirectional embeddings, overrides and isolates,
-/// which can make text read as something else (Unicode TR36 §3.2, UAX #9 §2).
+/// Returns whether a character is refused: control characters that are not white space, and the bidirectional embeddings,
+/// overrides and isolates, which can disguise text (Unicode TR36 §3.2, UAX #9 §2).
 fn is_refused(c: char) -> bool {
     (c.is_control() && !c.is_whitespace()) || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether a character that is allowed is not shown, such as a zero-width space or a joiner.
-pub(crate) fn is_unseen(c: char) -> bool {
+/// Returns whether a character is allowed but invisible, such as a zero-width space or a joiner.
+pub(crate) fn is_invisible(c: char) -> bool {
     const { CodePointSetData::new::<DefaultIgnorableCodePoint>() }.contains(c) && !is_refused(c)
 }
 
-/// The blank Braille pattern and the null note head take room and have no ink.
+/// The blank Braille pattern and the null note head have a width but no ink.
 fn is_visible(c: char) -> bool {
-    !c.is_whitespace() && !is_unseen(c) && !matches!(c, '\u{2800}' | '\u{1D159}')
+    !c.is_whitespace() && !is_invisible(c) && !matches!(c, '\u{2800}' | '\u{1D159}')
 }
 
 #[cfg(test)]

@@ -1,51 +1,51 @@
-//! The merge of changes with the rows that are stored: pure, in memory, one change after the other.
+//! Merges changes with the stored rows, in memory, one after the other.
 
 use std::collections::HashMap;
 
 use crate::customers::change::{AddressChange, Change};
 use crate::customers::fields::slug;
-use crate::customers::holders::{Holders, Wanted};
+use crate::customers::holders::{Holders, NewNames};
 use crate::customers::model::Versioned;
 use crate::customers::stored::{AddressRow, CustomerRow, Stored};
 use crate::http::Denied;
 use crate::http::conditional::Conditions;
 use crate::ids::CustomerId;
 
-/// A change that was applied, or that changed nothing.
+/// The result of a change that was applied, or that changed nothing.
 #[derive(Debug)]
 pub struct Done {
-    /// As it is now.
+    /// The customer after the change.
     pub versioned: Box<Versioned>,
-    /// Whether another email was stored.
+    /// Whether the email differs from before.
     pub email_changed: bool,
 }
 
-/// A customer in the course of a batch.
+/// A customer during a batch.
 pub(super) struct Profile {
-    /// As the changes so far leave it.
+    /// After the changes so far.
     pub(super) now: Stored,
     before: Stored,
 }
 
 impl Profile {
-    /// Whether a column with a unique index is to be written.
+    /// Returns whether a column with a unique index must be written.
     pub(super) fn unique_differs(&self) -> bool {
         let (now, before) = (&self.now.customer, &self.before.customer);
         now.email_canonical != before.email_canonical || now.slug != before.slug
     }
 
-    /// Whether the address is to be written, or to be removed where there is none now.
+    /// Returns whether the address must be written or removed.
     pub(super) fn address_differs(&self) -> bool {
         self.now.address != self.before.address
     }
 }
 
-/// The customers of a batch that changed, each once.
+/// The changed customers of a batch.
 #[derive(Default)]
 pub(super) struct Profiles {
     holders: Holders,
     by_id: HashMap<CustomerId, Profile>,
-    wanted: Wanted,
+    new_names: NewNames,
 }
 
 impl Profiles {
@@ -53,19 +53,19 @@ impl Profiles {
         Self { holders, ..Self::default() }
     }
 
-    /// The emails and slugs that the merges so far took, if they took any.
-    pub(super) fn take_wanted(&mut self) -> Option<Wanted> {
-        let wanted = std::mem::take(&mut self.wanted);
-        (!wanted.emails.is_empty() || !wanted.slugs.is_empty()).then_some(wanted)
+    /// Takes the emails and slugs that the merges so far assigned. Returns `None` if there are none.
+    pub(super) fn take_new_names(&mut self) -> Option<NewNames> {
+        let new_names = std::mem::take(&mut self.new_names);
+        (!new_names.emails.is_empty() || !new_names.slugs.is_empty()).then_some(new_names)
     }
 
-    /// The customers that are to be written.
+    /// Returns the customers to write.
     pub(super) fn changed(&self) -> Vec<(i64, &Profile)> {
         self.by_id.iter().map(|(id, profile)| (id.get(), profile)).collect()
     }
 
-    /// Merges a change with its customer, who is as `stored` unless an earlier change of this batch said otherwise. A
-    /// change that is denied leaves the customer as it was.
+    /// Merges a change with its customer. An earlier change of the same customer in this batch takes precedence over
+    /// `stored`. A denied change leaves the customer unchanged.
     pub(super) fn merge(
         &mut self,
         id: CustomerId,
@@ -84,13 +84,13 @@ impl Profiles {
         }
         let email_changed = next.customer.email != current.customer.email;
         if next.customer.email_canonical != current.customer.email_canonical {
-            self.wanted.emails.push(next.customer.email_canonical.clone());
+            self.new_names.emails.push(next.customer.email_canonical.clone());
             if is_held(&self.holders.emails, &next.customer.email_canonical, id) {
                 return Err(Denied::EmailTaken);
             }
         }
         if next.customer.slug_form() != current.customer.slug_form() {
-            next.customer.slug = free_slug(&next.customer, id, &mut self.holders, &mut self.wanted.slugs);
+            next.customer.slug = free_slug(&next.customer, id, &mut self.holders, &mut self.new_names.slugs);
         }
         if next != *current {
             next.version += 1;
@@ -121,17 +121,17 @@ fn merged_address(current: Option<&AddressRow>, change: &AddressChange) -> Resul
     }
 }
 
-/// The plain slug where nobody else holds it, else one with a random suffix.
-fn free_slug(row: &CustomerRow, id: CustomerId, holders: &mut Holders, wanted: &mut Vec<String>) -> String {
+/// Returns the plain slug if it is free, else one with a random suffix.
+fn free_slug(row: &CustomerRow, id: CustomerId, holders: &mut Holders, new_names: &mut Vec<String>) -> String {
     let form = row.slug_form();
     let is_free = |slug: &str| !is_held(&holders.slugs, slug, id);
     let suffixed = || slug::suffixed(&form, &slug::random_suffix());
     if is_free(&form) {
-        wanted.extend([form.clone(), suffixed(), suffixed()]);
+        new_names.extend([form.clone(), suffixed(), suffixed()]);
         return form;
     }
-    let drawn = holders.free.iter().position(|drawn| slug::is_of_form(drawn, &form) && is_free(drawn));
-    drawn.map_or_else(suffixed, |place| holders.free.swap_remove(place))
+    let known = holders.free.iter().position(|free| slug::is_of_form(free, &form) && is_free(free));
+    known.map_or_else(suffixed, |index| holders.free.swap_remove(index))
 }
 
 #[cfg(test)]
@@ -183,7 +183,7 @@ mod tests {
         for change in [Change::default(), renamed("Customer"), with_email("customer1@example.com")] {
             assert_eq!(merge(&mut profiles, 1, &change).expect("a merge").versioned.version, 1);
         }
-        assert!(profiles.changed().is_empty() && profiles.take_wanted().is_none());
+        assert!(profiles.changed().is_empty() && profiles.take_new_names().is_none());
     }
 
     #[test]
@@ -199,8 +199,8 @@ mod tests {
     #[test]
     fn a_slug_that_another_customer_holds_gets_a_suffix() {
         let slugs = HashMap::from([("ada-1".to_owned(), id(7))]);
-        let drawn = vec!["ada-1-22222".to_owned()];
-        let mut profiles = Profiles::with_holders(Holders { slugs, free: drawn, ..Holders::default() });
+        let free_slugs = vec!["ada-1-22222".to_owned()];
+        let mut profiles = Profiles::with_holders(Holders { slugs, free: free_slugs, ..Holders::default() });
         let slug = |done: Done| done.versioned.customer.slug;
         assert_eq!(merge(&mut profiles, 1, &renamed("Ada")).map(slug), Ok("ada-1-22222".to_owned()));
         let slugs = HashMap::from([("ada-1".to_owned(), id(1))]);
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!((address.city.as_str(), address.state.as_deref()), ("Lima", Some("Callao")));
         let removed = merge(&mut profiles, 1, &change(AddressChange::Remove)).expect("a merge");
         assert!(removed.versioned.customer.address.is_none());
-        // It had none to begin with.
+        // There was no address before the batch.
         assert!(profiles.changed().iter().all(|(_, profile)| !profile.address_differs()));
     }
 }

@@ -1,8 +1,7 @@
-//! The update of customers: a batch of changes in one transaction.
+//! Applies a batch of changes in one transaction.
 //!
-//! The rows are read and locked, the changes are merged with them in memory ([`merge`]), and what differs is written
-//! ([`mod@write`]), all in the batch's transaction. Several changes of one customer are merged one after the other, each
-//! with its own version and reply.
+//! A batch reads and locks the rows, merges the changes with them in memory ([`merge`]) and writes what differs
+//! ([`mod@write`]). Several changes of one customer are merged one after the other, each with its own version and reply.
 
 mod merge;
 mod write;
@@ -23,11 +22,11 @@ use crate::ids::EntryId;
 
 /// One request to change a customer.
 pub struct Update {
-    /// Whose; the proof that the principal may.
+    /// Proof that the principal owns the customer.
     pub customer: OwnedCustomer,
-    /// What.
+    /// The change.
     pub change: Change,
-    /// From which versions.
+    /// The versions that the change may start from.
     pub conditions: Conditions,
     /// Who asks, for the history of changed emails.
     pub caller: Caller,
@@ -50,14 +49,14 @@ impl Batch for Updates {
     fn apply(connection: &mut DbConnection, updates: &[Update]) -> DbResult<Vec<DbResult<Self::Output>>> {
         let owners: Vec<&OwnedCustomer> = updates.iter().map(|update| &update.customer).collect();
         let rows = read::lock(connection, &owners)?;
-        // The first merge takes every email and slug for free, and so tells which are wanted.
+        // The first merge assumes that every email and slug is free. It shows which ones to look up.
         let (mut profiles, mut outcomes) = merged(updates, &rows, Holders::default());
-        if let Some(wanted) = profiles.take_wanted() {
-            let holders = holders::find(connection, wanted)?;
+        if let Some(new_names) = profiles.take_new_names() {
+            let holders = holders::find(connection, new_names)?;
             (profiles, outcomes) = merged(updates, &rows, holders);
         }
         write::profiles(connection, &profiles).map_err(|error| match error {
-            // Another process took it since it was looked up: merged again, with what is known then.
+            // Another process took it after the look-up. A retry looks it up again.
             DbError::Unique(Constraint::Email | Constraint::Slug) => DbError::Contention(error.to_string()),
             other => other,
         })?;
@@ -66,7 +65,7 @@ impl Batch for Updates {
     }
 }
 
-/// The rows that the history gets: one for each changed email, none for any other change.
+/// Returns the rows for the history: one for each changed email. Other changes have none.
 fn changed_emails(updates: &[Update], outcomes: &[DbResult<Result<Done, Denied>>]) -> Vec<Entry> {
     let is_changed = |outcome: &DbResult<Result<Done, Denied>>| matches!(outcome, Ok(Ok(done)) if done.email_changed);
     let changed: Vec<&Update> =
@@ -81,7 +80,7 @@ fn changed_emails(updates: &[Update], outcomes: &[DbResult<Result<Done, Denied>>
     changed.iter().enumerate().map(entry).collect()
 }
 
-/// Merges all changes, in their order. Once a change finds its row locked, those of the same customer behind it wait too.
+/// Merges all changes in order. If a row is locked, all changes of that customer are busy, which keeps their order.
 fn merged(updates: &[Update], rows: &[Locked], holders: Holders) -> (Profiles, Vec<DbResult<Result<Done, Denied>>>) {
     let mut profiles = Profiles::with_holders(holders);
     let mut busy = HashSet::new();

@@ -1,4 +1,4 @@
-//! The writing of a batch: one statement on PostgreSQL, one a row and table on SQLite, and only what differs.
+//! Writes the rows of a batch that differ: with one statement on PostgreSQL, with one per row and table on SQLite.
 
 use diesel::backend::Backend;
 use diesel::pg::Pg;
@@ -13,8 +13,8 @@ use crate::db::statement::{BindRows, Columns, prepared, push_assignments, push_n
 use crate::db::{DbConnection, DbError, DbResult, UtcMicros};
 use crate::schema::addresses;
 
-/// Writes the customers and addresses that differ from what is stored. Whatever differs raises the version, so a customer
-/// is written with every address.
+/// Writes the customers and addresses that differ from the stored ones. Every change increases the version, so the
+/// customer of a changed address is always written too.
 pub(super) fn profiles(connection: &mut DbConnection, profiles: &Profiles) -> DbResult<()> {
     let changed = profiles.changed();
     let mut set = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn profiles(connection: &mut DbConnection, profiles: &Profiles) -> Db
         DbConnection::Postgres(_) if changed.is_empty() => {}
         DbConnection::Postgres(postgres) => {
             let both = WriteBoth(WriteAddresses::new(&set), WriteCustomers::new(&changed));
-            // The rows are locked, unless an engine that speaks PostgreSQL's protocol locks none.
+            // Cannot happen while the rows are locked, but not every engine with PostgreSQL's protocol locks them.
             if both.execute(postgres)? != changed.len() {
                 return Err(DbError::Contention("a row changed between the lock and the write".into()));
             }
@@ -52,8 +52,8 @@ pub(super) fn profiles(connection: &mut DbConnection, profiles: &Profiles) -> Db
     Ok(())
 }
 
-/// Sets all columns of customers. SQLite writes the index of every column that is set, changed or not, which would
-/// double the pages of a commit: there, columns with an index are set only with `UNIQUE`.
+/// Sets the columns of customers. SQLite rewrites the index of every column that is set, even if the value is the same,
+/// which would double the pages of a commit. So columns with an index are set only with `UNIQUE`.
 struct WriteCustomers<'a, const UNIQUE: bool> {
     ids: Vec<i64>,
     versions: Vec<i64>,
@@ -88,7 +88,7 @@ impl<const UNIQUE: bool> QueryFragment<Sqlite> for WriteCustomers<'_, UNIQUE> {
     }
 }
 
-/// Adds addresses, or replaces those that are there.
+/// Adds or replaces addresses.
 struct WriteAddresses<'a> {
     ids: Vec<i64>,
     rows: AddressArrays<'a>,
@@ -115,7 +115,7 @@ impl QueryFragment<Sqlite> for WriteAddresses<'_> {
     }
 }
 
-/// Addresses and customers in one statement, which saves a round trip. Where no address is set, it adds none.
+/// Writes addresses and customers in one statement, which saves a round trip. The list of addresses may be empty.
 struct WriteBoth<'a>(WriteAddresses<'a>, WriteCustomers<'a, true>);
 
 prepared!(WriteBoth);

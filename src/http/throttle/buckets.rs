@@ -1,4 +1,4 @@
-//! Token buckets by key, from which a token can be taken and given back.
+//! Token buckets by key. A token can be taken and given back.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// More buckets than this are not kept: what is new is then let through uncounted until some are full again.
+/// The most buckets. Beyond it, new keys are not counted until some buckets are full again.
 const MOST_BUCKETS: usize = 200_000;
-/// How often a table that is full is searched for buckets that may go.
+/// How often a full table is searched for buckets to drop.
 const SEARCHED_EVERY: Duration = Duration::from_secs(1);
 
-/// The generic cell rate algorithm: a bucket is the one moment at which it will be full again, and a full bucket is
-/// not kept at all.
+/// The generic cell rate algorithm. A bucket is stored as the time at which it will be full again. Full buckets are not
+/// stored.
 pub(super) struct Buckets<K> {
-    /// The time in which one token comes back.
+    /// The time after which a bucket gets one token back.
     interval: Duration,
-    /// The time in which an empty bucket fills.
+    /// The time after which an empty bucket is full.
     capacity: Duration,
     table: Mutex<Table<K>>,
 }
@@ -35,7 +35,7 @@ impl<K: Eq + Hash> Buckets<K> {
         Self { interval, capacity: interval.saturating_mul(positive(burst)), table }
     }
 
-    /// Takes a token, or says how long it takes until there is one.
+    /// Takes a token, or returns the time until there is one.
     pub(super) fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
         let mut table = self.table.lock();
         let full_at = self.after_taking(&table, &key, now)?;
@@ -45,7 +45,7 @@ impl<K: Eq + Hash> Buckets<K> {
         Ok(())
     }
 
-    /// How long it takes until there is a token, without taking it.
+    /// Checks whether there is a token without taking it, or returns the time until there is one.
     pub(super) fn peek(&self, key: &K, now: Instant) -> Result<(), Duration> {
         self.after_taking(&self.table.lock(), key, now).map(|_| ())
     }
@@ -56,7 +56,7 @@ impl<K: Eq + Hash> Buckets<K> {
         if wait.is_zero() { Ok(full_at) } else { Err(wait) }
     }
 
-    /// Gives back a token that was taken.
+    /// Gives a token back.
     pub(super) fn give_back(&self, key: &K) {
         if let Some(full_at) = self.table.lock().full_at.get_mut(key) {
             *full_at -= self.interval;
@@ -73,8 +73,8 @@ impl<K: Eq + Hash> Buckets<K> {
 
 impl<K: Eq + Hash> Table<K> {
     fn has_room(&mut self, now: Instant) -> bool {
-        let rested = self.searched.is_none_or(|searched| now.duration_since(searched) >= SEARCHED_EVERY);
-        if self.full_at.len() >= MOST_BUCKETS && rested {
+        let is_due = self.searched.is_none_or(|searched| now.duration_since(searched) >= SEARCHED_EVERY);
+        if self.full_at.len() >= MOST_BUCKETS && is_due {
             self.searched = Some(now);
             self.full_at.retain(|_, full_at| *full_at > now);
         }
@@ -98,7 +98,7 @@ mod tests {
         }
         assert_eq!(buckets.take("ann", start), Err(Duration::from_secs(10)));
         assert_eq!(buckets.take("bob", start), Ok(()));
-        // What was refused cost nothing.
+        // A refused attempt takes no token.
         assert_eq!(buckets.take("ann", at(start, 4)), Err(Duration::from_secs(6)));
         assert_eq!(buckets.take("ann", at(start, 10)), Ok(()));
         assert_eq!(buckets.take("ann", at(start, 10)), Err(Duration::from_secs(10)));
@@ -130,7 +130,7 @@ mod tests {
             assert_eq!(buckets.take(key, start), Ok(()));
         }
         assert_eq!(buckets.table.lock().full_at.len(), MOST_BUCKETS);
-        // One that is kept is counted on.
+        // Stored buckets still count.
         assert_eq!((buckets.take(0, start).is_ok(), buckets.take(0, start).is_ok()), (true, false));
         assert_eq!(buckets.take(MOST_BUCKETS, at(start, 1)), Ok(()));
         assert_eq!(buckets.table.lock().full_at.len(), 2);

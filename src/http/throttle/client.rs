@@ -1,4 +1,4 @@
-//! Who a request comes from, as far as addresses tell.
+//! The address and the network of a request's client.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -14,21 +14,21 @@ use crate::settings::Network;
 /// Only this header is read; `Forwarded` (RFC 7239) is not.
 const FORWARDED: &str = "x-forwarded-for";
 
-/// The client's address: the peer's, or the nearest that a trusted proxy tells of.
+/// The client's address: the peer's, or the nearest one that a trusted proxy names.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress(pub(super) IpAddr);
 
-/// The neighbourhood of an address that one household, office or carrier shares: an IPv4 /24 or an IPv6 /48.
+/// The network of an address, which one household, office or carrier shares: an IPv4 /24 or an IPv6 /48.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientNetwork(IpNet);
 
 impl ClientAddress {
-    /// The network that the address is in.
+    /// Returns the network of the address.
     pub fn network(self) -> ClientNetwork {
         ClientNetwork::of(self.0)
     }
 
-    /// The address, or the /64 that one IPv6 subscriber has.
+    /// Returns the address, or the /64 of an IPv6 subscriber, as a number.
     pub(super) fn subscriber(self) -> u64 {
         match self.0 {
             IpAddr::V4(address) => u64::from(address.to_bits()),
@@ -38,7 +38,7 @@ impl ClientAddress {
 }
 
 impl ClientNetwork {
-    /// The network of an address.
+    /// Returns the network of an address.
     pub(crate) fn of(address: IpAddr) -> Self {
         let bits = if address.is_ipv4() { 24 } else { 48 };
         Self(IpNet::new(address, bits).map_or(IpNet::from(address), |network| network.trunc()))
@@ -51,7 +51,7 @@ impl fmt::Display for ClientNetwork {
     }
 }
 
-/// The proxies whose word about the client counts.
+/// The proxies whose `X-Forwarded-For` is trusted.
 pub(super) struct Proxies {
     trusted: Vec<Network>,
     warned: AtomicBool,
@@ -76,8 +76,8 @@ impl Proxies {
         self.trusted.iter().any(|network| network.0.contains(address))
     }
 
-    /// Walks from the right, because each entry was added by the hop that the one before it names, as far as the hops
-    /// are trusted; an entry that is no address ends the walk, whatever stands to the left of it.
+    /// Returns the address nearest to the peer that is not a trusted proxy. Each proxy appends the address of its own client,
+    /// so this walks the entries from the right while the hops are trusted. An entry that is not an address ends the walk.
     fn nearest(&self, peer: IpAddr, forwarded: &[&[u8]]) -> IpAddr {
         if !forwarded.is_empty() && !self.trusts(&peer) {
             self.warn();
@@ -95,7 +95,7 @@ impl Proxies {
         client
     }
 
-    /// Once, because any client can send the header. Without an address: it may be a customer's.
+    /// Warns only once, because any client can send the header. Does not log the address, which may be a customer's.
     fn warn(&self) {
         if !self.warned.swap(true, Ordering::Relaxed) {
             log::warn!(
@@ -106,7 +106,7 @@ impl Proxies {
     }
 }
 
-/// An entry: an address, with a port or without; an IPv6 address in brackets or without.
+/// Parses an entry: an address with or without a port. An IPv6 address may be in brackets.
 fn address(entry: &[u8]) -> Option<IpAddr> {
     let entry = std::str::from_utf8(entry).ok()?.trim();
     let bracketed = || entry.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
@@ -176,7 +176,7 @@ mod tests {
             assert_eq!(client("10.0.0.1", &["203.0.113.9", entry]), "10.0.0.1", "{entry}");
             assert_eq!(client("10.0.0.1", &[&format!("203.0.113.9, {entry}, 10.0.0.2")]), "10.0.0.2", "{entry}");
         }
-        // Bytes that are no text do not hide the line from the walk.
+        // A line that is not UTF-8 still ends the walk.
         let trusted = Proxies::new("10.0.0.0/8".parse().map(Network).into_iter().collect());
         let lines: [&[u8]; 2] = [b"203.0.113.9", b"\xff"];
         assert_eq!(trusted.nearest(IpAddr::from([10, 0, 0, 1]), &lines), IpAddr::from([10, 0, 0, 1]));

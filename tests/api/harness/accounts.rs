@@ -1,33 +1,34 @@
-//! Customers who registered and signed in, and what stands in the tables behind them.
+//! Customers, what they ask, and the tokens they ask with.
 
 use awc::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use clientele::customers::{Email, Name, NewCustomer, insert_at};
+use clientele::db::DbConnection;
+use clientele::http::Operator;
+use clientele::ids::CustomerId;
 use serde_json::{Value, json};
 
 use super::app::App;
-use super::http::{Ask, Reply};
+use super::http::Reply;
 
 /// Strong enough for everybody who does not bring another one.
 pub(crate) const PASSWORD: &str = "SecureP@ssw0rd123";
 
-/// A customer who registered and signed in.
+/// A customer, with what is needed to ask as one.
 #[derive(Clone)]
-pub(crate) struct Member {
+pub(crate) struct Person {
     /// The customer's id.
     pub(crate) id: i64,
-    /// What to sign in with, beside [`PASSWORD`].
+    /// What to sign in with, beside [`PASSWORD`]; empty where a test gave the id alone.
     pub(crate) email: String,
-    /// The access token.
-    pub(crate) access: String,
-    /// The refresh token.
+    /// An access token.
+    pub(crate) token: String,
+    /// The refresh token of somebody who signed in; else empty.
     pub(crate) refresh: String,
 }
 
-impl Member {
+impl Person {
     /// The path of this customer.
     pub(crate) fn path(&self) -> String {
         format!("/api/v1/customers/{}/", self.id)
@@ -35,12 +36,12 @@ impl Member {
 
     /// The session of the access token.
     pub(crate) fn session(&self) -> String {
-        decoded(&self.access, 1)["sid"].as_str().expect("a sid").to_owned()
+        self.claims()["sid"].as_str().expect("a sid").to_owned()
     }
 
     /// The claims of the access token.
     pub(crate) fn claims(&self) -> Value {
-        decoded(&self.access, 1)
+        decoded(&self.token, 1)
     }
 }
 
@@ -56,14 +57,36 @@ pub(crate) fn registration(email: &str) -> Value {
 }
 
 impl App {
-    /// `POST`
-    pub(crate) fn post(&self, path: &str) -> Ask {
-        self.ask(Method::POST, path)
+    /// John Doe, 123, as the seed knows him.
+    pub(crate) fn john(&self) -> Person {
+        self.customer(123, "john@example.com", "John", "Doe")
     }
 
-    /// `DELETE`
-    pub(crate) fn delete(&self, path: &str) -> Ask {
-        self.ask(Method::DELETE, path)
+    /// Somebody else.
+    pub(crate) fn jane(&self) -> Person {
+        self.customer(124, "jane@example.com", "Jane", "Roe")
+    }
+
+    /// A customer without date of birth and address.
+    pub(crate) fn customer(&self, id: i64, email: &str, first_name: &str, last_name: &str) -> Person {
+        insert(&mut self.connection(), id, email, first_name, last_name);
+        Person { email: email.to_owned(), ..self.person(id) }
+    }
+
+    /// A customer who exists, or does not, with a good token.
+    pub(crate) fn person(&self, id: i64) -> Person {
+        Person { id, email: String::new(), token: self.token(id), refresh: String::new() }
+    }
+
+    /// Customers by the dozen, each with a name of its own.
+    pub(crate) fn crowd(&self, count: i64) -> Vec<Person> {
+        let mut connection = self.connection();
+        let person = |number| {
+            let id = 1_000 + number;
+            insert(&mut connection, id, &format!("crowd{number}@example.com"), "Member", &format!("Number {number}"));
+            self.person(id)
+        };
+        (0..count).map(person).collect()
     }
 
     /// What a registration answers.
@@ -82,59 +105,56 @@ impl App {
     }
 
     /// Registers somebody and signs in.
-    pub(crate) async fn member(&self, email: &str) -> Member {
+    pub(crate) async fn member(&self, email: &str) -> Person {
         self.register(&registration(email)).await.expect(201);
         self.session_of(email, PASSWORD).await
     }
 
     /// One more session of somebody who has registered.
-    pub(crate) async fn session_of(&self, email: &str, password: &str) -> Member {
+    pub(crate) async fn session_of(&self, email: &str, password: &str) -> Person {
         let tokens = self.sign_in(email, password).await.expect(200).json();
         let text = |name: &str| tokens[name].as_str().expect("a token").to_owned();
-        let (access, refresh) = (text("access"), text("refresh"));
-        let id = decoded(&access, 1)["sub"].as_str().and_then(|sub| sub.parse().ok()).expect("an id");
-        Member { id, email: email.into(), access, refresh }
+        let (token, refresh) = (text("access"), text("refresh"));
+        let id = decoded(&token, 1)["sub"].as_str().and_then(|sub| sub.parse().ok()).expect("an id");
+        Person { id, email: email.into(), token, refresh }
+    }
+
+    /// What a PUT of this value by its owner answers.
+    pub(crate) async fn change(&self, person: &Person, value: &Value) -> Reply {
+        self.put(&person.path()).token(&person.token).json(value).send().await
+    }
+
+    /// What a PUT of a text by the owner answers, whatever the text is.
+    pub(crate) async fn change_text(&self, person: &Person, text: &str) -> Reply {
+        self.put(&person.path()).token(&person.token).text(text).send().await
+    }
+
+    /// The customer as the owner sees it.
+    pub(crate) async fn show(&self, person: &Person) -> Value {
+        self.profile(person).await.expect(200).json()
+    }
+
+    /// The entity tag that a GET by the owner carries.
+    pub(crate) async fn etag(&self, person: &Person) -> String {
+        let reply = self.profile(person).await.expect(200);
+        reply.header("etag").expect("an ETag").to_owned()
     }
 
     /// What a PATCH by its owner answers.
-    pub(crate) async fn patch(&self, member: &Member, value: &Value) -> Reply {
-        let ask = self.ask(Method::PATCH, &member.path()).token(&member.access);
+    pub(crate) async fn patch(&self, person: &Person, value: &Value) -> Reply {
+        let ask = self.ask(Method::PATCH, &person.path()).token(&person.token);
         ask.header("Content-Type", "application/merge-patch+json").body(value.to_string()).send().await
     }
 
-    /// The customer's representation as the owner sees it.
-    pub(crate) async fn profile(&self, member: &Member) -> Reply {
-        self.get(&member.path()).token(&member.access).send().await
+    /// What a GET by the owner answers.
+    pub(crate) async fn profile(&self, person: &Person) -> Reply {
+        self.get(&person.path()).token(&person.token).send().await
     }
+}
 
-    /// Runs statements on a connection of the test's own.
-    pub(crate) fn execute(&self, sql: &str) {
-        self.connection().batch_execute(sql).expect("the test's statements");
-    }
-
-    /// The number that a query names `value`.
-    pub(crate) fn number(&self, sql: &str) -> i64 {
-        #[derive(QueryableByName)]
-        struct Row {
-            #[diesel(sql_type = BigInt)]
-            value: i64,
-        }
-        diesel::sql_query(sql).get_result::<Row>(&mut self.connection()).expect("a number").value
-    }
-
-    /// The texts that a query names `value`.
-    pub(crate) fn texts(&self, sql: &str) -> Vec<String> {
-        #[derive(QueryableByName)]
-        struct Row {
-            #[diesel(sql_type = Nullable<Text>)]
-            value: Option<String>,
-        }
-        let rows = diesel::sql_query(sql).load::<Row>(&mut self.connection()).expect("texts");
-        rows.into_iter().filter_map(|row| row.value).collect()
-    }
-
-    /// The number of rows of a table.
-    pub(crate) fn rows(&self, table: &str) -> i64 {
-        self.number(&format!("SELECT COUNT(*) AS value FROM {table}"))
-    }
+fn insert(connection: &mut DbConnection, id: i64, email: &str, first_name: &str, last_name: &str) {
+    let name = |text: &str| Name::from(text.to_owned());
+    let new = NewCustomer::named(Email::parse(email).expect("an email"), name(first_name), name(last_name));
+    insert_at(connection, Operator::of_command_line(), CustomerId::new(id).expect("an id"), &new)
+        .expect("a new customer");
 }

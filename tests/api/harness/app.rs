@@ -9,19 +9,19 @@ use std::time::Duration;
 use actix_rt::task::JoinHandle;
 use actix_web::dev::ServerHandle;
 use awc::http::Method;
-use clientele::customers::{Email, Name, NewCustomer, insert_at};
 use clientele::db::{Batch, DbConnection, Lane};
-use clientele::http::Operator;
 use clientele::ids::CustomerId;
 use clientele::logging;
 use clientele::metrics::Metrics;
 use clientele::settings::Settings;
 use clientele::tokens::{AccessTokens, Keys, Principal};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
 use futures_util::FutureExt;
-use serde_json::Value;
 
 use super::database::{Backend, Database, connect};
-use super::http::{Ask, Reply, TIMEOUT};
+use super::http::{Ask, TIMEOUT};
 use super::tokens::SECRET;
 
 /// A running instance of the service and the way to it. Cheap to clone.
@@ -40,21 +40,6 @@ pub(crate) struct App {
 struct Shared {
     database: Database,
     running: RefCell<Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>>,
-}
-
-/// A customer that a test made, with a token.
-pub(crate) struct Person {
-    /// The id as it stands in a path.
-    pub(crate) id: i64,
-    /// An access token of this customer.
-    pub(crate) token: String,
-}
-
-impl Person {
-    /// The path of this customer.
-    pub(crate) fn path(&self) -> String {
-        format!("/api/v1/customers/{}/", self.id)
-    }
 }
 
 /// Runs one test and cleans up, whether it passes or fails.
@@ -137,65 +122,12 @@ impl App {
         connect(self.database_url())
     }
 
-    /// John Doe, 123, as the seed knows him.
-    pub(crate) fn john(&self) -> Person {
-        self.customer(123, "john@example.com", "John", "Doe")
-    }
-
-    /// Somebody else.
-    pub(crate) fn jane(&self) -> Person {
-        self.customer(124, "jane@example.com", "Jane", "Roe")
-    }
-
-    /// A customer without date of birth and address.
-    pub(crate) fn customer(&self, id: i64, email: &str, first_name: &str, last_name: &str) -> Person {
-        insert(&mut self.connection(), id, email, first_name, last_name);
-        self.person(id)
-    }
-
-    /// A customer who exists, or does not, with a good token.
-    pub(crate) fn person(&self, id: i64) -> Person {
-        Person { id, token: self.token(id) }
-    }
-
-    /// Customers by the dozen, each with a name of its own.
-    pub(crate) fn crowd(&self, count: i64) -> Vec<Person> {
-        let mut connection = self.connection();
-        let person = |number| {
-            let id = 1_000 + number;
-            insert(&mut connection, id, &format!("crowd{number}@example.com"), "Member", &format!("Number {number}"));
-            self.person(id)
-        };
-        (0..count).map(person).collect()
-    }
-
     /// A good access token.
     pub(crate) fn token(&self, id: i64) -> String {
         let principal = Principal { customer: CustomerId::new(id).expect("an id"), session: None };
         let keys = Keys::load(&self.settings.auth, SECRET.as_bytes()).expect("keys");
         let tokens = AccessTokens::new(&self.settings.auth, keys);
         tokens.issue(principal, Duration::from_secs(3600)).expect("a token")
-    }
-
-    /// What a PUT of this value by its owner answers.
-    pub(crate) async fn change(&self, person: &Person, value: &Value) -> Reply {
-        self.put(&person.path()).token(&person.token).json(value).send().await
-    }
-
-    /// What a PUT of a text by the owner answers, whatever the text is.
-    pub(crate) async fn change_text(&self, person: &Person, text: &str) -> Reply {
-        self.put(&person.path()).token(&person.token).text(text).send().await
-    }
-
-    /// The customer as the owner sees it.
-    pub(crate) async fn show(&self, person: &Person) -> Value {
-        self.get(&person.path()).token(&person.token).send().await.expect(200).json()
-    }
-
-    /// The entity tag that a GET by the owner carries.
-    pub(crate) async fn etag(&self, person: &Person) -> String {
-        let reply = self.get(&person.path()).token(&person.token).send().await.expect(200);
-        reply.header("etag").expect("an ETag").to_owned()
     }
 
     /// A request to be completed and sent.
@@ -212,13 +144,47 @@ impl App {
     pub(crate) fn put(&self, path: &str) -> Ask {
         self.ask(Method::PUT, path)
     }
-}
 
-fn insert(connection: &mut DbConnection, id: i64, email: &str, first_name: &str, last_name: &str) {
-    let name = |text: &str| Name::from(text.to_owned());
-    let new = NewCustomer::named(Email::parse(email).expect("an email"), name(first_name), name(last_name));
-    insert_at(connection, Operator::of_command_line(), CustomerId::new(id).expect("an id"), &new)
-        .expect("a new customer");
+    /// `POST`
+    pub(crate) fn post(&self, path: &str) -> Ask {
+        self.ask(Method::POST, path)
+    }
+
+    /// `DELETE`
+    pub(crate) fn delete(&self, path: &str) -> Ask {
+        self.ask(Method::DELETE, path)
+    }
+
+    /// Runs statements on a connection of the test's own.
+    pub(crate) fn execute(&self, sql: &str) {
+        self.connection().batch_execute(sql).expect("the test's statements");
+    }
+
+    /// The number that a query names `value`.
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = BigInt)]
+            value: i64,
+        }
+        diesel::sql_query(sql).get_result::<Row>(&mut self.connection()).expect("a number").value
+    }
+
+    /// The texts that a query names `value`.
+    pub(crate) fn texts(&self, sql: &str) -> Vec<String> {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = Nullable<Text>)]
+            value: Option<String>,
+        }
+        let rows = diesel::sql_query(sql).load::<Row>(&mut self.connection()).expect("texts");
+        rows.into_iter().filter_map(|row| row.value).collect()
+    }
+
+    /// The number of rows of a table.
+    pub(crate) fn rows(&self, table: &str) -> i64 {
+        self.number(&format!("SELECT COUNT(*) AS value FROM {table}"))
+    }
 }
 
 /// The variables that every instance runs with, and those of the test.

@@ -10,6 +10,8 @@ use awc::http::StatusCode;
 use awc::http::header::HeaderMap;
 use serde_json::Value;
 
+use super::exchange;
+
 /// Longer than any test takes: a reply that never comes ends a test, and nothing else depends on it.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 /// The longest reply that is read, in bytes.
@@ -19,11 +21,12 @@ const LONGEST: usize = 16 * 1024 * 1024;
 pub(crate) struct Ask {
     request: ClientRequest,
     body: Bytes,
+    is_described: bool,
 }
 
 impl Ask {
     pub(crate) fn new(request: ClientRequest) -> Self {
-        Self { request, body: Bytes::new() }
+        Self { request, body: Bytes::new(), is_described: true }
     }
 
     /// With a bearer token.
@@ -53,16 +56,26 @@ impl Ask {
         self
     }
 
+    /// To something else than the service: the OpenAPI document says nothing about the reply.
+    pub(crate) fn undescribed(self) -> Self {
+        Self { is_described: false, ..self }
+    }
+
     /// The reply.
     pub(crate) async fn send(self) -> Reply {
         self.try_send().await.expect("a complete reply")
     }
 
-    /// The reply; none when the service went away.
+    /// The reply, which is as the OpenAPI document says; none when the service went away.
     pub(crate) async fn try_send(self) -> Option<Reply> {
-        let mut response = self.request.send_body(self.body).await.ok()?;
+        let (method, uri) = (self.request.get_method().clone(), self.request.get_uri().clone());
+        let mut response = self.request.send_body(self.body.clone()).await.ok()?;
         let body = response.body().limit(LONGEST).await.ok()?;
-        Some(Reply { status: response.status(), headers: response.headers().clone(), body })
+        let reply = Reply { status: response.status(), headers: response.headers().clone(), body };
+        if self.is_described {
+            exchange::check(method.as_str(), uri.path(), Some(&self.body), &reply);
+        }
+        Some(reply)
     }
 }
 
@@ -111,9 +124,16 @@ impl Reply {
     }
 }
 
-/// Sends bytes as they are, reads until the service closes, and takes the first reply apart.
+/// Sends bytes as they are, reads until the service closes, and takes the first reply apart, which is as the OpenAPI
+/// document says.
 pub(crate) async fn raw(address: SocketAddr, request: &[u8]) -> Reply {
-    read_reply(begin(address, request)).await
+    let reply = read_reply(begin(address, request)).await;
+    let line = request.split(|byte| *byte == b'\r').next().and_then(|line| std::str::from_utf8(line).ok());
+    let mut words = line.unwrap_or_default().split(' ');
+    if let (Some(method), Some(target)) = (words.next(), words.next()) {
+        exchange::check(method, target, None, &reply);
+    }
+    reply
 }
 
 /// Sends the beginning of a request.

@@ -5,6 +5,8 @@ mod app;
 #[path = "../../support/cluster.rs"]
 mod cluster;
 mod database;
+mod document;
+mod exchange;
 mod frozen;
 mod http;
 mod pgbouncer;
@@ -18,10 +20,11 @@ mod tokens;
 mod tools;
 mod volume;
 
-pub(crate) use accounts::{Member, PASSWORD, decoded, registration};
-pub(crate) use app::{App, Person, run, run_on};
+pub(crate) use accounts::{PASSWORD, Person, decoded, registration};
+pub(crate) use app::{App, run, run_on};
 pub(crate) use cluster::{Cluster, newest_server};
 pub(crate) use database::{Backend, Database, connect};
+pub(crate) use document::{committed, fits};
 pub(crate) use frozen::Frozen;
 pub(crate) use http::{Ask, Reply, begin, next_reply, raw, read_reply};
 pub(crate) use pgbouncer::PgBouncer;
