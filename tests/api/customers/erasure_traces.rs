@@ -1,7 +1,10 @@
 //! After an erasure no file of the database holds what the customer was called and where they lived.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use diesel::prelude::*;
+use diesel::sql_types::Integer;
 use serde_json::json;
 
 use crate::harness::{App, Backend, Binary, PASSWORD, Person, on_both_databases, registration};
@@ -31,12 +34,29 @@ async fn xenophon(app: &App) -> Person {
 fn found(app: &App) -> Vec<&'static str> {
     let text = match app.backend() {
         Backend::Sqlite => {
-            app.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+            empty_the_log(app);
             bytes(&files(app))
         }
         Backend::Postgres => columns(app),
     };
     TRACES.into_iter().filter(|trace| text.contains(trace)).collect()
+}
+
+#[derive(QueryableByName)]
+struct Checkpoint {
+    #[diesel(sql_type = Integer)]
+    busy: i32,
+}
+
+/// The service checkpoints at the same time, and only one can.
+fn empty_the_log(app: &App) {
+    let mut connection = app.connection();
+    let truncated = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        let rows = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").load::<Checkpoint>(&mut connection);
+        rows.is_ok_and(|rows| rows.iter().all(|row| row.busy == 0))
+    });
+    assert!(truncated, "the log stays busy");
 }
 
 /// The database's file and those beside it.
