@@ -68,7 +68,7 @@ fn endpoints() -> Vec<Endpoint> {
         .with_headers(&["ETag", "Content-Location"])
         .problems([Problem::VersionMismatch, Problem::EmailTaken]),
         owner(Method::DELETE, CUSTOMER, "eraseCustomer", "Erases the customer", || to(customers::erase))
-            .describe("Customer, address, sessions and password are erased, and the email is free again.")
+            .describe("Customer, address, sessions, password and history are erased, and the email is free again.")
             .conditional(&["If-Match"])
             .replies_empty(204, "The customer is erased.")
             .problems([Problem::VersionMismatch]),
