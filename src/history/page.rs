@@ -26,11 +26,13 @@ pub(crate) static PARAMETERS: [QueryParameter; 2] = [
             let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(LONGEST));
             number.default(Some(LIMIT.into())).build().into()
         },
+        example: || 20.into(),
     },
     QueryParameter {
         name: "before",
         description: "The `id` of an entry. Only older entries are returned.",
         schema: || ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[1-9][0-9]{0,18}$")).build().into(),
+        example: || "1832068377600012345".into(),
     },
 ];
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::{ResponseError, Route};
+use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -28,6 +29,7 @@ pub(crate) struct QueryParameter {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
     pub(crate) schema: fn() -> Schema,
+    pub(crate) example: fn() -> Value,
 }
 
 /// A body that an endpoint takes.

@@ -132,9 +132,9 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Parameter> {
 }
 
 fn in_query(parameter: &QueryParameter) -> Parameter {
-    let QueryParameter { name, description, schema } = parameter;
+    let QueryParameter { name, description, schema, example } = parameter;
     let parameter = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Query).required(Required::False);
-    parameter.description(Some(*description)).schema(Some(schema())).build()
+    parameter.description(Some(*description)).schema(Some(schema())).example(Some(example())).build()
 }
 
 fn condition(name: &'static str) -> Parameter {
