@@ -1,4 +1,5 @@
-//! Account events in the operator's log: one line each, with ids and no personal data.
+//! Account events: one line each in the operator's log, with ids and no personal data, and for most a row in
+//! [`crate::history`].
 
 use crate::ids::CustomerId;
 use crate::ids::SessionId;
@@ -30,10 +31,20 @@ pub enum Event {
     Export,
     /// A customer was erased.
     Erasure,
+    /// The operator disabled an account.
+    Disabled,
+    /// The operator enabled a disabled account.
+    Enabled,
+    /// The operator changed something from the command line.
+    Operator,
 }
 
+/// The most rows of one account and kind in an hour, for what can be repeated without end; see [`Event::most_an_hour`].
+const MOST_AN_HOUR: i64 = 10;
+
 impl Event {
-    fn name(self) -> &'static str {
+    /// Returns the name in the log and in the history.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Registration => "registration",
             Self::SignIn => "sign_in",
@@ -47,7 +58,15 @@ impl Event {
             Self::EmailChange => "email_change",
             Self::Export => "export",
             Self::Erasure => "erasure",
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled",
+            Self::Operator => "operator",
         }
+    }
+
+    /// The most rows of one account in an hour, for events that a client can repeat without limit and could fill the disk with.
+    pub(crate) fn most_an_hour(self) -> Option<i64> {
+        matches!(self, Self::SignInFailed | Self::RefreshRepeated | Self::Export).then_some(MOST_AN_HOUR)
     }
 
     /// Logs the event. An unknown id is left out: a failed sign-in may have no customer.

@@ -1,4 +1,4 @@
-//! The ids of customers and sessions: positive integers below 2^53, so that JavaScript reads them exactly.
+//! Ids: those of customers and sessions are positive integers below 2^53, so that JavaScript reads them exactly.
 
 use std::fmt;
 
@@ -8,6 +8,8 @@ use chrono::{DateTime, TimeZone, Utc};
 pub(crate) const ID_LIMIT: i64 = 1 << 53;
 /// Bits below the milliseconds of a generated customer id.
 const RANDOM_BITS: u32 = 12;
+/// Bits below the microseconds of an entry's id.
+const ENTRY_BITS: u32 = 10;
 
 /// The id of a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,6 +57,11 @@ impl fmt::Display for CustomerId {
 pub struct SessionId(i64);
 
 impl SessionId {
+    /// Returns the id, or `None` if the number is not a valid id.
+    pub fn new(value: i64) -> Option<Self> {
+        is_id(value).then_some(Self(value))
+    }
+
     /// Generates a random id. The caller retries on a collision.
     pub fn generate() -> Self {
         Self(rand::random_range(1..ID_LIMIT))
@@ -77,13 +84,50 @@ impl fmt::Display for SessionId {
     }
 }
 
+/// The id of a row in the history: microseconds since 1970 and random low bits, so that ids sort by time. JavaScript does
+/// not read it exactly; it is shown as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EntryId(i64);
+
+impl EntryId {
+    /// The id of something that happens now.
+    pub fn generate() -> Self {
+        let random = i64::from(rand::random_range(0..1_u32 << ENTRY_BITS));
+        Self(Self::least_at(Utc::now()).0 | random)
+    }
+
+    /// The least id of what happened at a moment or later.
+    pub fn least_at(moment: DateTime<Utc>) -> Self {
+        Self(moment.timestamp_micros().clamp(1, i64::MAX >> ENTRY_BITS) << ENTRY_BITS)
+    }
+
+    /// The id this many places later, for what happens together.
+    pub fn after(self, places: usize) -> Self {
+        Self(self.0.saturating_add(i64::try_from(places).unwrap_or(i64::MAX)))
+    }
+
+    /// Parses the canonical decimal form: no sign, no leading zero.
+    pub fn parse(text: &str) -> Option<Self> {
+        canonical(text).map(Self)
+    }
+
+    /// Returns the number.
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
 fn is_id(value: i64) -> bool {
     (1..ID_LIMIT).contains(&value)
 }
 
 fn parse(text: &str) -> Option<i64> {
+    canonical(text).filter(|value| is_id(*value))
+}
+
+fn canonical(text: &str) -> Option<i64> {
     let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-    text.parse().ok().filter(|value| canonical && is_id(*value))
+    text.parse().ok().filter(|_| canonical)
 }
 
 #[cfg(test)]
@@ -97,6 +141,20 @@ mod tests {
         for text in ["", "0", "-1", "+1", "01", "12abc", "9007199254740992", "99999999999999999999", " 1", "१"] {
             assert_eq!(CustomerId::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn ids_of_the_history_sort_by_time() {
+        let moment = Utc::now();
+        let (before, at) = (EntryId::least_at(moment - chrono::TimeDelta::microseconds(1)), EntryId::least_at(moment));
+        assert!(before < at && before.after(1023) < at && at.after(1) > at);
+        assert!(EntryId::generate() >= at);
+        assert_eq!(EntryId::parse(&at.get().to_string()), Some(at));
+        assert!(["", "0", "-1", "01", "9223372036854775808"].iter().all(|text| EntryId::parse(text).is_none()));
+        assert!(
+            EntryId::least_at(DateTime::<Utc>::MAX_UTC).get() > 0
+                && EntryId::least_at(DateTime::<Utc>::MIN_UTC).get() > 0
+        );
     }
 
     #[test]

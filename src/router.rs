@@ -8,6 +8,8 @@ use utoipa::openapi::OpenApi;
 use crate::app::App;
 use crate::customers::routes as customers;
 use crate::customers::{Customer, PatchCustomer, PersonalData, PutCustomer, Registration};
+use crate::history::routes as history;
+use crate::history::{HistoryEntry, PARAMETERS};
 use crate::http::endpoint::Endpoint;
 use crate::http::health::Health;
 use crate::http::jwks::KeySet;
@@ -23,6 +25,7 @@ use crate::sessions::routes::Tokens;
 const CUSTOMERS: &str = "/api/v1/customers/";
 const CUSTOMER: &str = "/api/v1/customers/{id}/";
 const EXPORT: &str = "/api/v1/customers/{id}/export/";
+const HISTORY: &str = "/api/v1/customers/{id}/history/";
 const PASSWORD: &str = "/api/v1/customers/{id}/password/";
 const SESSIONS: &str = "/api/v1/customers/{id}/sessions/";
 const SESSION: &str = "/api/v1/customers/{id}/sessions/{sid}/";
@@ -65,13 +68,24 @@ fn endpoints() -> Vec<Endpoint> {
         .with_headers(&["ETag", "Content-Location"])
         .problems([Problem::VersionMismatch, Problem::EmailTaken]),
         owner(Method::DELETE, CUSTOMER, "eraseCustomer", "Erases the customer", || to(customers::erase))
-            .describe("Erases the customer with address, sessions and password. The email can be registered again.")
+            .describe(
+                "Erases the customer with address, sessions, password and history. The email can be registered again.",
+            )
             .conditional(&["If-Match"])
             .replies_empty(204, "The customer is erased.")
             .problems([Problem::VersionMismatch]),
         owner(Method::GET, EXPORT, "exportCustomer", "Exports all data of the customer", || to(customers::export))
             .describe("Password hashes and tokens are not included, because they are secrets.")
             .replies::<PersonalData>(200, "One document."),
+        owner(Method::GET, HISTORY, "getHistory", "What happened to the account", || to(history::show))
+            .describe(
+                "Sign-ins, changes of password and email, and so on. Entries are kept for half a year by default.",
+            )
+            .queried(&PARAMETERS)
+            .replies::<Vec<HistoryEntry>>(
+                200,
+                "The entries, newest first. For the next page, pass the `id` of the last one as `before`.",
+            ),
         owner(Method::POST, PASSWORD, "changePassword", "Changes the password", || to(passwords::change_password))
             .describe("Every other session of the customer ends.")
             .throttled(Action::PasswordChange)
@@ -88,7 +102,7 @@ fn endpoints() -> Vec<Endpoint> {
             .uses_database()
             .takes::<SignIn>()
             .replies::<Tokens>(200, "The tokens of a new session.")
-            .problems([Problem::BadCredentials]),
+            .problems([Problem::BadCredentials, Problem::AccountDisabled]),
         public(Method::POST, "/auth/token/refresh/", "refresh", "Renews the tokens", || to(sessions::refresh))
             .describe("A refresh token is valid for one use. For 10 seconds, the previous one gets the same reply.")
             .throttled(Action::Refresh)

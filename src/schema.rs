@@ -25,6 +25,20 @@ diesel::table! {
         version -> BigInt,
         created_at -> Timestamp,
         updated_at -> Timestamp,
+        disabled_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    history (id) {
+        id -> BigInt,
+        customer_id -> BigInt,
+        kind -> Text,
+        at -> Timestamp,
+        session_id -> Nullable<BigInt>,
+        network -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        actor -> Nullable<Text>,
     }
 }
 
@@ -52,7 +66,8 @@ diesel::table! {
 }
 
 diesel::joinable!(addresses -> customers (customer_id));
+diesel::joinable!(history -> customers (customer_id));
 diesel::joinable!(passwords -> customers (customer_id));
 diesel::joinable!(sessions -> customers (customer_id));
 
-diesel::allow_tables_to_appear_in_same_query!(addresses, customers, passwords, sessions,);
+diesel::allow_tables_to_appear_in_same_query!(addresses, customers, history, passwords, sessions,);

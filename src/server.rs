@@ -17,6 +17,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::app::App;
 use crate::db::Database;
+use crate::history;
 use crate::http::respond::respond;
 use crate::http::{Deadlines, Stop, Throttle, Timeouts, cors, finish_cors, metrics};
 use crate::metrics::{Sessions, UNMATCHED};
@@ -107,7 +108,8 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
     let metrics_address = metrics_listener.as_ref().map(local_address).transpose()?;
     let app = web::Data::new(App::start(settings, prepared)?);
     let (database, counted) = (app.database.clone(), app.metrics.sessions.clone());
-    actix_rt::spawn(clean_up(database.clone(), Arc::clone(&app.throttle), app.lifetimes, counted));
+    let kept = settings.history.days;
+    actix_rt::spawn(clean_up(database.clone(), Arc::clone(&app.throttle), app.lifetimes, counted, kept));
     let stop = Arc::<Stop>::default();
     let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
     let server = http_server(settings, app.clone(), listener, Arc::clone(&stop)).map_err(failed)?;
@@ -125,12 +127,19 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
 /// How often [`clean_up`] runs.
 const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Periodically deletes sessions that have ended and throttle buckets that are full again.
-async fn clean_up(database: Database, throttle: Arc<Throttle>, lifetimes: Lifetimes, counted: Sessions) {
+/// Periodically deletes sessions that have ended, old rows of the history, and throttle buckets that are full again.
+async fn clean_up(
+    database: Database,
+    throttle: Arc<Throttle>,
+    lifetimes: Lifetimes,
+    counted: Sessions,
+    kept_days: u32,
+) {
     let mut rounds = actix_rt::time::interval(CLEAN_UP_INTERVAL);
     loop {
         rounds.tick().await;
         throttle.forget_idle();
+        sweep_history(&database, kept_days).await;
         loop {
             match database.write(None, move |connection| sessions::sweep(connection, lifetimes.idle)).await {
                 Ok(0) => break,
@@ -147,6 +156,18 @@ async fn clean_up(database: Database, throttle: Arc<Throttle>, lifetimes: Lifeti
     }
 }
 
+/// Deletes old rows of the history, a bounded number with each statement, so that requests do not wait for long.
+async fn sweep_history(database: &Database, kept_days: u32) {
+    loop {
+        match database.write(None, move |connection| history::sweep(connection, kept_days)).await {
+            Ok(0) => return,
+            Ok(swept) => log::debug!("{swept} rows of the history were too old"),
+            Err(error) => return log::warn!("the history could not be swept: {error}"),
+        }
+    }
+}
+
+/// Connections that may wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`). Beyond them a client
 /// The most connections that wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`). The kernel ignores
 /// further clients, and they try again after a second. With the standard library's 128, bursts would cause such waits.
 const BACKLOG: i32 = 4096;

@@ -60,6 +60,8 @@ pub struct Settings {
     pub auth: Auth,
     /// `[throttle]`
     pub throttle: Throttle,
+    /// `[history]`
+    pub history: History,
     /// `[log]`
     pub log: Log,
 }
@@ -198,6 +200,14 @@ pub struct Throttle {
     pub account_per_minute: u32,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
+}
+
+/// `[history]`: the history of accounts.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// Entries are kept for this many days.
+    pub days: u32,
 }
 
 /// A network or a single address.

@@ -1,37 +1,61 @@
-//! `clientele customer create|show|erase`
+//! `clientele customer …`
+
+mod account;
+mod find;
+mod history;
+mod table;
+mod update;
+mod values;
+pub(super) mod who;
 
 use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 
+use self::account::{Account, SetPassword};
+pub(super) use self::values::parse_id;
+use self::values::{parse_date, parse_email, parse_first_name, parse_last_name, print_json, read_password};
+use self::who::{By, Who};
 use super::{Failure, connect, connect_existing, print};
-use crate::customers::{self, Email, Name, NewCustomer};
-use crate::db::{Constraint, DbError};
+use crate::customers::{self, Email, Name, NewCustomer, support};
+use crate::db::{Constraint, DbError, in_transaction};
 use crate::events::Event;
 use crate::http::Operator;
-use crate::http::{Json, Violation};
 use crate::ids::CustomerId;
-use crate::passwords::Password;
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
 pub(super) enum Customer {
     /// Create a customer and print only the id
     Create(Box<Create>),
+    /// Find customers by a part of the email, name or slug
+    Find(find::Find),
     /// Print a customer as JSON
     Show {
-        /// The customer's id
-        #[arg(value_parser = parse_id)]
-        id: CustomerId,
+        /// The customer's id or email
+        #[arg(value_parser = Who::parse)]
+        who: Who,
     },
-    /// Erase a customer with address, sessions and password
+    /// Change email, names or date of birth, and print the customer as JSON
+    Update(Box<update::Update>),
+    /// Set a password; all sessions end
+    SetPassword(SetPassword),
+    /// Disable an account: its sessions end, and it cannot be used
+    Disable(Account),
+    /// Enable a disabled account
+    Enable(Account),
+    /// End all sessions
+    EndSessions(Account),
+    /// Print the history of an account, newest first
+    History(history::History),
+    /// Erase a customer with address, sessions, password and history
     Erase {
-        /// The customer's id
-        #[arg(value_parser = parse_id)]
-        id: CustomerId,
+        /// The customer's id or email
+        #[arg(value_parser = Who::parse)]
+        who: Who,
     },
     /// Add customers from JSON Lines; lines whose customer exists change nothing, so an import can be repeated
     Import(super::import::Import),
-    /// Write all customers as JSON Lines
+    /// Write all customers as JSON Lines, or all data about one customer as a JSON document
     Export(super::export::Export),
 }
 
@@ -55,45 +79,27 @@ pub(super) struct Create {
     /// Read a password from the first line of standard input; without it the customer cannot sign in
     #[arg(long)]
     password_stdin: bool,
-}
-
-pub(super) fn parse_id(text: &str) -> Result<CustomerId, String> {
-    CustomerId::parse(text).ok_or_else(|| "an id is a positive integer below 2^53".into())
-}
-
-fn or_message<T>(parsed: Result<T, Violation>) -> Result<T, String> {
-    parsed.map_err(|violation| violation.detail().to_owned())
-}
-
-fn parse_email(text: &str) -> Result<Email, String> {
-    or_message(Email::parse(text))
-}
-
-fn parse_first_name(text: &str) -> Result<Name, String> {
-    or_message(Name::first(text))
-}
-
-fn parse_last_name(text: &str) -> Result<Name, String> {
-    or_message(Name::last(text))
-}
-
-fn parse_date(text: &str) -> Result<NaiveDate, String> {
-    or_message(customers::date_of_birth(text))
+    #[command(flatten)]
+    by: By,
 }
 
 impl Customer {
     pub(super) fn run(self, settings: &Settings) -> Result<(), Failure> {
         match self {
             Self::Create(create) => create.run(settings),
-            Self::Show { id } => {
-                let found = customers::find_by_id(&mut connect_existing(settings)?, Operator::of_command_line(), id)?;
-                let found = found.ok_or_else(|| Failure::Failed(format!("there is no customer {id}")))?;
-                let json = serde_json::to_string_pretty(&found.customer);
-                print(json.map_err(|error| Failure::Failed(error.to_string()))?)
-            }
-            Self::Erase { id } => {
-                if !customers::erase_by_id(&mut connect_existing(settings)?, Operator::of_command_line(), id)? {
-                    return Err(Failure::Failed(format!("there is no customer {id}")));
+            Self::Find(command) => command.run(settings),
+            Self::Show { who } => print_json(&who.find(&mut connect_existing(settings)?)?.1.customer),
+            Self::Update(command) => command.run(settings),
+            Self::SetPassword(command) => command.run(settings),
+            Self::Disable(account) => account.set_disabled(settings, true),
+            Self::Enable(account) => account.set_disabled(settings, false),
+            Self::EndSessions(account) => account.end_sessions(settings),
+            Self::History(command) => command.run(settings),
+            Self::Erase { who } => {
+                let mut connection = connect_existing(settings)?;
+                let id = who.id(&mut connection)?;
+                if !customers::erase_by_id(&mut connection, Operator::of_command_line(), id)? {
+                    return Err(who::missing(id));
                 }
                 Event::Erasure.record(Some(id), None);
                 Ok(())
@@ -109,24 +115,22 @@ impl Create {
         let mut connection = connect(settings)?;
         let new = NewCustomer::named(self.email, self.first_name, self.last_name);
         let new = NewCustomer { date_of_birth: self.date_of_birth, ..new };
-        let hash = if self.password_stdin { Some(read_password(&new)?) } else { None };
-        let outcome = customers::create(&mut connection, Operator::of_command_line(), self.id, &new, hash.as_deref());
+        let known = [new.email.typed(), &new.first_name.text, &new.last_name.text];
+        let hash = if self.password_stdin { Some(read_password(&known)?) } else { None };
+        let (operator, caller) = (Operator::of_command_line(), self.by.caller());
+        let outcome = in_transaction(&mut connection, |connection| {
+            let id = customers::create(connection, operator, self.id, &new, hash.as_deref())?;
+            support::note_operator(connection, operator, id, &caller)?;
+            Ok(id)
+        });
         match outcome {
-            Ok(id) => print(id),
+            Ok(id) => {
+                Event::Operator.record(Some(id), None);
+                print(id)
+            }
             Err(DbError::Unique(Constraint::Email)) => Err(Failure::Failed("another customer has this email".into())),
             Err(DbError::Unique(Constraint::CustomerId)) => Err(Failure::Failed("another customer has this id".into())),
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// Reads a password, checks it like a registration does, and hashes it.
-fn read_password(new: &NewCustomer) -> Result<String, Failure> {
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line)?;
-    let text = line.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']).to_owned();
-    let invalid = |violation: Violation| Failure::Usage(violation.detail().to_owned());
-    let password = Password::to_set(&Json::String(text.into())).map_err(invalid)?;
-    password.check_strength(&[new.email.typed(), &new.first_name.text, &new.last_name.text]).map_err(invalid)?;
-    password.hash().map_err(Failure::Failed)
 }

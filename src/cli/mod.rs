@@ -56,7 +56,7 @@ enum Command {
     /// Apply, revert or list migrations
     #[command(subcommand)]
     Migrate(migrate::Migrate),
-    /// Create, show, erase, import or export customers
+    /// Create, find, show, change, disable, erase, import or export customers
     #[command(subcommand)]
     Customer(customer::Customer),
     /// Copy the SQLite database, whole and checked, while it is in use

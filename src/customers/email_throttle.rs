@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 
 use super::update::Update;
 use crate::app::App;
-use crate::http::{Action, ClientAddress, Problem};
+use crate::http::{Action, ClientAddress, ClientNetwork, Problem};
 
 /// Counts email changes by the client's address and by the customer.
 pub(super) struct EmailThrottle<'a> {
@@ -15,6 +15,11 @@ pub(super) struct EmailThrottle<'a> {
 impl<'a> EmailThrottle<'a> {
     pub(super) fn new(app: &'a App, request: &HttpRequest) -> Result<Self, Problem> {
         Ok(Self { app, client: app.throttle.client(request)? })
+    }
+
+    /// The network of the client.
+    pub(super) fn network(&self) -> ClientNetwork {
+        self.client.network()
     }
 
     /// Admits an update unless it changes the email and the quota is used up. An update that sends back the stored email

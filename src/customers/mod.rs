@@ -12,6 +12,7 @@ mod read;
 mod registration;
 pub(crate) mod routes;
 mod stored;
+pub mod support;
 mod update;
 
 pub use self::change::{AddressChange, AddressMembers, Change, NewCustomer, PatchCustomer, PutCustomer};

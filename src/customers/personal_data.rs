@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 use super::model::Customer;
 use super::read::find_owned;
 use crate::db::{DbConnection, DbResult, UtcMicros};
+use crate::events::Event;
+use crate::history::{self, Caller, HistoryEntry};
 use crate::http::{Denied, OwnedCustomer};
 use crate::schema::{customers, passwords, sessions};
 
@@ -27,6 +29,9 @@ pub(crate) struct PersonalData {
     /// When the profile last changed.
     #[schema(format = DateTime)]
     updated_at: String,
+    /// When the operator disabled the account; null for an account that can be used.
+    #[schema(required, format = DateTime)]
+    disabled_at: Option<String>,
     /// How often the profile was written, including the registration.
     #[schema(minimum = 1)]
     version: i64,
@@ -35,6 +40,8 @@ pub(crate) struct PersonalData {
     password: Option<PasswordData>,
     /// The sessions that are alive, the newest first.
     sessions: Vec<SessionData>,
+    /// What happened to the account, the newest first.
+    history: Vec<HistoryEntry>,
 }
 
 /// The data about a password, without its hash.
@@ -74,23 +81,25 @@ pub(crate) struct SessionData {
 
 type SessionRow = (i64, UtcMicros, UtcMicros, UtcMicros, Option<String>, Option<String>);
 
-/// Returns all data about the customer.
+/// Returns all data about the customer, and records the export in the history.
 pub(super) fn personal_data(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
+    caller: &Caller,
 ) -> DbResult<Result<PersonalData, Denied>> {
     connection.transaction(|connection| {
         let versioned = match find_owned(connection, customer)? {
             Ok(versioned) => versioned,
             Err(denied) => return Ok(Err(denied)),
         };
+        history::add(connection, Event::Export, customer.id(), customer.session(), caller)?;
         let id = customer.id().get();
         let rest = customers::table
             .find(id)
-            .select((customers::email_canonical, customers::created_at, customers::updated_at))
-            .load::<(String, UtcMicros, UtcMicros)>(connection)?
+            .select((customers::email_canonical, customers::created_at, customers::updated_at, customers::disabled_at))
+            .load::<(String, UtcMicros, UtcMicros, Option<UtcMicros>)>(connection)?
             .pop();
-        let Some((email_canonical, created_at, updated_at)) = rest else {
+        let Some((email_canonical, created_at, updated_at, disabled_at)) = rest else {
             return Ok(Err(Denied::Missing));
         };
         let password = passwords::table
@@ -114,15 +123,18 @@ pub(super) fn personal_data(
                 sessions::network,
             ))
             .load::<SessionRow>(connection)?;
+        let history = history::of_customer(connection, customer.id(), None, None)?;
         Ok(Ok(PersonalData {
             id,
             profile: versioned.customer,
             email_canonical,
             created_at: created_at.to_rfc3339(),
             updated_at: updated_at.to_rfc3339(),
+            disabled_at: disabled_at.map(UtcMicros::to_rfc3339),
             version: versioned.version,
             password,
             sessions: sessions.into_iter().map(SessionData::from).collect(),
+            history: history.into_iter().map(HistoryEntry::from).collect(),
         }))
     })
 }

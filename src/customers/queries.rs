@@ -11,6 +11,8 @@ use super::model::Versioned;
 use super::read::{find_owned, find_unowned};
 use super::stored::{AddressRow, CustomerRow};
 use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
+use crate::events::Event;
+use crate::history::{self, Caller};
 use crate::http::{Denied, Operator, OwnedCustomer};
 use crate::ids::CustomerId;
 use crate::schema::{addresses, customers, passwords};
@@ -152,8 +154,12 @@ pub(super) fn register(
     connection: &mut DbConnection,
     new: &NewCustomer,
     hash: &str,
+    caller: &Caller,
 ) -> DbResult<Result<(CustomerId, Versioned), Denied>> {
-    let read = |connection: &mut DbConnection, id| Ok(find_unowned(connection, id)?.map(|versioned| (id, versioned)));
+    let read = |connection: &mut DbConnection, id| {
+        history::add(connection, Event::Registration, id, None, caller)?;
+        Ok(find_unowned(connection, id)?.map(|versioned| (id, versioned)))
+    };
     match create_and(connection, None, new, Some(hash), read) {
         Ok(added) => Ok(added.ok_or(Denied::Missing)),
         Err(DbError::Unique(Constraint::Email)) => Ok(Err(Denied::EmailTaken)),
@@ -173,11 +179,13 @@ pub(super) fn erase(
         }
         let version_fits = customers::version.eq_any(expected.unwrap_or_default().to_vec());
         let erased = diesel::delete(customers::table.find(customer.id().get()))
+            .filter(customers::disabled_at.is_null())
             .filter(expected.is_none().into_sql::<Bool>().or(version_fits))
             .execute(connection)?;
         if erased > 0 {
             return Ok(Ok(()));
         }
+        // Which also tells that the account is disabled.
         Ok(find_owned(connection, customer)?.and(Err(Denied::VersionMismatch)))
     })
 }

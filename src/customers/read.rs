@@ -1,7 +1,7 @@
 //! Reads customers: one statement for one request or for a batch, with or without locking the rows.
 //!
-//! The statement also checks that the token's session is alive, so ending a session takes effect at once without an extra
-//! round trip.
+//! The statement also checks that the token's session is alive and the account is enabled, so ending a session and disabling
+//! an account take effect at once without an extra round trip.
 
 use std::collections::HashSet;
 
@@ -114,11 +114,11 @@ fn key(customer: &OwnedCustomer) -> (CustomerId, Option<SessionId>) {
     (customer.id(), customer.session())
 }
 
-/// Returns the row if it exists and the token's session is alive. Erasing a customer erases the sessions too, so without
-/// a row the session of a token has ended.
+/// Returns the row if it exists, the token's session is alive and the account is enabled. The operator may use disabled
+/// accounts. Erasing a customer erases the sessions too, so without a row the session of a token has ended.
 fn owned(customer: &OwnedCustomer, row: Option<Row>) -> Result<Stored, Denied> {
     match row {
-        Some(row) if row.session_is_alive => Ok(row.stored),
+        Some(row) if row.session_is_alive && (row.is_enabled || customer.is_operators()) => Ok(row.stored),
         None if customer.session().is_none() => Err(Denied::Missing),
         _ => Err(Denied::SessionEnded),
     }
@@ -137,6 +137,7 @@ columns! {
 struct Row {
     ord: i32,
     session_is_alive: bool,
+    is_enabled: bool,
     is_current: bool,
     stored: Stored,
 }
@@ -176,7 +177,7 @@ fn find<const LOCK: bool>(
 struct Select<'a, const LOCK: bool>(InputArrays<'a>);
 
 impl<const LOCK: bool> Query for Select<'_, LOCK> {
-    type SqlType = (Integer, Bool, Bool, StoredTypes);
+    type SqlType = (Integer, Bool, Bool, Bool, StoredTypes);
 }
 
 prepared!(Select, LOCK);
@@ -218,7 +219,7 @@ fn push_input<DB: Backend>(out: &mut AstPass<'_, '_, DB>) {
 fn push_select<DB: Backend>(out: &mut AstPass<'_, '_, DB>, is_current: &str) {
     out.push_sql(
         " SELECT i.ord, i.session_id IS NULL OR (SELECT s.id FROM sessions s
-            WHERE s.id = i.session_id AND s.customer_id = i.customer_id) IS NOT NULL, ",
+            WHERE s.id = i.session_id AND s.customer_id = i.customer_id) IS NOT NULL, c.disabled_at IS NULL, ",
     );
     out.push_sql(is_current);
     out.push_sql(", c.version, ");

@@ -3,7 +3,7 @@
 use actix_web::http::header::{ETAG, HeaderName, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
-use super::change::{PatchCustomer, PutCustomer};
+use super::change::{Change, PatchCustomer, PutCustomer};
 use super::email_throttle::EmailThrottle;
 use super::model::Versioned;
 use super::personal_data::personal_data;
@@ -12,6 +12,7 @@ use super::registration::Registration;
 use super::update::{Done, Update};
 use crate::app::App;
 use crate::events::Event;
+use crate::history::Caller;
 use crate::http::conditional::{Conditions, IfMatch, IfNoneMatch};
 use crate::http::{Action, Denied, OwnedCustomer, Problem, ValidJson};
 
@@ -24,7 +25,7 @@ pub(crate) async fn replace(
     ValidJson(PutCustomer(change)): ValidJson<PutCustomer>,
 ) -> Result<HttpResponse, Problem> {
     let location = customer.content_location();
-    let versioned = apply(&app, &request, Update { customer, change, conditions }).await?;
+    let versioned = apply(&app, &request, customer, change, conditions).await?;
     Ok(located(HttpResponse::Ok(), location).json(&versioned.customer))
 }
 
@@ -36,13 +37,22 @@ pub(crate) async fn patch(
     ValidJson(PatchCustomer(change)): ValidJson<PatchCustomer>,
 ) -> Result<HttpResponse, Problem> {
     let location = customer.content_location();
-    let versioned = apply(&app, &request, Update { customer, change, conditions }).await?;
+    let versioned = apply(&app, &request, customer, change, conditions).await?;
     Ok(located(tagged(HttpResponse::Ok(), &versioned), location).json(&versioned.customer))
 }
 
-async fn apply(app: &App, request: &HttpRequest, update: Update) -> Result<Box<Versioned>, Problem> {
-    let customer = update.customer.id();
+async fn apply(
+    app: &App,
+    request: &HttpRequest,
+    customer: OwnedCustomer,
+    change: Change,
+    conditions: Conditions,
+) -> Result<Box<Versioned>, Problem> {
     let emails = EmailThrottle::new(app, request)?;
+    // Only a changed email has a row in the history.
+    let caller = change.email.as_ref().map(|_| Caller::client(emails.network(), request)).unwrap_or_default();
+    let update = Update { customer, change, conditions, caller };
+    let customer = update.customer.id();
     emails.admit(&update).await?;
     let outcome = app.updates.submit(update).await?;
     if matches!(outcome, Ok(Done { email_changed: true, .. }) | Err(Denied::EmailTaken)) {
@@ -70,9 +80,15 @@ pub(crate) async fn show(
 }
 
 /// Everything that is held about the customer, as one document.
-pub(crate) async fn export(app: web::Data<App>, customer: OwnedCustomer) -> Result<HttpResponse, Problem> {
+pub(crate) async fn export(
+    app: web::Data<App>,
+    request: HttpRequest,
+    customer: OwnedCustomer,
+) -> Result<HttpResponse, Problem> {
     let (id, session) = (customer.id(), customer.session());
-    let data = app.database.read(Some(id), move |connection| personal_data(connection, &customer)).await??;
+    let caller = Caller::client(app.throttle.client(&request)?.network(), &request);
+    // Writes, because the export is in the history.
+    let data = app.database.write(Some(id), move |connection| personal_data(connection, &customer, &caller)).await??;
     Event::Export.record(Some(id), session);
     Ok(HttpResponse::Ok().json(data))
 }
@@ -99,7 +115,9 @@ pub(crate) async fn register(
     // Always treated as a known network, so that clients elsewhere cannot keep anybody from registering.
     let known = true;
     let guess = app.throttle.guess(Action::Registration, customer.email.canonical(), client.network(), known)?;
-    let registered = app.database.write(None, move |connection| queries::register(connection, &customer, &hash)).await;
+    let caller = Caller::client(client.network(), &request);
+    let registered =
+        app.database.write(None, move |connection| queries::register(connection, &customer, &hash, &caller)).await;
     // Only an email that is taken counts as a guess.
     if !matches!(registered, Ok(Err(Denied::EmailTaken))) {
         guess.take_back();

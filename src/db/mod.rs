@@ -33,6 +33,7 @@ pub use migrations::{MigrationState, MigrationStatus, migrate, pending_migration
 pub use session::foreign_messages;
 pub(crate) use sqlite_file::check_writable;
 pub use timestamp::UtcMicros;
+pub(crate) use transaction::in_transaction;
 
 /// Runs an expression on the concrete connection inside a [`DbConnection`], for statements that `MultiConnection`
 /// cannot express.

@@ -1,6 +1,6 @@
 //! Transactions, for batches of changes and for work that must leave nothing behind in a session.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 
@@ -12,6 +12,9 @@ use crate::threads::Progress;
 
 /// The service holds locks for milliseconds. A longer wait means that somebody else's transaction is open.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// How long a command tries again while another transaction is in the way.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How transactions begin.
 pub(super) struct Begin {
@@ -86,6 +89,30 @@ pub(super) fn write_transaction<T>(
             .unwrap_or_else(|error| log::debug!("a transaction could not be rolled back: {error}")),
     }
     worked
+}
+
+/// Runs the work of a command in a transaction that can write. While another transaction is in the way, it tries again for a
+/// few seconds.
+///
+/// # Errors
+/// What `work` says, and see [`write_transaction`].
+pub(crate) fn in_transaction<T>(
+    connection: &mut DbConnection,
+    mut work: impl FnMut(&mut DbConnection) -> DbResult<T>,
+) -> DbResult<T> {
+    let begin = match connection {
+        DbConnection::Sqlite(_) => Begin::immediate(),
+        DbConnection::Postgres(_) => Begin::plain(),
+    };
+    let started = Instant::now();
+    loop {
+        match write_transaction(connection, &begin, &Progress::default(), &mut work) {
+            Err(DbError::Busy | DbError::Contention(_)) if started.elapsed() < COMMAND_PATIENCE => {
+                std::thread::sleep(LOCK_TIMEOUT);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 fn commit(connection: &mut DbConnection) -> DbResult<()> {

@@ -10,6 +10,8 @@ pub enum Denied {
     Missing,
     /// The token's session has ended.
     SessionEnded,
+    /// The password is right, but the operator has disabled the account.
+    Disabled,
     /// The stored version is not one that the request allows.
     VersionMismatch,
     /// Another customer has the email.
@@ -23,6 +25,7 @@ impl From<Denied> for Problem {
         match denied {
             Denied::Missing => Self::NotFound,
             Denied::SessionEnded => Self::SessionEnded,
+            Denied::Disabled => Self::AccountDisabled,
             Denied::VersionMismatch => Self::VersionMismatch,
             Denied::EmailTaken => Self::EmailTaken,
             Denied::AddressIncomplete(members) => {

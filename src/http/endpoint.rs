@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::{ResponseError, Route};
+use serde_json::Value;
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -22,6 +23,14 @@ pub(crate) enum Access {
     Owner,
     /// Anyone.
     Public,
+}
+
+/// An optional query parameter of an endpoint.
+pub(crate) struct QueryParameter {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) schema: fn() -> Schema,
+    pub(crate) example: fn() -> Value,
 }
 
 /// A request body.
@@ -60,6 +69,7 @@ pub(crate) struct Endpoint {
     pub(super) summary: &'static str,
     pub(super) description: Option<&'static str>,
     pub(super) conditions: &'static [&'static str],
+    pub(super) query: &'static [QueryParameter],
     pub(super) body: Option<RequestBody>,
     pub(super) replies: Vec<Reply>,
     pub(super) problems: Vec<(StatusCode, &'static str)>,
@@ -116,6 +126,7 @@ impl Endpoint {
             summary,
             description: None,
             conditions: &[],
+            query: &[],
             body: None,
             replies: Vec::new(),
             problems: Vec::new(),
@@ -148,6 +159,11 @@ impl Endpoint {
             Problem::UnsupportedMediaType(B::MEDIA_TYPES),
             Problem::Validation(Vec::new()),
         ])
+    }
+
+    /// Declares the query parameters. The endpoint rejects others.
+    pub(crate) fn queried(self, query: &'static [QueryParameter]) -> Self {
+        Self { query, ..self }.problems([Problem::Validation(Vec::new())])
     }
 
     /// Declares the headers with preconditions (RFC 9110 §13).

@@ -23,9 +23,20 @@ pub struct OwnedCustomer {
     id: CustomerId,
     session: Option<SessionId>,
     is_me: bool,
+    is_operators: bool,
 }
 
 impl OwnedCustomer {
+    /// Lets the operator act for any customer.
+    pub(crate) fn of_operator(_: Operator, id: CustomerId) -> Self {
+        Self { id, session: None, is_me: false, is_operators: true }
+    }
+
+    /// Returns whether the operator acts for the customer, who may do so for disabled accounts too.
+    pub(crate) fn is_operators(&self) -> bool {
+        self.is_operators
+    }
+
     /// Returns the customer's id.
     pub fn id(&self) -> CustomerId {
         self.id
@@ -81,7 +92,8 @@ fn admit(request: &ServiceRequest, tokens: &AccessTokens) -> Result<(), Problem>
 
 /// Checks the id in the path: 404 if it is not an id, 403 if it is another customer's. `me` is the principal's own id.
 fn decide(principal: &Principal, id: &str) -> Result<OwnedCustomer, Problem> {
-    let own = OwnedCustomer { id: principal.customer, session: principal.session, is_me: id == "me" };
+    let own =
+        OwnedCustomer { id: principal.customer, session: principal.session, is_me: id == "me", is_operators: false };
     if own.is_me {
         return Ok(own);
     }

@@ -16,7 +16,7 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 
 use super::docs;
-use super::endpoint::{Access, Endpoint};
+use super::endpoint::{Access, Endpoint, QueryParameter};
 use super::problem::{Document, MEDIA_TYPE, title};
 
 /// The name of the security scheme.
@@ -93,7 +93,8 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
             Access::Owner => vec![SecurityRequirement::new(BEARER, [] as [&str; 0])],
             Access::Public => Vec::new(),
         }));
-    for parameter in path_parameters(endpoint.path).chain(endpoint.conditions.iter().map(|name| condition(name))) {
+    let conditions = endpoint.conditions.iter().map(|name| condition(name));
+    for parameter in path_parameters(endpoint.path).chain(conditions).chain(endpoint.query.iter().map(in_query)) {
         operation = operation.parameter(parameter);
     }
     for reply in &endpoint.replies {
@@ -141,6 +142,12 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Parameter> {
         let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
         parameter.description(Some(description)).schema(Some(schema.build())).example(Some(json!(example))).build()
     })
+}
+
+fn in_query(parameter: &QueryParameter) -> Parameter {
+    let QueryParameter { name, description, schema, example } = parameter;
+    let parameter = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Query).required(Required::False);
+    parameter.description(Some(*description)).schema(Some(schema())).example(Some(example())).build()
 }
 
 fn condition(name: &'static str) -> Parameter {

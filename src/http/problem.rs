@@ -40,6 +40,8 @@ pub enum Problem {
     BadCredentials,
     /// 403: the token belongs to another customer. Does not reveal whether the id exists.
     NotOwner,
+    /// 403: the password is right, but the operator has disabled the account.
+    AccountDisabled,
     /// 403: a page of another origin may not do what the text names. Only for preflights of browsers.
     PreflightRefused(&'static str),
     /// 404: the path does not exist, or the token's customer does not exist any more.
@@ -105,6 +107,7 @@ impl Problem {
             Self::SessionEnded => "session_ended",
             Self::BadCredentials => "bad_credentials",
             Self::NotOwner => "not_owner",
+            Self::AccountDisabled => "account_disabled",
             Self::PreflightRefused(_) => "preflight_refused",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -135,6 +138,7 @@ impl Problem {
             Self::SessionEnded => "The session has ended. Sign in again.",
             Self::BadCredentials => "The email or the password is wrong.",
             Self::NotOwner => "The token belongs to another customer.",
+            Self::AccountDisabled => "This account is disabled. Please contact us.",
             Self::PreflightRefused(detail) => detail,
             Self::NotFound => "There is no such resource.",
             Self::MethodNotAllowed => "This path does not support the method.",
@@ -188,7 +192,7 @@ impl Problem {
             Self::TokenExpired => {
                 Some(r#"Bearer realm="customers", error="invalid_token", error_description="The token has expired""#)
             }
-            Self::NotOwner => Some(r#"Bearer realm="customers", error="insufficient_scope""#),
+            Self::NotOwner | Self::AccountDisabled => Some(r#"Bearer realm="customers", error="insufficient_scope""#),
             _ => None,
         }
     }
@@ -259,7 +263,7 @@ impl ResponseError for Problem {
             | Self::TokenExpired
             | Self::SessionEnded
             | Self::BadCredentials => StatusCode::UNAUTHORIZED,
-            Self::NotOwner | Self::PreflightRefused(_) => StatusCode::FORBIDDEN,
+            Self::NotOwner | Self::AccountDisabled | Self::PreflightRefused(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,

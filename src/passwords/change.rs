@@ -9,6 +9,7 @@ use super::threads::Client;
 use super::value::{ANY_PASSWORD, NEW_PASSWORD, Password};
 use crate::app::App;
 use crate::events::Event;
+use crate::history::Caller;
 use crate::http::{Action, Body, FieldCode, FieldErrors, Member, OwnedCustomer, Problem, ValidJson, Violation};
 
 /// The body of a password change.
@@ -80,11 +81,14 @@ pub(crate) async fn change_password(
     }
     let fresh = fresh?;
     let network = client.network();
+    let caller = Caller::client(network, &request);
     let id = customer.id();
     let verified = account.hash.ok_or(Problem::NotFound)?;
     let ended = app
         .database
-        .write(Some(id), move |connection| queries::change_password(connection, &customer, &verified, &fresh, network))
+        .write(Some(id), move |connection| {
+            queries::change_password(connection, &customer, &verified, &fresh, network, &caller)
+        })
         .await??;
     app.metrics.sessions.password_changed.inc_by(ended as u64);
     Event::PasswordChange.record(Some(id), None);

@@ -1,12 +1,15 @@
 //! Each function is one statement or one transaction.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 
 use crate::customers::{Customer, find_owned};
 use crate::db::{DbConnection, DbResult, UtcMicros};
+use crate::events::Event;
+use crate::history::{self, Caller};
 use crate::http::{ClientNetwork, Denied, OwnedCustomer};
 use crate::ids::SessionId;
-use crate::schema::{passwords, sessions};
+use crate::schema::{customers, passwords, sessions};
 use crate::sessions::{Networks, hold};
 
 /// The data of a customer that a password change needs.
@@ -40,6 +43,7 @@ pub(super) fn change_password(
     verified: &str,
     fresh: &str,
     network: ClientNetwork,
+    caller: &Caller,
 ) -> DbResult<Result<usize, Denied>> {
     connection.transaction(|connection| {
         if let Err(denied) = hold(connection, customer)? {
@@ -48,6 +52,7 @@ pub(super) fn change_password(
         let id = customer.id().get();
         let changed = diesel::update(passwords::table)
             .filter(passwords::customer_id.eq(id).and(passwords::hash.eq(verified)))
+            .filter(exists(customers::table.filter(customers::id.eq(id).and(customers::disabled_at.is_null()))))
             .set((
                 passwords::hash.eq(fresh),
                 passwords::changed_at.eq(UtcMicros::now()),
@@ -58,6 +63,7 @@ pub(super) fn change_password(
         if changed == 0 {
             return Ok(Err(Denied::SessionEnded));
         }
+        history::add(connection, Event::PasswordChange, customer.id(), customer.session(), caller)?;
         let others = sessions::customer_id.eq(id).and(sessions::id.ne(customer.session().map_or(0, SessionId::get)));
         Ok(Ok(diesel::delete(sessions::table.filter(others)).execute(connection)?))
     })

@@ -11,9 +11,6 @@ use crate::ids::{CustomerId, SessionId};
 use crate::schema::sessions;
 use crate::settings;
 
-/// The most characters of a user agent that are stored.
-const USER_AGENT: usize = 255;
-
 /// A session's row.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = sessions)]
@@ -46,7 +43,7 @@ impl Session {
             started_at: now,
             refreshed_at: now,
             ends_at: now.plus(lifetime),
-            user_agent: user_agent.map(|text| text.chars().take(USER_AGENT).collect()),
+            user_agent: user_agent.map(ToOwned::to_owned),
             network: Some(network.to_string()),
             repeated: false,
         }

@@ -7,6 +7,8 @@ use super::model::Session;
 use super::networks::Networks;
 use crate::customers::fields::Email;
 use crate::db::{DbConnection, DbResult, UtcMicros};
+use crate::events::Event;
+use crate::history::{self, Caller};
 use crate::http::{ClientNetwork, Denied, OwnedCustomer};
 use crate::ids::{CustomerId, SessionId};
 use crate::schema::{customers, passwords, sessions};
@@ -39,15 +41,17 @@ pub(crate) fn credentials(connection: &mut DbConnection, email: &Email) -> DbRes
     }))
 }
 
-/// Begins a session if the stored hash is still the one that was verified, and returns whether it did. Stores the `fresh`
-/// hash if there is one, and adds the network to those known to the account.
+/// Begins a session if the stored hash is still the one that was verified ([`Denied::SessionEnded`] otherwise) and the account
+/// is enabled ([`Denied::Disabled`]). Stores the `fresh` hash if there is one, and adds the network to those known to the
+/// account.
 pub(crate) fn begin(
     connection: &mut DbConnection,
     verified: &str,
     fresh: Option<&str>,
     session: &Session,
     network: ClientNetwork,
-) -> DbResult<bool> {
+    caller: &Caller,
+) -> DbResult<Result<(), Denied>> {
     connection.transaction(|connection| {
         let own = passwords::customer_id.eq(session.customer_id);
         // Writes even if nothing changes, to lock the row until the session is inserted.
@@ -57,15 +61,44 @@ pub(crate) fn begin(
             .returning(passwords::networks)
             .get_results::<Option<String>>(connection)?;
         let Some(networks) = unchanged.pop().map(Networks::from) else {
-            return Ok(false);
+            return Ok(Err(Denied::SessionEnded));
         };
+        // After the row is locked, which whoever disables the account locks too.
+        if is_disabled(connection, session.customer_id)? {
+            return Ok(Err(Denied::Disabled));
+        }
         if let Some(networks) = networks.after_sign_in(network) {
             diesel::update(passwords::table.filter(own)).set(passwords::networks.eq(networks)).execute(connection)?;
         }
         end_oldest(connection, session.customer_id)?;
         diesel::insert_into(sessions::table).values(session).execute(connection)?;
-        Ok(true)
+        add_to_history(connection, Event::SignIn, session.customer_id, session.id, caller)?;
+        Ok(Ok(()))
     })
+}
+
+fn is_disabled(connection: &mut DbConnection, customer: i64) -> DbResult<bool> {
+    let disabled = customers::id.eq(customer).and(customers::disabled_at.is_not_null());
+    Ok(!customers::table.filter(disabled).select(customers::id).load::<i64>(connection)?.is_empty())
+}
+
+/// Adds a row about a session to the history of its customer.
+fn add_to_history(
+    connection: &mut DbConnection,
+    event: Event,
+    customer: i64,
+    session: i64,
+    caller: &Caller,
+) -> DbResult<()> {
+    match CustomerId::new(customer) {
+        Some(customer) => history::add(connection, event, customer, SessionId::new(session), caller),
+        None => Ok(()),
+    }
+}
+
+/// Adds a failed sign-in to the history of the customer who has the email.
+pub(crate) fn note_failure(connection: &mut DbConnection, customer: CustomerId, caller: &Caller) -> DbResult<()> {
+    connection.transaction(|connection| history::add(connection, Event::SignInFailed, customer, None, caller))
 }
 
 /// Ends the customer's oldest sessions so that one more fits.
@@ -102,6 +135,7 @@ pub(crate) fn rotate(
     claims: RefreshClaims,
     idle: TimeDelta,
     network: ClientNetwork,
+    caller: &Caller,
 ) -> DbResult<Rotation> {
     let now = UtcMicros::now();
     let idle_since = now.minus(idle);
@@ -121,19 +155,28 @@ pub(crate) fn rotate(
     if let Some((customer, ends_at)) = rotated.pop() {
         return Ok(rotated_to(customer, counter, ends_at, false));
     }
-    let mut rows = sessions::table
-        .filter(sessions::id.eq(claims.session.get()))
-        .select(Session::as_select())
-        .load::<Session>(connection)?;
-    let Some(session) = rows.pop().filter(|session| session.ends_at > now && session.refreshed_at > idle_since) else {
-        return Ok(Rotation::Ended);
-    };
-    let in_time = session.counter == counter && session.refreshed_at > now.minus(GRACE);
-    if in_time && (session.network == Some(network) || repeat(connection, claims.session, counter)?) {
-        return Ok(rotated_to(session.customer_id, counter, session.ends_at, true));
-    }
-    end(connection, claims.session)?;
-    Ok(CustomerId::new(session.customer_id).map_or(Rotation::Ended, Rotation::Reused))
+    connection.transaction(|connection| {
+        let mut rows = sessions::table
+            .filter(sessions::id.eq(claims.session.get()))
+            .select(Session::as_select())
+            .load::<Session>(connection)?;
+        let Some(session) = rows.pop().filter(|session| session.ends_at > now && session.refreshed_at > idle_since)
+        else {
+            return Ok(Rotation::Ended);
+        };
+        let in_time = session.counter == counter && session.refreshed_at > now.minus(GRACE);
+        let (id, customer) = (claims.session.get(), session.customer_id);
+        if in_time && (session.network.as_ref() == Some(&network) || repeat(connection, claims.session, counter)?) {
+            add_to_history(connection, Event::RefreshRepeated, customer, id, caller)?;
+            return Ok(rotated_to(customer, counter, session.ends_at, true));
+        }
+        let ended = diesel::delete(sessions::table.find(id)).execute(connection)?;
+        if ended == 0 {
+            return Ok(Rotation::Ended);
+        }
+        add_to_history(connection, Event::RefreshReused, customer, id, caller)?;
+        Ok(CustomerId::new(customer).map_or(Rotation::Ended, Rotation::Reused))
+    })
 }
 
 /// Uses up the one repetition that another network has. Returns whether it was still available.
@@ -151,9 +194,17 @@ fn rotated_to(customer: i64, counter: i64, ends_at: UtcMicros, repeated: bool) -
     }
 }
 
-/// Ends a session. Returns `false` if it had ended already.
-pub(crate) fn end(connection: &mut DbConnection, session: SessionId) -> DbResult<bool> {
-    Ok(diesel::delete(sessions::table.find(session.get())).execute(connection)? > 0)
+/// Ends a session for the holder of its refresh token. Returns its customer, or `None` if it had ended already.
+pub(crate) fn end(connection: &mut DbConnection, session: SessionId, caller: &Caller) -> DbResult<Option<CustomerId>> {
+    connection.transaction(|connection| {
+        let own = sessions::table.find(session.get());
+        let ended = diesel::delete(own).returning(sessions::customer_id).get_results::<i64>(connection)?;
+        let customer = ended.first().copied().and_then(CustomerId::new);
+        if let Some(customer) = customer {
+            history::add(connection, Event::SignOut, customer, Some(session), caller)?;
+        }
+        Ok(customer)
+    })
 }
 
 /// Returns the customer's sessions, the newest first.
@@ -163,12 +214,13 @@ pub(crate) fn list(connection: &mut DbConnection, customer: &OwnedCustomer) -> D
         .filter(customers::id.eq(customer.id().get()))
         .order((sessions::started_at.desc(), sessions::id.desc()))
         .limit(MOST_SESSIONS)
-        .select(Option::<Session>::as_select())
-        .load::<Option<Session>>(connection)?;
-    let exists = !rows.is_empty();
-    let sessions: Vec<Session> = rows.into_iter().flatten().collect();
+        .select((customers::disabled_at.is_not_null(), Option::<Session>::as_select()))
+        .load::<(bool, Option<Session>)>(connection)?;
+    let (exists, disabled) = (!rows.is_empty(), rows.iter().any(|(disabled, _)| *disabled));
+    let sessions: Vec<Session> = rows.into_iter().filter_map(|(_, session)| session).collect();
     Ok(match customer.session() {
         None if !exists => Err(Denied::Missing),
+        None if disabled => Err(Denied::SessionEnded),
         Some(own) if sessions.iter().all(|session| session.id != own.get()) => Err(Denied::SessionEnded),
         _ => Ok(sessions),
     })
@@ -179,6 +231,7 @@ pub(crate) fn end_of_customer(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
     session: Option<SessionId>,
+    caller: &Caller,
 ) -> DbResult<Result<usize, Denied>> {
     connection.transaction(|connection| {
         if let Err(denied) = hold(connection, customer)? {
@@ -192,15 +245,24 @@ pub(crate) fn end_of_customer(
             None => diesel::delete(sessions::table.filter(owned)).execute(connection)?,
         };
         if ended == 0 && customer.session().is_none() {
-            let found = customers::table.find(customer.id().get()).select(customers::id).load::<i64>(connection)?;
-            return Ok(if found.is_empty() { Err(Denied::Missing) } else { Ok(0) });
+            let found = customers::table.find(customer.id().get()).select(customers::disabled_at.is_null());
+            return Ok(match found.load::<bool>(connection)?.pop() {
+                None => Err(Denied::Missing),
+                Some(false) => Err(Denied::SessionEnded),
+                Some(true) => Ok(0),
+            });
+        }
+        if ended > 0 {
+            let about = session.or(customer.session());
+            history::add(connection, Event::SignOut, customer.id(), about, caller)?;
         }
         Ok(Ok(ended))
     })
 }
 
 /// Checks that the token's session is alive and locks its row until the transaction ends. It does so by writing the row
-/// unchanged, which works on both databases. A token without a session always passes.
+/// unchanged, which works on both databases. A disabled account has no session. A token without a session always passes:
+/// the statement that writes checks that the account is enabled.
 ///
 /// Reads and batches do not need this: their statements check the session themselves. See [`crate::customers`].
 pub(crate) fn hold(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<Result<(), Denied>> {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::USER_AGENT;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::Utc;
 use serde::Serialize;
@@ -14,8 +13,9 @@ use super::queries::{self, Rotation};
 use crate::app::App;
 use crate::db::UtcMicros;
 use crate::events::Event;
-use crate::http::{Action, OwnedCustomer, Problem, ValidJson};
-use crate::ids::SessionId;
+use crate::history::Caller;
+use crate::http::{Action, Denied, OwnedCustomer, Problem, ValidJson};
+use crate::ids::{CustomerId, SessionId};
 use crate::passwords::{Client, Verified};
 use crate::tokens::{Principal, RefreshClaims};
 
@@ -50,6 +50,7 @@ pub(crate) async fn sign_in(
     ValidJson(SignIn { email, password }): ValidJson<SignIn>,
 ) -> Result<HttpResponse, Problem> {
     let client = app.throttle.client(&request)?;
+    let caller = Caller::client(client.network(), &request);
     let canonical = email.canonical().to_owned();
     let found = app.database.read(None, move |connection| queries::credentials(connection, &email)).await?;
     let known = found.as_ref().is_some_and(|found| found.networks.contain(client.network()));
@@ -67,7 +68,7 @@ pub(crate) async fn sign_in(
     let fresh = match verified {
         Ok(Verified { fresh }) => fresh,
         Err(wrong) => {
-            Event::SignInFailed.record(customer, None);
+            fail(&app, customer, &caller).await;
             wrong.wait().await;
             return Err(Problem::BadCredentials);
         }
@@ -75,22 +76,39 @@ pub(crate) async fn sign_in(
     let (Some(customer), Some(stored)) = (customer, stored) else {
         return Err(Problem::BadCredentials);
     };
-    let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     let (id, network) = (SessionId::generate(), client.network());
-    let session = Session::new(id, customer, app.lifetimes.absolute, user_agent, network);
-    let ends_at = session.ends_at;
+    let session = Session::new(id, customer, app.lifetimes.absolute, caller.user_agent(), network);
+    let (ends_at, from) = (session.ends_at, caller.clone());
     let begun = app
         .database
-        .write(None, move |connection| queries::begin(connection, &stored, fresh.as_deref(), &session, network))
+        .write(None, move |connection| queries::begin(connection, &stored, fresh.as_deref(), &session, network, &from))
         .await?;
-    if !begun {
-        Event::SignInFailed.record(Some(customer), None);
-        return Err(Problem::BadCredentials);
+    match begun {
+        Ok(()) => guess.take_back(),
+        Err(Denied::Disabled) => {
+            guess.take_back();
+            fail(&app, Some(customer), &caller).await;
+            return Err(Problem::AccountDisabled);
+        }
+        Err(_) => {
+            fail(&app, Some(customer), &caller).await;
+            return Err(Problem::BadCredentials);
+        }
     }
-    guess.take_back();
     app.metrics.sessions.begun.inc();
     Event::SignIn.record(Some(customer), Some(id));
     reply(&app, Principal { customer, session: Some(id) }, RefreshClaims { session: id, counter: 0 }, ends_at)
+}
+
+/// Records a failed sign-in. The reply does not depend on whether that succeeds, because it would tell who has an account.
+async fn fail(app: &App, customer: Option<CustomerId>, caller: &Caller) {
+    Event::SignInFailed.record(customer, None);
+    let Some(customer) = customer else { return };
+    let caller = caller.clone();
+    let noted = app.database.write(None, move |connection| queries::note_failure(connection, customer, &caller)).await;
+    if let Err(error) = noted {
+        log::warn!("a failed sign-in is not in the history: {error}");
+    }
 }
 
 pub(crate) async fn refresh(
@@ -102,8 +120,9 @@ pub(crate) async fn refresh(
     let claims = app.refresh_tokens.read(&refresh).ok_or(Problem::TokenInvalid)?;
     app.throttle.by_account(Action::Refresh, &claims.session.to_string())?;
     let (idle, network) = (app.lifetimes.idle, client.network());
+    let caller = Caller::client(network, &request);
     let rotation =
-        app.database.write(None, move |connection| queries::rotate(connection, claims, idle, network)).await?;
+        app.database.write(None, move |connection| queries::rotate(connection, claims, idle, network, &caller)).await?;
     let session = claims.session;
     match rotation {
         Rotation::Successor { customer, counter, ends_at, repeated } => {
@@ -124,13 +143,16 @@ pub(crate) async fn refresh(
 /// Revokes a refresh token. An invalid token gets 200 too, because it is unusable already (RFC 7009 §2.2).
 pub(crate) async fn revoke(
     app: web::Data<App>,
+    request: HttpRequest,
     ValidJson(Revocation { refresh }): ValidJson<Revocation>,
 ) -> Result<HttpResponse, Problem> {
+    let caller = Caller::client(app.throttle.client(&request)?.network(), &request);
     if let Some(RefreshClaims { session, .. }) = refresh.and_then(|token| app.refresh_tokens.read(&token))
-        && app.database.write(None, move |connection| queries::end(connection, session)).await?
+        && let Some(customer) =
+            app.database.write(None, move |connection| queries::end(connection, session, &caller)).await?
     {
         app.metrics.sessions.signed_out.inc();
-        Event::SignOut.record(None, Some(session));
+        Event::SignOut.record(Some(customer), Some(session));
     }
     Ok(HttpResponse::Ok().finish())
 }
@@ -145,26 +167,37 @@ pub(crate) async fn list(app: web::Data<App>, customer: OwnedCustomer) -> Result
 
 pub(crate) async fn end_one(
     app: web::Data<App>,
+    request: HttpRequest,
     customer: OwnedCustomer,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     let session = SessionId::parse(&path.1).ok_or(Problem::NotFound)?;
-    match end(&app, customer, Some(session)).await? {
+    match end(&app, &request, customer, Some(session)).await? {
         0 => Err(Problem::NotFound),
         _ => Ok(HttpResponse::NoContent().finish()),
     }
 }
 
-pub(crate) async fn end_all(app: web::Data<App>, customer: OwnedCustomer) -> Result<HttpResponse, Problem> {
-    end(&app, customer, None).await?;
+pub(crate) async fn end_all(
+    app: web::Data<App>,
+    request: HttpRequest,
+    customer: OwnedCustomer,
+) -> Result<HttpResponse, Problem> {
+    end(&app, &request, customer, None).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn end(app: &App, customer: OwnedCustomer, session: Option<SessionId>) -> Result<usize, Problem> {
+async fn end(
+    app: &App,
+    request: &HttpRequest,
+    customer: OwnedCustomer,
+    session: Option<SessionId>,
+) -> Result<usize, Problem> {
     let id = customer.id();
+    let caller = Caller::client(app.throttle.client(request)?.network(), request);
     let ended = app
         .database
-        .write(Some(id), move |connection| queries::end_of_customer(connection, &customer, session))
+        .write(Some(id), move |connection| queries::end_of_customer(connection, &customer, session, &caller))
         .await??;
     if ended > 0 {
         app.metrics.sessions.signed_out.inc_by(ended as u64);

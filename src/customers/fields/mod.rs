@@ -17,4 +17,4 @@ pub use self::name::Name;
 pub(crate) use self::name::{FIRST_NAME, LAST_NAME};
 pub(crate) use self::postal_code::POSTAL_CODE;
 pub use self::postal_code::PostalCode;
-pub(crate) use self::text::{CITY, STATE, STREET_ADDRESS};
+pub(crate) use self::text::{CITY, STATE, STREET_ADDRESS, normalise};

@@ -14,8 +14,11 @@ use super::change::Change;
 use super::holders::{self, Holders};
 use super::read::{self, Locked};
 use crate::db::{Batch, Constraint, DbConnection, DbError, DbResult};
+use crate::events::Event;
+use crate::history::{self, Caller, Entry};
 use crate::http::conditional::Conditions;
 use crate::http::{Denied, OwnedCustomer};
+use crate::ids::EntryId;
 
 /// One request to change a customer.
 pub struct Update {
@@ -25,6 +28,8 @@ pub struct Update {
     pub change: Change,
     /// The versions that the change may start from.
     pub conditions: Conditions,
+    /// Who asks, for the history of changed emails.
+    pub caller: Caller,
 }
 
 /// The batch of updates; see [`crate::db::Lane`].
@@ -55,8 +60,24 @@ impl Batch for Updates {
             DbError::Unique(Constraint::Email | Constraint::Slug) => DbError::Contention(error.to_string()),
             other => other,
         })?;
+        history::add_all(connection, &changed_emails(updates, &outcomes))?;
         Ok(outcomes)
     }
+}
+
+/// Returns the rows for the history: one for each changed email. Other changes have none.
+fn changed_emails(updates: &[Update], outcomes: &[DbResult<Result<Done, Denied>>]) -> Vec<Entry> {
+    let is_changed = |outcome: &DbResult<Result<Done, Denied>>| matches!(outcome, Ok(Ok(done)) if done.email_changed);
+    let changed: Vec<&Update> =
+        updates.iter().zip(outcomes).filter(|(_, outcome)| is_changed(outcome)).map(|(update, _)| update).collect();
+    if changed.is_empty() {
+        return Vec::new();
+    }
+    let first = EntryId::generate();
+    let entry = |(number, Update { customer, caller, .. }): (usize, &&Update)| {
+        Entry::new(first.after(number), Event::EmailChange, customer.id(), customer.session(), caller)
+    };
+    changed.iter().enumerate().map(entry).collect()
 }
 
 /// Merges all changes in order. If a row is locked, all changes of that customer are busy, which keeps their order.

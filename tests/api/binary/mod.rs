@@ -13,3 +13,4 @@ mod operator_accounts;
 mod secrets;
 mod serve;
 mod signals;
+mod support;

@@ -51,7 +51,7 @@ on_both_databases! {
         assert_eq!((finished.code, finished.out.as_str()), (Some(0), ""), "{finished:?}");
         app.profile(&member).await.problem(401, "session_ended");
         app.refresh(&member.refresh).await.problem(401, "session_ended");
-        for table in ["customers", "addresses", "passwords", "sessions"] {
+        for table in ["customers", "addresses", "passwords", "sessions", "history"] {
             assert_eq!(app.rows(table), 0, "{table}");
         }
         binary.run(&["customer", "erase", &id]).refused(1, &["no customer", &id]);

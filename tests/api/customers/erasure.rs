@@ -15,6 +15,7 @@ fn address(city: &str) -> Value {
 #[track_caller]
 fn is_empty(app: &App) {
     assert_eq!(TABLES.map(|table| app.rows(table)), [0; 4], "rows of {TABLES:?}");
+    assert_eq!(app.rows("history"), 0);
 }
 
 async fn rosa(app: &App) -> Person {

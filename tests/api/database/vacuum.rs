@@ -21,7 +21,7 @@ fn entries(app: &App, index: &str) -> i64 {
 }
 
 fn is_vacuumed(app: &App) -> bool {
-    let tables = ["customers", "addresses", "passwords", "sessions"];
+    let tables = ["customers", "addresses", "passwords", "sessions", "history"];
     let indexes = ["customers_email_canonical_key", "customers_slug_key", "customers_pkey"];
     tables.iter().all(|table| stored(app, table) == app.rows(table))
         && indexes.iter().all(|index| entries(app, index) == app.rows("customers"))
