@@ -13,7 +13,7 @@ use crate::history::{HistoryEntry, PARAMETERS};
 use crate::http::endpoint::Endpoint;
 use crate::http::health::Health;
 use crate::http::jwks::KeySet;
-use crate::http::{Action, Problem, health, jwks, openapi};
+use crate::http::{Action, Problem, docs, health, jwks, openapi};
 use crate::metrics::UNMATCHED;
 use crate::passwords::change as passwords;
 use crate::passwords::change::PasswordChange;
@@ -126,6 +126,19 @@ fn endpoints() -> Vec<Endpoint> {
             .replies::<KeySet>(200, "A JWK Set (RFC 7517); empty when tokens are signed with a secret."),
         public(Method::GET, "/openapi.json", "openapi", "This document", || to(show_document))
             .replies::<openapi::AnyObject>(200, "OpenAPI 3.1."),
+        public(Method::GET, "/docs/", "docs", "A page to read this document on, and to try it", || to(docs::page))
+            .replies_as(200, "text/html", "Swagger UI.")
+            .with_headers(&["ETag"])
+            .replies_empty(304, "The client has this version.")
+            .with_headers(&["ETag"])
+            .replies_empty(308, "The page is at the path with the slash.")
+            .with_headers(&["Location"]),
+        public(Method::GET, "/docs/{file}", "docsFile", "A file that the page loads", || to(docs::asset))
+            .replies_as(200, "*/*", "A script, a style sheet or an image.")
+            .with_headers(&["ETag"])
+            .replies_empty(304, "The client has this version.")
+            .with_headers(&["ETag"])
+            .problems([Problem::NotFound]),
     ]
 }
 

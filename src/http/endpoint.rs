@@ -6,7 +6,8 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::{ResponseError, Route};
 use serde_json::Value;
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::body::Body;
@@ -185,6 +186,12 @@ impl Endpoint {
             _ => own,
         };
         self.reply(status, description, Some(Content { media_type: "application/json", schema, components }))
+    }
+
+    /// Replies with text or bytes of this media type.
+    pub(crate) fn replies_as(self, status: u16, media_type: &'static str, description: &'static str) -> Self {
+        let schema = Schema::from(ObjectBuilder::new().schema_type(Type::String)).into();
+        self.reply(status, description, Some(Content { media_type, schema, components: Vec::new() }))
     }
 
     /// Replies without a body.

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{SchemaType, Type};
+use utoipa::openapi::{ObjectBuilder, Schema};
 
 /// The most field errors that one reply lists.
 const MOST_ERRORS: usize = 100;
@@ -46,12 +48,18 @@ pub enum FieldCode {
 pub struct Params {
     /// The least allowed value or length.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(schema_with = limit, required = false)]
     pub min: Option<Value>,
     /// The greatest allowed value or length.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(schema_with = limit, required = false)]
     pub max: Option<Value>,
+}
+
+/// A number, or a day.
+fn limit() -> Schema {
+    let either = [Type::Integer, Type::String].into_iter().collect::<SchemaType>();
+    ObjectBuilder::new().schema_type(either).build().into()
 }
 
 /// An error of one field.

@@ -3,6 +3,7 @@
 //! A [`Body`](super::Body) lists its members. Parsing reads each into a draft, notes every error of the body instead of
 //! stopping at the first one, and refuses members that are not declared. The OpenAPI document shows the same list.
 
+use serde_json::Value;
 use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, SchemaType, Type};
 use utoipa::openapi::{ObjectBuilder, Schema};
 
@@ -149,10 +150,12 @@ pub(super) fn object_schema<D>(members: &[Member<D>], open: bool) -> Schema {
 }
 
 fn or_absent(schema: Schema) -> Schema {
-    let null = ObjectBuilder::new().schema_type(Type::Null);
-    let empty =
-        ObjectBuilder::new().schema_type(Type::String).max_length(Some(0)).description(Some("The same as null."));
-    AnyOfBuilder::new().item(schema).item(null).item(empty).build().into()
+    let absent = ObjectBuilder::new().schema_type(SchemaType::AnyValue).enum_values(Some([Value::Null, "".into()]));
+    AnyOfBuilder::new()
+        .item(schema)
+        .item(absent.description(Some("The empty text is the same as null.")))
+        .build()
+        .into()
 }
 
 #[cfg(test)]
@@ -254,8 +257,7 @@ mod tests {
     #[test]
     fn the_schema_says_what_the_parser_does() {
         let schema = serde_json::to_value(object_schema(&members(), false)).expect("JSON");
-        let absent =
-            [json!({"type": "null"}), json!({"type": "string", "maxLength": 0, "description": "The same as null."})];
+        let absent = json!({"enum": [null, ""], "description": "The empty text is the same as null."});
         let home = json!({
             "type": "object", "required": ["city"], "additionalProperties": false,
             "properties": {"city": {"type": "string"}},
@@ -264,9 +266,9 @@ mod tests {
             "type": "object", "required": ["name"], "additionalProperties": false,
             "properties": {
                 "name": {"type": "string"},
-                "nickname": {"anyOf": [{"type": "string"}, absent[0], absent[1]]},
-                "note": {"anyOf": [{"type": "string"}, absent[0]]},
-                "home": {"anyOf": [home, absent[0], absent[1]]},
+                "nickname": {"anyOf": [{"type": "string"}, absent]},
+                "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                "home": {"anyOf": [home, absent]},
                 "id": {"readOnly": true},
             },
         });

@@ -12,6 +12,7 @@ mod connection;
 mod cors;
 mod deadlines;
 mod denied;
+pub(crate) mod docs;
 pub(crate) mod endpoint;
 mod field_errors;
 pub(crate) mod guard;

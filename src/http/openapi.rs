@@ -4,22 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
-use utoipa::openapi::schema::Type;
+use utoipa::openapi::schema::{AdditionalProperties, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     AllOfBuilder, Components, ContentBuilder, Header, HeaderBuilder, HttpMethod, InfoBuilder, LicenseBuilder,
-    ObjectBuilder, OpenApi, OpenApiBuilder, Paths, Ref, Required, Response, ResponseBuilder, Schema,
+    ObjectBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
     SecurityRequirement, Server,
 };
+use utoipa::{PartialSchema, ToSchema};
 
+use super::docs;
 use super::endpoint::{Access, Endpoint, QueryParameter};
 use super::problem::{Document, MEDIA_TYPE, title};
 
 /// The name of the security scheme.
 const BEARER: &str = "bearer";
+
+const CUSTOMER_ID: &str = "^(me|[1-9][0-9]{0,15})$";
+const SESSION_ID: &str = "^[1-9][0-9]{0,15}$";
 
 const DESCRIPTION: &str = "Customer accounts of a storefront: profile, address, sign-in and sessions.
 
@@ -30,8 +34,16 @@ too. What a schema says of a text holds after white space at its ends is dropped
 rest is in Unicode NFC. Every reply carries `X-Request-Id`; a sane one that was sent is kept.";
 
 /// An object that is described elsewhere.
-#[derive(ToSchema)]
-pub(crate) struct AnyObject {}
+pub(crate) struct AnyObject;
+
+impl PartialSchema for AnyObject {
+    fn schema() -> RefOr<Schema> {
+        let open = Some(AdditionalProperties::FreeForm(true));
+        Schema::from(ObjectBuilder::new().schema_type(Type::Object).additional_properties(open)).into()
+    }
+}
+
+impl ToSchema for AnyObject {}
 
 /// Describes the endpoints.
 pub(crate) fn document(endpoints: &[Endpoint]) -> OpenApi {
@@ -41,7 +53,7 @@ pub(crate) fn document(endpoints: &[Endpoint]) -> OpenApi {
     components.add_security_scheme(BEARER, SecurityScheme::Http(scheme.build()));
     let mut schemas = Vec::new();
     Document::schemas(&mut schemas);
-    schemas.push((Document::name().into_owned(), <Document as utoipa::PartialSchema>::schema()));
+    schemas.push((Document::name().into_owned(), <Document as PartialSchema>::schema()));
     let mut paths = Paths::new();
     for endpoint in endpoints {
         for content in endpoint.replies.iter().filter_map(|reply| reply.content.as_ref()) {
@@ -121,13 +133,14 @@ fn tag(path: &str) -> &'static str {
 
 fn path_parameters(path: &str) -> impl Iterator<Item = Parameter> {
     path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(|name| {
-        let (pattern, description, example) = match name {
-            "id" => ("^(me|[1-9][0-9]{0,15})$", "The customer's id, or `me`: the token's customer.", "me"),
-            _ => ("^[1-9][0-9]{0,15}$", "The session's id.", "5126384"),
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let (schema, description, example) = match name {
+            "id" => (text.pattern(Some(CUSTOMER_ID)), "The customer's id, or `me`: the token's customer.", "me"),
+            "file" => (text.enum_values(Some(docs::assets())), "The name of the file.", "swagger-ui.css"),
+            _ => (text.pattern(Some(SESSION_ID)), "The session's id.", "5126384"),
         };
-        let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).build();
         let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
-        parameter.description(Some(description)).schema(Some(schema)).example(Some(json!(example))).build()
+        parameter.description(Some(description)).schema(Some(schema.build())).example(Some(json!(example))).build()
     })
 }
 
@@ -138,13 +151,14 @@ fn in_query(parameter: &QueryParameter) -> Parameter {
 }
 
 fn condition(name: &'static str) -> Parameter {
-    let description = match name {
-        "If-Match" => "Only if the stored version is one of these entity tags; `*` is any.",
-        _ => "Only if the stored version is none of these entity tags; `*` is any.",
+    // Swagger UI sends the examples, so every version fits them.
+    let (description, example) = match name {
+        "If-Match" => ("Only if the stored version is one of these entity tags, such as `\"7\"`; `*` is any.", "*"),
+        _ => ("Only if the stored version is none of these entity tags, such as `\"7\"`; `*` is any.", "\"0\""),
     };
     let schema = ObjectBuilder::new().schema_type(Type::String).build();
     let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
-    parameter.description(Some(description)).schema(Some(schema)).example(Some(json!("\"7\""))).build()
+    parameter.description(Some(description)).schema(Some(schema)).example(Some(json!(example))).build()
 }
 
 fn request_body(body: &super::endpoint::RequestBody) -> RequestBody {
@@ -176,7 +190,9 @@ fn problem(status: StatusCode, codes: &BTreeSet<&'static str>) -> Response {
 fn header(name: &str) -> Header {
     let text = ObjectBuilder::new().schema_type(Type::String);
     let (schema, description) = match name {
-        "ETag" => (text.pattern(Some("^\"[0-9]+\"$")), "The customer's version."),
+        "ETag" => {
+            (text.pattern(Some("^\"[A-Za-z0-9_-]+\"$")), "The version of what is shown; a customer's is a number.")
+        }
         "Location" => (text, "Where the new customer is."),
         "Content-Location" => (text, "The customer behind `me`."),
         "Retry-After" => {

@@ -14,6 +14,7 @@ pub(crate) static COUNTRY: Rule<String> = Rule { parse: |json| parse(json.text()
 
 fn schema() -> Schema {
     let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(2)).max_length(Some(100));
+    let name = name.pattern(Some(text::ALLOWED));
     let name = name.description(Some("The English name, or an ISO 3166-1 code in any case, which becomes the name."));
     name.examples(["United States", "US", "usa"]).build().into()
 }

@@ -28,8 +28,12 @@ fn one_line(json: &Json<'_>, length: RangeInclusive<u64>) -> Result<String, Viol
 /// Describes text of a length in characters, counted after normalisation.
 pub(super) fn schema(min: usize, max: usize, example: &str) -> Schema {
     let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(min)).max_length(Some(max));
-    text.examples([example]).build().into()
+    text.pattern(Some(ALLOWED)).examples([example]).build().into()
 }
+
+/// What is not refused: see `is_refused`.
+pub(super) const ALLOWED: &str =
+    r"^[^\u0000-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u202A-\u202E\u2066-\u2069]*$";
 
 /// Normalises text and checks its length, in characters (Unicode scalar values) after normalisation.
 ///

@@ -34,7 +34,7 @@ pub(crate) use proxy::Proxy;
 pub(crate) use scrape::{METRICS, Scrape, prometheus_program, promtool};
 pub(crate) use small_disk::SmallDisk;
 pub(crate) use tokens::{Forgery, SECRET, claims, hs256, now, signed_part};
-pub(crate) use tools::node;
+pub(crate) use tools::{node, run_to_end};
 pub(crate) use volume::{Volume, sqlite};
 
 /// Expands each `async fn name(app: App)` into the tests `name::sqlite` and `name::postgres`.

@@ -16,6 +16,8 @@ pub(crate) fn node(script: &str, arguments: &[&str]) -> impl Future<Output = Str
     assert!(folder.join("node_modules").exists(), "tests/js/node_modules is missing: tests/run installs it");
     let mut command = Command::new("node");
     command.arg(folder.join(script)).args(arguments).current_dir(folder);
+    // Nothing is asked of another host.
+    command.env("REDOCLY_TELEMETRY", "off").env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
     run_to_end(command)
 }
 
