@@ -106,9 +106,11 @@ impl EntryId {
         Self(self.0.saturating_add(i64::try_from(places).unwrap_or(i64::MAX)))
     }
 
-    /// Parses the canonical decimal form: no sign, no leading zero.
+    /// Parses the canonical decimal form: no sign, no leading zero, at most 19 digits. An id beyond all others stays one.
     pub fn parse(text: &str) -> Option<Self> {
-        canonical(text).map(Self)
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0') && text.len() <= 19;
+        let number = text.parse::<u64>().ok().filter(|_| digits)?;
+        Some(Self(i64::try_from(number).unwrap_or(i64::MAX)))
     }
 
     /// Returns the number.
@@ -122,12 +124,8 @@ fn is_id(value: i64) -> bool {
 }
 
 fn parse(text: &str) -> Option<i64> {
-    canonical(text).filter(|value| is_id(*value))
-}
-
-fn canonical(text: &str) -> Option<i64> {
     let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-    text.parse().ok().filter(|_| canonical)
+    text.parse().ok().filter(|value| canonical && is_id(*value))
 }
 
 #[cfg(test)]
@@ -150,7 +148,7 @@ mod tests {
         assert!(before < at && before.after(1023) < at && at.after(1) > at);
         assert!(EntryId::generate() >= at);
         assert_eq!(EntryId::parse(&at.get().to_string()), Some(at));
-        assert!(["", "0", "-1", "01", "9223372036854775808"].iter().all(|text| EntryId::parse(text).is_none()));
+        assert!(["", "0", "-1", "+1", "01", "10000000000000000000"].iter().all(|text| EntryId::parse(text).is_none()));
         assert!(
             EntryId::least_at(DateTime::<Utc>::MAX_UTC).get() > 0
                 && EntryId::least_at(DateTime::<Utc>::MIN_UTC).get() > 0

@@ -50,7 +50,8 @@ impl Page {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let error = match name.as_ref() {
                 "limit" if limit.is_none() => {
-                    limit = value.parse().ok().filter(|limit| (1..=LONGEST).contains(limit));
+                    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+                    limit = value.parse().ok().filter(|limit| digits && (1..=LONGEST).contains(limit));
                     limit.is_none().then(|| Violation::out_of_range("This must be a number from 1 to 200.", 1, LONGEST))
                 }
                 "before" if before.is_none() => {

@@ -108,7 +108,7 @@ on_both_databases! {
 
     async fn a_bad_query_is_told_parameter_by_parameter(app: App) {
         let rosa = app.member("rosa@example.com").await;
-        for value in ["0", "201", "-1", "", "1.5", "ten", "99999999999999999999"] {
+        for value in ["0", "201", "-1", "%2B1", "", "1.5", "ten", "99999999999999999999"] {
             page(&app, &rosa, &format!("?limit={value}")).await.fields(&[("#/limit", "out_of_range")]);
         }
         for value in ["0", "", "-7", "x", "007", "99999999999999999999", "1'--"] {
@@ -117,7 +117,7 @@ on_both_databases! {
         page(&app, &rosa, "?limit=1&limit=2").await.fields(&[("#/limit", "format")]);
         page(&app, &rosa, "?before=x&limit=0&offset=3").await
             .fields(&[("#/before", "format"), ("#/limit", "out_of_range"), ("#/offset", "unknown_field")]);
-        for query in ["?", "?limit=200", "?limit=1&before=9223372036854775807", "?before=1"] {
+        for query in ["?", "?limit=200", "?limit=1&before=9999999999999999999", "?before=1"] {
             page(&app, &rosa, query).await.expect(200);
         }
         // Decided after whose it is, and before the database is asked.
