@@ -38,7 +38,7 @@ pub(crate) struct PersonalData {
     /// Null for a customer who has no password.
     #[schema(required)]
     password: Option<PasswordData>,
-    /// The sessions that are alive, the newest first.
+    /// The sessions, the newest first. One that has ended may be there for a minute.
     sessions: Vec<SessionData>,
     /// What happened to the account, the newest first.
     history: Vec<HistoryEntry>,

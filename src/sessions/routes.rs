@@ -52,49 +52,61 @@ pub(crate) async fn sign_in(
     let client = app.throttle.client(&request)?;
     let caller = Caller::client(client.network(), &request);
     let canonical = email.canonical().to_owned();
-    let found = app.database.read(None, move |connection| queries::credentials(connection, &email)).await?;
+    let wanted = email.clone();
+    let found = app.database.read(None, move |connection| queries::credentials(connection, &wanted)).await?;
     let known = found.as_ref().is_some_and(|found| found.networks.contain(client.network()));
     let guess = app.throttle.guess(Action::SignIn, &canonical, client.network(), known)?;
     let customer = found.as_ref().map(|found| found.customer);
-    let stored = found.and_then(|found| found.hash);
+    let mut stored = found.and_then(|found| found.hash);
     let requester = Client::from_known_network(known);
-    let verified = match app.passwords.verify(requester, password, stored.clone()).await {
-        Ok(verified) => verified,
-        Err(problem) => {
-            guess.take_back();
-            return Err(problem);
-        }
-    };
-    let fresh = match verified {
-        Ok(Verified { fresh }) => fresh,
-        Err(wrong) => {
-            fail(&app, customer, &caller).await;
-            wrong.wait().await;
-            return Err(Problem::BadCredentials);
-        }
-    };
-    let (Some(customer), Some(stored)) = (customer, stored) else {
-        return Err(Problem::BadCredentials);
-    };
     let (id, network) = (SessionId::generate(), client.network());
-    let session = Session::new(id, customer, app.lifetimes.absolute, caller.user_agent(), network);
-    let (ends_at, from) = (session.ends_at, caller.clone());
-    let begun = app
-        .database
-        .write(None, move |connection| queries::begin(connection, &stored, fresh.as_deref(), &session, network, &from))
-        .await?;
-    match begun {
-        Ok(()) => guess.take_back(),
-        Err(Denied::Disabled) => {
-            guess.take_back();
-            fail(&app, Some(customer), &caller).await;
-            return Err(Problem::AccountDisabled);
-        }
-        Err(_) => {
-            fail(&app, Some(customer), &caller).await;
+    let mut may_verify_again = true;
+    let (customer, ends_at) = loop {
+        let verified = match app.passwords.verify(requester, password.clone(), stored.clone()).await {
+            Ok(verified) => verified,
+            Err(problem) => {
+                guess.take_back();
+                return Err(problem);
+            }
+        };
+        let fresh = match verified {
+            Ok(Verified { fresh }) => fresh,
+            Err(wrong) => {
+                fail(&app, customer, &caller).await;
+                wrong.wait().await;
+                return Err(Problem::BadCredentials);
+            }
+        };
+        let (Some(customer), Some(hash)) = (customer, stored) else {
             return Err(Problem::BadCredentials);
+        };
+        let session = Session::new(id, customer, app.lifetimes.absolute, caller.user_agent(), network);
+        let (ends_at, from) = (session.ends_at, caller.clone());
+        let begin =
+            move |connection: &mut _| queries::begin(connection, &hash, fresh.as_deref(), &session, network, &from);
+        match app.database.write(None, begin).await? {
+            Ok(()) => {
+                guess.take_back();
+                break (customer, ends_at);
+            }
+            Err(Denied::Disabled) => {
+                guess.take_back();
+                fail(&app, Some(customer), &caller).await;
+                return Err(Problem::AccountDisabled);
+            }
+            // The hash is another one now. Another sign-in may have replaced it with a fresh hash of the same password.
+            Err(_) if may_verify_again => {
+                may_verify_again = false;
+                let email = email.clone();
+                let found = app.database.read(None, move |connection| queries::credentials(connection, &email)).await?;
+                stored = found.and_then(|found| found.hash);
+            }
+            Err(_) => {
+                fail(&app, Some(customer), &caller).await;
+                return Err(Problem::BadCredentials);
+            }
         }
-    }
+    };
     app.metrics.sessions.begun.inc();
     Event::SignIn.record(Some(customer), Some(id));
     reply(&app, Principal { customer, session: Some(id) }, RefreshClaims { session: id, counter: 0 }, ends_at)

@@ -69,6 +69,16 @@ on_both_databases! {
         app.profile(&member).await.expect(200);
     }
 
+    async fn overlapping_sign_ins_succeed_while_the_first_one_replaces_the_hash(app: App) {
+        let member = app.member("rosa@example.com").await;
+        store(&app, member.id, DJANGO);
+        let sign_ins = (0..4).map(|_| app.sign_in("rosa@example.com", "lètmein"));
+        for reply in futures_util::future::join_all(sign_ins).await {
+            reply.expect(200);
+        }
+        assert!(stored(&app).starts_with(TODAY), "{}", stored(&app));
+    }
+
     async fn weaker_parameters_are_rehashed_at_the_next_sign_in_and_stronger_ones_kept(app: App) {
         use argon2::Algorithm::{Argon2i, Argon2id};
         let member = app.member("rosa@example.com").await;
