@@ -1,5 +1,7 @@
 //! All routes, with their access rule, handler and description in the OpenAPI document.
 
+use std::sync::LazyLock;
+
 use actix_web::http::Method;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, Resource, web};
@@ -149,12 +151,16 @@ pub(crate) fn document() -> OpenApi {
     openapi::document(&endpoints())
 }
 
+/// The document as JSON. It is made once, because that takes milliseconds.
+static DOCUMENT: LazyLock<Result<String, String>> =
+    LazyLock::new(|| document().to_pretty_json().map_err(|error| error.to_string()));
+
 async fn show_document() -> Result<HttpResponse, Problem> {
-    let json = document().to_pretty_json().map_err(|error| Problem::Internal(error.to_string()))?;
+    let json = DOCUMENT.as_ref().map_err(|error| Problem::Internal(error.clone()))?;
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .insert_header((CACHE_CONTROL, "public, max-age=300"))
-        .body(json))
+        .body(json.as_str()))
 }
 
 /// Registers the endpoints. Unknown paths get 404, and unknown methods of known paths get 405.

@@ -16,7 +16,7 @@ use actix_web::web;
 use socket2::{Domain, Socket, Type};
 
 use crate::app::App;
-use crate::db::Database;
+use crate::db::{Database, DbConnection, DbResult};
 use crate::history;
 use crate::http::respond::respond;
 use crate::http::{Deadlines, Stop, Throttle, Timeouts, cors, finish_cors, metrics};
@@ -139,35 +139,34 @@ async fn clean_up(
     loop {
         rounds.tick().await;
         throttle.forget_idle();
-        sweep_history(&database, kept_days).await;
-        loop {
-            match database.write(None, move |connection| sessions::sweep(connection, lifetimes.idle)).await {
-                Ok(0) => break,
-                Ok(swept) => {
-                    counted.expired.inc_by(swept as u64);
-                    log::debug!("deleted {swept} ended sessions");
-                }
-                Err(error) => {
-                    log::warn!("ended sessions could not be deleted: {error}");
-                    break;
-                }
+        delete_all(&database, "old rows of the history", move |connection| history::sweep(connection, kept_days)).await;
+        let ended = move |connection: &mut DbConnection| sessions::sweep(connection, lifetimes.idle);
+        counted.expired.inc_by(delete_all(&database, "ended sessions", ended).await as u64);
+    }
+}
+
+/// Deletes rows by `sweep`, which deletes a bounded number at a time so that requests do not wait for long. Returns how many.
+async fn delete_all<W>(database: &Database, what: &str, sweep: W) -> usize
+where
+    W: Fn(&mut DbConnection) -> DbResult<usize> + Copy + Send + 'static,
+{
+    let mut deleted = 0;
+    loop {
+        match database.write(None, sweep).await {
+            Ok(0) => break,
+            Ok(swept) => deleted += swept,
+            Err(error) => {
+                log::warn!("{what} could not be deleted: {error}");
+                break;
             }
         }
     }
-}
-
-/// Deletes old rows of the history, a bounded number with each statement, so that requests do not wait for long.
-async fn sweep_history(database: &Database, kept_days: u32) {
-    loop {
-        match database.write(None, move |connection| history::sweep(connection, kept_days)).await {
-            Ok(0) => return,
-            Ok(swept) => log::debug!("{swept} rows of the history were too old"),
-            Err(error) => return log::warn!("the history could not be swept: {error}"),
-        }
+    if deleted > 0 {
+        log::debug!("deleted {deleted} {what}");
     }
+    deleted
 }
 
-/// Connections that may wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`). Beyond them a client
 /// The most connections that wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`). The kernel ignores
 /// further clients, and they try again after a second. With the standard library's 128, bursts would cause such waits.
 const BACKLOG: i32 = 4096;

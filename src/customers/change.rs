@@ -133,8 +133,16 @@ impl AsMut<Self> for Change {
     }
 }
 
+/// Returns the members of a new customer's profile: email and names are required, and an address is complete.
+pub(super) fn new_profile<D: AsMut<Change> + 'static>() -> impl Iterator<Item = Member<D>> {
+    profile(whole_address()).into_iter().map(|member| match member.name() {
+        "email" | "first_name" | "last_name" => member.required(),
+        _ => member,
+    })
+}
+
 /// Returns the members of a profile, with `address` as the declaration of the address.
-pub(super) fn profile<D: AsMut<Change> + 'static>(address: Member<D>) -> Vec<Member<D>> {
+fn profile<D: AsMut<Change> + 'static>(address: Member<D>) -> Vec<Member<D>> {
     vec![
         Member::new("email", &EMAIL, |draft: &mut D, email| draft.as_mut().email = Some(email)),
         Member::new("first_name", &FIRST_NAME, |draft: &mut D, name| draft.as_mut().first_name = Some(name)),
@@ -152,7 +160,7 @@ pub(super) fn profile<D: AsMut<Change> + 'static>(address: Member<D>) -> Vec<Mem
 }
 
 /// Declares an address that replaces the stored one. Absent optional members become null; the others are required.
-pub(super) fn whole_address<D: AsMut<Change> + 'static>() -> Member<D> {
+fn whole_address<D: AsMut<Change> + 'static>() -> Member<D> {
     let members = address().map(|(member, is_required)| if is_required { member.required() } else { member });
     Member::object("address", members.into(), |draft: &mut D, address| {
         draft.as_mut().address = address.map_or(AddressChange::Remove, |mut address: AddressMembers| {

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::openapi::{ObjectBuilder, Schema};
 
-use super::change::{Change, NewCustomer, profile, whole_address};
+use super::change::{Change, NewCustomer, new_profile};
 use super::fields::slug;
 use super::model::Customer;
 use super::queries::{NewRow, create, insert_rows};
@@ -83,12 +83,8 @@ impl Body for ImportLine {
                     draft.ignored.extend((!value.is_absent()).then_some("last_purchase_date"));
                 }),
             ];
-            let profile = profile::<ImportDraft>(whole_address()).into_iter().map(|member| match member.name() {
-                "email" | "first_name" | "last_name" => member.required(),
-                _ => member,
-            });
             // The first of two members with the same name counts.
-            own.into_iter().chain(profile).collect()
+            own.into_iter().chain(new_profile()).collect()
         });
         &MEMBERS
     }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::change::{Change, NewCustomer, profile, whole_address};
+use super::change::{Change, NewCustomer, new_profile};
 use crate::http::{Body, FieldCode, FieldErrors, Member, Problem, Violation};
 use crate::passwords::{ANY_PASSWORD, Client, NEW_PASSWORD, Password, Passwords};
 
@@ -37,10 +37,6 @@ impl Body for Registration {
 
     fn members() -> &'static [Member<Draft>] {
         static MEMBERS: LazyLock<Vec<Member<Draft>>> = LazyLock::new(|| {
-            let profile = profile::<Draft>(whole_address()).into_iter().map(|member| match member.name() {
-                "email" | "first_name" | "last_name" => member.required(),
-                _ => member,
-            });
             let password = [
                 Member::new("password", &NEW_PASSWORD, |draft: &mut Draft, password| draft.password = Some(password))
                     .required(),
@@ -48,7 +44,7 @@ impl Body for Registration {
                     draft.repeated = Some(repeated)
                 }),
             ];
-            profile.chain(password).collect()
+            new_profile::<Draft>().chain(password).collect()
         });
         &MEMBERS
     }

@@ -69,8 +69,8 @@ pub(super) fn start(
 /// would have to create the log again, which fails on a full disk. It never waits for locks, so that no writer waits for a
 /// reader.
 fn connect(path: &Path, settings: &settings::Database) -> Result<DbConnection, String> {
-    let timeout = Duration::from_secs(settings.statement_timeout_seconds);
-    let connection = Target::Sqlite(path.to_owned()).connect(settings.connect_timeout(), timeout);
+    let target = Target::Sqlite(path.to_owned());
+    let connection = target.connect(settings.connect_timeout(), settings.statement_timeout());
     let mut connection = connection.map_err(|error| error.to_string())?;
     // The first read creates the log and its index.
     let opened = connection.batch_execute("SELECT COUNT(*) FROM sqlite_master; PRAGMA busy_timeout = 0");

@@ -64,7 +64,7 @@ impl Database {
         };
         let limits = Limits {
             wait: Duration::from_secs(settings.queue_timeout_seconds),
-            work: Duration::from_secs(settings.statement_timeout_seconds) + REPLY_MARGIN,
+            work: settings.statement_timeout() + REPLY_MARGIN,
         };
         // Readers and writers of single jobs, writers of batches, the reader of batches, and the spare ones.
         let connections = threads + writing_threads + writers + 1 + SPARE_CONNECTIONS;

@@ -84,7 +84,7 @@ impl Endpoint {
         summary: &'static str,
         handler: fn() -> Route,
     ) -> Self {
-        Self::new(method, path, id, summary, Access::Owner, handler)
+        Self { access: Access::Owner, ..Self::public(method, path, id, summary, handler) }
             .problems([
                 Problem::TokenMissing,
                 Problem::TokenInvalid,
@@ -105,21 +105,10 @@ impl Endpoint {
         summary: &'static str,
         handler: fn() -> Route,
     ) -> Self {
-        Self::new(method, path, id, summary, Access::Public, handler)
-    }
-
-    fn new(
-        method: Method,
-        path: &'static str,
-        id: &'static str,
-        summary: &'static str,
-        access: Access,
-        handler: fn() -> Route,
-    ) -> Self {
         let endpoint = Self {
             method,
             path,
-            access,
+            access: Access::Public,
             throttled: None,
             handler,
             id,
