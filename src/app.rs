@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use actix_web::HttpRequest;
+
 use crate::customers::{Reads, Updates};
 use crate::db::{Database, Lane};
-use crate::http::Throttle;
+use crate::history::Caller;
+use crate::http::{ClientNetwork, Language, Problem, Throttle};
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::prepare::{Prepared, StartError};
 use crate::sessions::Lifetimes;
-use crate::settings::Settings;
-use crate::tokens::{AccessTokens, RefreshTokens};
+use crate::settings::{Settings, Transport};
+use crate::tokens::{AccessTokens, LinkTokens, RefreshTokens};
 
 /// The state of the service.
 pub struct App {
@@ -24,6 +27,10 @@ pub struct App {
     pub tokens: Arc<AccessTokens>,
     /// Derives and checks refresh tokens.
     pub refresh_tokens: RefreshTokens,
+    /// Derives the tokens of links in mails.
+    pub link_tokens: LinkTokens,
+    /// Whether mail is sent at all.
+    pub sends_mail: bool,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
     /// Hashes and checks passwords.
@@ -50,10 +57,26 @@ impl App {
             database,
             tokens: Arc::new(AccessTokens::new(&settings.auth, keys)),
             refresh_tokens: RefreshTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
+            link_tokens: LinkTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
+            sends_mail: settings.mail.transport != Transport::None,
             lifetimes: Lifetimes::from(&settings.auth),
             passwords: Passwords::start(&settings.auth, &metrics).map_err(failed)?,
             throttle: Arc::new(Throttle::new(&settings.throttle, &metrics)),
             metrics,
         })
+    }
+
+    /// Returns the client of a request, for the history and for mails.
+    ///
+    /// # Errors
+    /// The client's address is unknown.
+    pub(crate) fn caller(&self, request: &HttpRequest) -> Result<Caller, Problem> {
+        Ok(self.caller_in(self.throttle.client(request)?.network(), request))
+    }
+
+    /// Returns the client of a request whose network is known.
+    pub(crate) fn caller_in(&self, network: ClientNetwork, request: &HttpRequest) -> Caller {
+        let caller = Caller::client(network, request);
+        if self.sends_mail { caller.with_mail(Language::of(request)) } else { caller }
     }
 }

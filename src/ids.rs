@@ -84,7 +84,7 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// The id of a row in the history: microseconds since 1970 and random low bits, so that ids sort by time. JavaScript does
+/// The id of a row in the history or in the outbox, and of a link: microseconds since 1970 and random low bits, so that ids sort by time. JavaScript does
 /// not read it exactly; it is shown as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EntryId(i64);

@@ -10,10 +10,11 @@
 //! | [`app`] | the state that handlers share |
 //! | [`customers`] | the profile and its address: handlers, bodies, rules of fields, statements, import and export |
 //! | [`sessions`] | signing in, refreshing, listing and ending sessions |
+//! | `outbox` | what is to be delivered, written with its cause; its delivery |
 //! | [`history`] | what happened to accounts, for their owners: rows beside the changes, their reading, their sweep |
 //! | [`passwords`] | values, strength, hashes, the threads that hash, the change of a password |
 //! | [`http`] | HTTP concerns that all endpoints share: deadlines, authentication, ownership, bodies, problems |
-//! | [`tokens`] | access and refresh tokens, the keys and the secret |
+//! | [`tokens`] | access and refresh tokens, tokens of links, the keys and the secret |
 //! | [`events`] | account events: names for the operator's log and for the history |
 //! | [`prepare`] | the preparations of `serve`, which `config check` only checks |
 //! | [`db`] | connections, the threads that talk to the database, batches, migrations |
@@ -35,6 +36,7 @@ pub mod http;
 pub mod ids;
 pub mod logging;
 pub mod metrics;
+mod outbox;
 pub mod passwords;
 pub mod prepare;
 mod private_file;

@@ -26,6 +26,7 @@ diesel::table! {
         created_at -> Timestamp,
         updated_at -> Timestamp,
         disabled_at -> Nullable<Timestamp>,
+        email_verified_at -> Nullable<Timestamp>,
     }
 }
 
@@ -39,6 +40,29 @@ diesel::table! {
         network -> Nullable<Text>,
         user_agent -> Nullable<Text>,
         actor -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    links (id) {
+        id -> BigInt,
+        customer_id -> BigInt,
+        kind -> Text,
+        hash -> Text,
+        email -> Nullable<Text>,
+        expires_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    outbox (id) {
+        id -> BigInt,
+        customer_id -> Nullable<BigInt>,
+        kind -> Text,
+        content -> Text,
+        attempts -> BigInt,
+        due_at -> Nullable<Timestamp>,
+        error -> Nullable<Text>,
     }
 }
 
@@ -67,7 +91,9 @@ diesel::table! {
 
 diesel::joinable!(addresses -> customers (customer_id));
 diesel::joinable!(history -> customers (customer_id));
+diesel::joinable!(links -> customers (customer_id));
+diesel::joinable!(outbox -> customers (customer_id));
 diesel::joinable!(passwords -> customers (customer_id));
 diesel::joinable!(sessions -> customers (customer_id));
 
-diesel::allow_tables_to_appear_in_same_query!(addresses, customers, history, passwords, sessions,);
+diesel::allow_tables_to_appear_in_same_query!(addresses, customers, history, links, outbox, passwords, sessions,);

@@ -7,6 +7,7 @@
 mod database_url;
 mod layers;
 mod limits;
+mod mail;
 mod origin;
 mod postgres_url;
 mod secret;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 pub use self::database_url::{DatabaseUrl, Session, Target};
+pub use self::mail::{Mail, Transport};
 pub use self::origin::Origin;
 pub use self::postgres_url::PostgresUrl;
 pub use self::secret::{Secret, trimmed};
@@ -60,6 +62,8 @@ pub struct Settings {
     pub auth: Auth,
     /// `[throttle]`
     pub throttle: Throttle,
+    /// `[mail]`
+    pub mail: Mail,
     /// `[history]`
     pub history: History,
     /// `[log]`

@@ -12,7 +12,6 @@ use super::registration::Registration;
 use super::update::{Done, Update};
 use crate::app::App;
 use crate::events::Event;
-use crate::history::Caller;
 use crate::http::conditional::{Conditions, IfMatch, IfNoneMatch};
 use crate::http::{Action, Denied, OwnedCustomer, Problem, ValidJson};
 
@@ -50,7 +49,7 @@ async fn apply(
 ) -> Result<Box<Versioned>, Problem> {
     let emails = EmailThrottle::new(app, request)?;
     // Only a changed email has a row in the history.
-    let caller = change.email.as_ref().map(|_| Caller::client(emails.network(), request)).unwrap_or_default();
+    let caller = change.email.as_ref().map(|_| app.caller_in(emails.network(), request)).unwrap_or_default();
     let update = Update { customer, change, conditions, caller };
     let customer = update.customer.id();
     emails.admit(&update).await?;
@@ -86,7 +85,7 @@ pub(crate) async fn export(
     customer: OwnedCustomer,
 ) -> Result<HttpResponse, Problem> {
     let (id, session) = (customer.id(), customer.session());
-    let caller = Caller::client(app.throttle.client(&request)?.network(), &request);
+    let caller = app.caller(&request)?;
     // Writes, because the export is in the history.
     let data = app.database.write(Some(id), move |connection| personal_data(connection, &customer, &caller)).await??;
     Event::Export.record(Some(id), session);
@@ -115,7 +114,7 @@ pub(crate) async fn register(
     // Always treated as a known network, so that clients elsewhere cannot keep anybody from registering.
     let known = true;
     let guess = app.throttle.guess(Action::Registration, customer.email.canonical(), client.network(), known)?;
-    let caller = Caller::client(client.network(), &request);
+    let caller = app.caller_in(client.network(), &request);
     let registered =
         app.database.write(None, move |connection| queries::register(connection, &customer, &hash, &caller)).await;
     // Only an email that is taken counts as a guess.

@@ -9,7 +9,6 @@ use super::threads::Client;
 use super::value::{ANY_PASSWORD, NEW_PASSWORD, Password};
 use crate::app::App;
 use crate::events::Event;
-use crate::history::Caller;
 use crate::http::{Action, Body, FieldCode, FieldErrors, Member, OwnedCustomer, Problem, ValidJson, Violation};
 
 /// The body of a password change.
@@ -81,7 +80,7 @@ pub(crate) async fn change_password(
     }
     let fresh = fresh?;
     let network = client.network();
-    let caller = Caller::client(network, &request);
+    let caller = app.caller_in(network, &request);
     let id = customer.id();
     let verified = account.hash.ok_or(Problem::NotFound)?;
     let ended = app

@@ -50,7 +50,7 @@ pub(crate) async fn sign_in(
     ValidJson(SignIn { email, password }): ValidJson<SignIn>,
 ) -> Result<HttpResponse, Problem> {
     let client = app.throttle.client(&request)?;
-    let caller = Caller::client(client.network(), &request);
+    let caller = app.caller_in(client.network(), &request);
     let canonical = email.canonical().to_owned();
     let wanted = email.clone();
     let found = app.database.read(None, move |connection| queries::credentials(connection, &wanted)).await?;
@@ -132,7 +132,7 @@ pub(crate) async fn refresh(
     let claims = app.refresh_tokens.read(&refresh).ok_or(Problem::TokenInvalid)?;
     app.throttle.by_account(Action::Refresh, &claims.session.to_string())?;
     let (idle, network) = (app.lifetimes.idle, client.network());
-    let caller = Caller::client(network, &request);
+    let caller = app.caller_in(network, &request);
     let rotation =
         app.database.write(None, move |connection| queries::rotate(connection, claims, idle, network, &caller)).await?;
     let session = claims.session;
@@ -158,7 +158,7 @@ pub(crate) async fn revoke(
     request: HttpRequest,
     ValidJson(Revocation { refresh }): ValidJson<Revocation>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = Caller::client(app.throttle.client(&request)?.network(), &request);
+    let caller = app.caller(&request)?;
     if let Some(RefreshClaims { session, .. }) = refresh.and_then(|token| app.refresh_tokens.read(&token))
         && let Some(customer) =
             app.database.write(None, move |connection| queries::end(connection, session, &caller)).await?
@@ -206,7 +206,7 @@ async fn end(
     session: Option<SessionId>,
 ) -> Result<usize, Problem> {
     let id = customer.id();
-    let caller = Caller::client(app.throttle.client(request)?.network(), request);
+    let caller = app.caller(request)?;
     let ended = app
         .database
         .write(Some(id), move |connection| queries::end_of_customer(connection, &customer, session, &caller))

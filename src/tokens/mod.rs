@@ -1,11 +1,13 @@
-//! Access tokens, refresh tokens, and the keys and the secret behind them.
+//! Access tokens, refresh tokens, the tokens of links in mails, and the keys and the secret behind them.
 
 mod access;
 mod keys;
+mod links;
 mod refresh;
 pub(crate) mod secret;
 mod signatures;
 
 pub use self::access::{AccessTokens, InvalidToken, Principal, TokenError};
 pub use self::keys::{Keys, generate_key};
+pub use self::links::{LinkToken, LinkTokens};
 pub use self::refresh::{RefreshClaims, RefreshTokens};
