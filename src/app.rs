@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::prepare::{Prepared, StartError};
 use crate::sessions::Lifetimes;
-use crate::settings::{Settings, Transport};
+use crate::settings::{EmailRule, Settings};
 use crate::tokens::{AccessTokens, LinkTokens, RefreshTokens};
 
 /// The state of the service.
@@ -31,6 +31,8 @@ pub struct App {
     pub link_tokens: LinkTokens,
     /// Whether mail is sent at all.
     pub sends_mail: bool,
+    /// Whether PUT and PATCH may replace the email at once.
+    pub email_rule: EmailRule,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
     /// Hashes and checks passwords.
@@ -58,7 +60,8 @@ impl App {
             tokens: Arc::new(AccessTokens::new(&settings.auth, keys)),
             refresh_tokens: RefreshTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
             link_tokens: LinkTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
-            sends_mail: settings.mail.transport != Transport::None,
+            sends_mail: settings.sends_mail(),
+            email_rule: settings.auth.email_change,
             lifetimes: Lifetimes::from(&settings.auth),
             passwords: Passwords::start(&settings.auth, &metrics).map_err(failed)?,
             throttle: Arc::new(Throttle::new(&settings.throttle, &metrics)),

@@ -117,7 +117,7 @@ impl Create {
         let new = NewCustomer { date_of_birth: self.date_of_birth, ..new };
         let known = [new.email.typed(), &new.first_name.text, &new.last_name.text];
         let hash = if self.password_stdin { Some(read_password(&known)?) } else { None };
-        let (operator, caller) = (Operator::of_command_line(), self.by.caller());
+        let (operator, caller) = (Operator::of_command_line(), self.by.caller(settings));
         let outcome = in_transaction(&mut connection, |connection| {
             let id = customers::create(connection, operator, self.id, &new, hash.as_deref())?;
             support::note_operator(connection, operator, id, &caller)?;

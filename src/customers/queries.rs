@@ -15,6 +15,7 @@ use crate::events::Event;
 use crate::history::{self, Caller};
 use crate::http::{Denied, Operator, OwnedCustomer};
 use crate::ids::CustomerId;
+use crate::outbox::{self, Mail};
 use crate::schema::{addresses, customers, passwords};
 use crate::sessions::hold;
 
@@ -158,6 +159,7 @@ pub(super) fn register(
 ) -> DbResult<Result<(CustomerId, Versioned), Denied>> {
     let read = |connection: &mut DbConnection, id| {
         history::add(connection, Event::Registration, id, None, caller)?;
+        outbox::add(connection, caller, Some(id), Mail::VerifyEmail)?;
         Ok(find_unowned(connection, id)?.map(|versioned| (id, versioned)))
     };
     match create_and(connection, None, new, Some(hash), read) {

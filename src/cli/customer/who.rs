@@ -9,8 +9,9 @@ use crate::customers::support::find_by_email;
 use crate::customers::{Email, Versioned, find_by_id};
 use crate::db::DbConnection;
 use crate::history::Caller;
-use crate::http::Operator;
+use crate::http::{Language, Operator};
 use crate::ids::CustomerId;
+use crate::settings::Settings;
 
 /// A customer's id or email.
 #[derive(Clone)]
@@ -63,7 +64,10 @@ fn parse_name(text: &str) -> Result<String, String> {
 }
 
 impl By {
-    pub(in crate::cli) fn caller(&self) -> Caller {
-        Caller::operator(self.by.clone())
+    /// Returns the operator as the cause of a change. The mails about it are in English, because the command does not know the
+    /// customer's language.
+    pub(in crate::cli) fn caller(&self, settings: &Settings) -> Caller {
+        let caller = Caller::operator(self.by.clone());
+        if settings.sends_mail() { caller.with_mail(Language::En) } else { caller }
     }
 }
