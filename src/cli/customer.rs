@@ -98,7 +98,8 @@ impl Customer {
             Self::Erase { who } => {
                 let mut connection = connect_existing(settings)?;
                 let id = who.id(&mut connection)?;
-                if !customers::erase_by_id(&mut connection, Operator::of_command_line(), id)? {
+                let caller = By::default().caller_with_mail(settings);
+                if !customers::erase_by_id(&mut connection, Operator::of_command_line(), id, &caller)? {
                     return Err(who::missing(id));
                 }
                 Event::Erasure.record(Some(id), None);
@@ -117,7 +118,7 @@ impl Create {
         let new = NewCustomer { date_of_birth: self.date_of_birth, ..new };
         let known = [new.email.typed(), &new.first_name.text, &new.last_name.text];
         let hash = if self.password_stdin { Some(read_password(&known)?) } else { None };
-        let (operator, caller) = (Operator::of_command_line(), self.by.caller(settings));
+        let (operator, caller) = (Operator::of_command_line(), self.by.caller());
         let outcome = in_transaction(&mut connection, |connection| {
             let id = customers::create(connection, operator, self.id, &new, hash.as_deref())?;
             support::note_operator(connection, operator, id, &caller)?;

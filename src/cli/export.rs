@@ -56,7 +56,7 @@ impl Export {
 
     fn write_one(&self, who: &Who, connection: &mut DbConnection, out: &mut impl Write) -> Result<(), Failure> {
         let id = who.id(connection)?;
-        let data = personal_data_of(connection, Operator::of_command_line(), id, &self.by.caller(settings))?;
+        let data = personal_data_of(connection, Operator::of_command_line(), id, &self.by.caller())?;
         let data = data.map_err(|_| missing(id))?;
         Event::Export.record(Some(id), None);
         serde_json::to_writer_pretty(&mut *out, &data).map_err(std::io::Error::from)?;

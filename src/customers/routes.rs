@@ -131,13 +131,15 @@ pub(crate) async fn register(
 /// Erases customer, address, sessions and password. The email can be registered again.
 pub(crate) async fn erase(
     app: web::Data<App>,
+    request: HttpRequest,
     customer: OwnedCustomer,
     if_match: IfMatch,
 ) -> Result<HttpResponse, Problem> {
     let id = customer.id();
+    let caller = app.caller(&request)?;
     let versions = if_match.versions();
     app.database
-        .write(Some(id), move |connection| queries::erase(connection, &customer, versions.as_deref()))
+        .write(Some(id), move |connection| queries::erase(connection, &customer, versions.as_deref(), &caller))
         .await??;
     Event::Erasure.record(Some(id), None);
     Ok(HttpResponse::NoContent().finish())

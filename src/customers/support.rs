@@ -16,7 +16,6 @@ use crate::http::conditional::Conditions;
 use crate::http::{Denied, Operator, OwnedCustomer};
 use crate::ids::{CustomerId, EntryId};
 use crate::outbox::{self, Mail};
-use crate::passwords::end_links;
 use crate::schema::{customers, passwords, sessions};
 use crate::settings::EmailRule;
 
@@ -167,7 +166,7 @@ pub fn set_password(
             diesel::insert_into(passwords::table).values(added).execute(connection)?;
         }
         history::add(connection, Event::PasswordChange, id, None, caller)?;
-        end_links(connection, id)?;
+        outbox::end_links(connection, &[id])?;
         outbox::add(connection, caller, Some(id), Mail::PasswordChanged)?;
         note_operator(connection, operator, id, caller)?;
         end_all(connection, id).map(Some)

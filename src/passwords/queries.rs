@@ -8,11 +8,10 @@ use crate::db::{DbConnection, DbResult, UtcMicros};
 use crate::events::Event;
 use crate::history::{self, Caller};
 use crate::http::{ClientNetwork, Denied, OwnedCustomer};
-use crate::ids::{CustomerId, SessionId};
+use crate::ids::SessionId;
 use crate::outbox::{self, Mail};
-use crate::schema::{customers, links, passwords, sessions};
+use crate::schema::{customers, passwords, sessions};
 use crate::sessions::{Networks, hold};
-use crate::tokens::LinkKind;
 
 /// The data of a customer that a password change needs.
 #[derive(Debug)]
@@ -66,17 +65,9 @@ pub(super) fn change_password(
             return Ok(Err(Denied::SessionEnded));
         }
         history::add(connection, Event::PasswordChange, customer.id(), customer.session(), caller)?;
-        end_links(connection, customer.id())?;
+        outbox::end_links(connection, &[customer.id()])?;
         outbox::add(connection, caller, Some(customer.id()), Mail::PasswordChanged)?;
         let others = sessions::customer_id.eq(id).and(sessions::id.ne(customer.session().map_or(0, SessionId::get)));
         Ok(Ok(diesel::delete(sessions::table.filter(others)).execute(connection)?))
     })
-}
-
-/// Ends the customer's links, because the password changes. Links that revert a change of the email stay: otherwise, whoever took
-/// over an account could end them by changing its password.
-pub(crate) fn end_links(connection: &mut DbConnection, customer: CustomerId) -> DbResult<()> {
-    let ended = links::customer_id.eq(customer.get()).and(links::kind.ne(LinkKind::Revert.name()));
-    diesel::delete(links::table.filter(ended)).execute(connection)?;
-    Ok(())
 }

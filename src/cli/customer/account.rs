@@ -41,7 +41,7 @@ impl Account {
     pub(super) fn set_disabled(self, settings: &Settings, disabled: bool) -> Result<(), Failure> {
         let mut connection = connect_existing(settings)?;
         let (id, operator) = (self.who.id(&mut connection)?, Operator::of_command_line());
-        let changed = support::set_disabled(&mut connection, operator, id, disabled, &self.by.caller(settings))?;
+        let changed = support::set_disabled(&mut connection, operator, id, disabled, &self.by.caller())?;
         if changed.ok_or_else(|| missing(id))? {
             record(id, [if disabled { Event::Disabled } else { Event::Enabled }, Event::Operator]);
         }
@@ -51,7 +51,7 @@ impl Account {
     pub(super) fn end_sessions(self, settings: &Settings) -> Result<(), Failure> {
         let mut connection = connect_existing(settings)?;
         let id = self.who.id(&mut connection)?;
-        let ended = support::end_sessions(&mut connection, Operator::of_command_line(), id, &self.by.caller(settings))?;
+        let ended = support::end_sessions(&mut connection, Operator::of_command_line(), id, &self.by.caller())?;
         let ended = ended.ok_or_else(|| missing(id))?;
         if ended > 0 {
             record(id, [Event::SignOut, Event::Operator]);
@@ -67,7 +67,13 @@ impl SetPassword {
         let (id, found) = who.find(&mut connection)?;
         let customer = &found.customer;
         let hash = read_password(&[&customer.email, &customer.first_name, &customer.last_name])?;
-        let ended = support::set_password(&mut connection, Operator::of_command_line(), id, &hash, &by.caller(settings))?;
+        let ended = support::set_password(
+            &mut connection,
+            Operator::of_command_line(),
+            id,
+            &hash,
+            &by.caller_with_mail(settings),
+        )?;
         let ended = ended.ok_or_else(|| missing(id))?;
         record(id, [Event::PasswordChange, Event::Operator]);
         print(sessions_ended(ended))

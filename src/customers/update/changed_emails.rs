@@ -10,8 +10,7 @@ use crate::events::Event;
 use crate::history::{self, Entry};
 use crate::ids::{CustomerId, EntryId};
 use crate::outbox::{self, Mail};
-use crate::schema::{customers, links};
-use crate::tokens::LinkKind;
+use crate::schema::customers;
 
 /// Records the changed emails of a batch.
 pub(super) fn record(connection: &mut DbConnection, updates: &[Update], outcomes: &[Outcome]) -> DbResult<()> {
@@ -48,16 +47,14 @@ fn entries(changed: &[(&Update, &EmailChange)]) -> Vec<Entry> {
     changed.iter().enumerate().map(entry).collect()
 }
 
-/// Marks the emails of these customers as not verified, and ends the links that went to the emails before. Links that revert
-/// a change stay.
+/// Marks the emails of these customers as not verified, and ends the links that went to the emails before.
 fn unverify(connection: &mut DbConnection, ids: &[CustomerId]) -> DbResult<()> {
     if ids.is_empty() {
         return Ok(());
     }
-    let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+    outbox::end_links(connection, ids)?;
+    let ids = ids.iter().map(|id| id.get());
     let unverified = customers::email_verified_at.eq(None::<UtcMicros>);
-    diesel::update(customers::table.filter(customers::id.eq_any(&ids))).set(unverified).execute(connection)?;
-    let ended = links::customer_id.eq_any(&ids).and(links::kind.ne(LinkKind::Revert.name()));
-    diesel::delete(links::table.filter(ended)).execute(connection)?;
+    diesel::update(customers::table.filter(customers::id.eq_any(ids))).set(unverified).execute(connection)?;
     Ok(())
 }

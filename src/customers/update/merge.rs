@@ -7,8 +7,8 @@ use crate::customers::fields::slug;
 use crate::customers::holders::{Holders, NewNames};
 use crate::customers::model::Versioned;
 use crate::customers::stored::{AddressRow, CustomerRow, Stored};
-use crate::http::{Denied, FieldCode, FieldError, Violation};
 use crate::http::conditional::Conditions;
+use crate::http::{Denied, FieldCode, FieldError, Violation};
 use crate::ids::CustomerId;
 use crate::settings::EmailRule;
 
@@ -247,7 +247,8 @@ mod tests {
     fn a_new_email_is_told_from_another_spelling_and_may_need_confirmation() {
         let mut profiles = Profiles::default();
         let mut merge = |email: &str, rule| {
-            let change = AddressChange::Set(AddressMembers { city: Some("Lima".to_owned()), ..AddressMembers::default() });
+            let change =
+                AddressChange::Set(AddressMembers { city: Some("Lima".to_owned()), ..AddressMembers::default() });
             let address = if email.contains("new") { change } else { AddressChange::Keep };
             let change = Change { address, ..with_email(email) };
             profiles.merge(id(1), &change, rule, &Conditions::default(), &stored(1))

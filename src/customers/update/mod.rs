@@ -9,8 +9,8 @@ mod write;
 
 use std::collections::HashSet;
 
-pub use self::merge::{Done, EmailChange};
 use self::merge::Profiles;
+pub use self::merge::{Done, EmailChange};
 use super::change::Change;
 use super::holders::{self, Holders};
 use super::read::{self, Locked};

@@ -73,8 +73,9 @@ async fn one_frozen_connection_costs_its_own_request_and_the_next_ones_are_serve
         let (john, jane) = (app.john(), app.jane());
         let service = app.instance(&IMPATIENT);
         service.change(&john, &birthday(1)).await.expect(200);
+        // The connection that committed last: others did when John and Jane were added.
         let writer = "SELECT pid::bigint AS value FROM pg_stat_activity WHERE query = 'COMMIT'
-            AND datname = current_database() AND pid <> pg_backend_pid() LIMIT 1";
+            AND datname = current_database() AND pid <> pg_backend_pid() ORDER BY query_start DESC LIMIT 1";
         let frozen = Frozen::process(app.number(writer));
         let started = Instant::now();
         assert_eq!(service.change(&john, &birthday(2)).await.status(), 503);
