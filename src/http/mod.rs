@@ -41,4 +41,4 @@ pub use self::language::Language;
 pub use self::members::{Member, Rule};
 pub use self::problem::Problem;
 pub use self::request_body::LONGEST_BODY;
-pub use self::throttle::{Action, ClientAddress, ClientNetwork, Throttle};
+pub use self::throttle::{Action, ClientAddress, ClientNetwork, Exceeded, Throttle};

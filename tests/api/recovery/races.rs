@@ -12,7 +12,7 @@ const ROSA: &str = "rosa@example.com";
 /// Fifty requests at once, half of them to another instance on the same database. Checks that one has an effect.
 async fn one_of_fifty(shop: &Shop, other: &App, path: &str, body: &Value) {
     let post = |number: usize| {
-        let instance = if number % 2 == 0 { &shop.app } else { other };
+        let instance = [&shop.app, other][number % 2];
         instance.post(path).json(body).send()
     };
     let replies: Vec<Reply> = join_all((0..50).map(post)).await;
