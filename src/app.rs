@@ -1,5 +1,6 @@
 //! The shared state of the handlers. It is built once and passed to them as `web::Data<App>`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -33,6 +34,8 @@ pub struct App {
     pub sends_mail: bool,
     /// Whether PUT and PATCH may replace the email at once.
     pub email_rule: EmailRule,
+    /// The folder with mails about customers, if mails are files.
+    pub mail_folder: Option<PathBuf>,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
     /// Hashes and checks passwords.
@@ -49,7 +52,7 @@ impl App {
     /// # Errors
     /// The operating system could not create a thread or provide random numbers.
     pub(crate) fn start(settings: &Settings, prepared: Prepared) -> Result<Self, StartError> {
-        let Prepared { secret, keys, target } = prepared;
+        let Prepared { secret, keys, target, .. } = prepared;
         let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
         let metrics = Metrics::default();
         let database = Database::start(settings, target, &metrics).map_err(failed)?;
@@ -62,6 +65,7 @@ impl App {
             link_tokens: LinkTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
             sends_mail: settings.sends_mail(),
             email_rule: settings.auth.email_change,
+            mail_folder: settings.mail.files().map(Into::into),
             lifetimes: Lifetimes::from(&settings.auth),
             passwords: Passwords::start(&settings.auth, &metrics).map_err(failed)?,
             throttle: Arc::new(Throttle::new(&settings.throttle, &metrics)),

@@ -106,6 +106,16 @@ impl EntryId {
         Self(self.0.saturating_add(i64::try_from(places).unwrap_or(i64::MAX)))
     }
 
+    /// The id of a row, as stored.
+    pub fn of_row(id: i64) -> Self {
+        Self(id)
+    }
+
+    /// Returns the seconds from this id to a later one.
+    pub fn seconds_before(self, later: Self) -> i64 {
+        ((later.0 >> ENTRY_BITS) - (self.0 >> ENTRY_BITS)) / 1_000_000
+    }
+
     /// Parses the canonical decimal form: no sign, no leading zero, at most 19 digits. An id beyond all others stays one.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0') && text.len() <= 19;
@@ -116,6 +126,12 @@ impl EntryId {
     /// Returns the number.
     pub fn get(self) -> i64 {
         self.0
+    }
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

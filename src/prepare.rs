@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::db::{DbError, MigrationState, check_writable, foreign_messages, migrate, statuses};
+use crate::mail::Mailer;
 use crate::settings::{Settings, SettingsError, Target};
 use crate::tokens::{Keys, secret};
 
@@ -45,14 +46,16 @@ pub(crate) enum Missing {
     Leave,
 }
 
-/// The secret, the keys and the database to start with.
+/// The secret, the keys, the database and the mailer to start with.
 pub(crate) struct Prepared {
     pub(crate) secret: Vec<u8>,
     pub(crate) keys: Keys,
     pub(crate) target: Target,
+    /// `None` if no mail is sent.
+    pub(crate) mailer: Option<Mailer>,
 }
 
-/// Loads the secret and the keys, connects to the database once, so that an unreachable database is one clear error, and
+/// Loads the secret, the keys and the templates of mails, connects to the database once, so that an unreachable database is one clear error, and
 /// applies migrations if configured.
 ///
 /// # Errors
@@ -64,11 +67,12 @@ pub(crate) fn prepare(settings: &Settings, missing: Missing) -> Result<Prepared,
         secret::load(&settings.auth).map_err(StartError::Configuration)?
     };
     let keys = Keys::load(&settings.auth, &secret).map_err(StartError::Configuration)?;
+    let mailer = Mailer::load(settings).map_err(StartError::Configuration)?;
     let target = settings.target()?;
     if missing == Missing::Make || target.missing_file().is_none() {
         prepare_database(settings, &target, missing)?;
     }
-    Ok(Prepared { secret, keys, target })
+    Ok(Prepared { secret, keys, target, mailer })
 }
 
 fn prepare_database(settings: &Settings, target: &Target, missing: Missing) -> Result<(), StartError> {

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::events::Event;
 use crate::http::conditional::{Conditions, IfMatch, IfNoneMatch};
 use crate::http::{Action, Denied, OwnedCustomer, Problem, ValidJson};
+use crate::mail::file;
 
 /// `PUT`. The reply has no `ETag`, because the stored customer may differ from the body (RFC 9110 §9.3.4).
 pub(crate) async fn replace(
@@ -141,6 +142,7 @@ pub(crate) async fn erase(
     app.database
         .write(Some(id), move |connection| queries::erase(connection, &customer, versions.as_deref(), &caller))
         .await??;
+    file::forget(app.mail_folder.clone(), id).await;
     Event::Erasure.record(Some(id), None);
     Ok(HttpResponse::NoContent().finish())
 }
