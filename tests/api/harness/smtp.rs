@@ -124,7 +124,9 @@ impl Certificates {
         openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=Tests -days 2"));
         openssl(&format!("req {key} -keyout key.pem -out request.pem -subj /CN=localhost"));
         std::fs::write(folder.path().join("names"), "subjectAltName = DNS:localhost\n").expect("a file");
-        openssl("x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem");
+        openssl(
+            "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem",
+        );
         Self { folder }
     }
 

@@ -1,7 +1,10 @@
 //! Mails: what is in them, how they are delivered, and what the operator sees of that.
 
+mod commands;
 mod files;
 mod letters;
+mod links;
+mod settings;
 mod smtp;
 mod tls;
 

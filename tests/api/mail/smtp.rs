@@ -162,7 +162,7 @@ on_both_databases! {
         }
         let app = instance(&app, &server.url());
         server.wait_for(2).await;
-        assert_eq!(errors(&app), ["waits: timed out"]);
+        until(|| errors(&app) == ["waits: timed out"]).await;
     }
 }
 
