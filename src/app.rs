@@ -12,8 +12,8 @@ use crate::http::{ClientNetwork, Language, Problem, Throttle};
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::prepare::{Prepared, StartError};
-use crate::sessions::Lifetimes;
-use crate::settings::{Settings, Transport};
+use crate::sessions::{Lifetimes, SignInRules};
+use crate::settings::{EmailRule, Settings};
 use crate::tokens::{AccessTokens, LinkTokens, RefreshTokens};
 
 /// The state of the service.
@@ -32,10 +32,14 @@ pub struct App {
     pub link_tokens: LinkTokens,
     /// Whether mail is sent at all.
     pub sends_mail: bool,
+    /// Whether PUT and PATCH may replace the email at once.
+    pub email_rule: EmailRule,
     /// The folder with mails about customers, if mails are files.
     pub mail_folder: Option<PathBuf>,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
+    /// What else a sign-in checks and tells.
+    pub sign_in_rules: SignInRules,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// Limits sign-in attempts and other costly requests. Shared with the throttle's middleware.
@@ -61,9 +65,11 @@ impl App {
             tokens: Arc::new(AccessTokens::new(&settings.auth, keys)),
             refresh_tokens: RefreshTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
             link_tokens: LinkTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
-            sends_mail: settings.mail.transport != Transport::None,
+            sends_mail: settings.sends_mail(),
+            email_rule: settings.auth.email_change,
             mail_folder: settings.mail.files().map(Into::into),
             lifetimes: Lifetimes::from(&settings.auth),
+            sign_in_rules: SignInRules::from(&settings.auth),
             passwords: Passwords::start(&settings.auth, &metrics).map_err(failed)?,
             throttle: Arc::new(Throttle::new(&settings.throttle, &metrics)),
             metrics,

@@ -24,6 +24,7 @@ use crate::mail::Mailer;
 use crate::metrics::{Sessions, UNMATCHED};
 use crate::outbox::{Delivery, Parts};
 use crate::prepare::{Missing, StartError, prepare};
+use crate::recovery::links;
 use crate::sessions::{self, Lifetimes};
 use crate::settings::{Origin, Settings};
 use crate::{router, threads};
@@ -132,12 +133,11 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
 /// Starts the delivery of mails. Their links lead to the address on which the service listens, if the settings name no URL.
 fn deliver(settings: &Settings, app: &App, mailer: Mailer, address: SocketAddr) -> Result<Delivery, StartError> {
     log::info!("mails go to {}", mailer.destination());
-    let pages = || format!("{}account/", settings.server.public_url(address));
     let parts = Parts {
         database: app.database.clone(),
         mailer,
         tokens: app.link_tokens.clone(),
-        links: settings.mail.links.as_ref().map_or_else(pages, |links| links.as_str().to_owned()),
+        links: settings.links(address),
         retry: Duration::from_secs(settings.mail.retry_seconds),
         metrics: app.metrics.mails.clone(),
     };
@@ -147,7 +147,7 @@ fn deliver(settings: &Settings, app: &App, mailer: Mailer, address: SocketAddr) 
 /// How often [`clean_up`] runs.
 const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Periodically deletes sessions that have ended, old rows of the history, and throttle buckets that are full again.
+/// Periodically deletes sessions and links that have ended, old rows of the history, and throttle buckets that are full again.
 async fn clean_up(
     database: Database,
     throttle: Arc<Throttle>,
@@ -159,6 +159,7 @@ async fn clean_up(
     loop {
         rounds.tick().await;
         throttle.forget_idle();
+        delete_all(&database, "links whose time is over", links::sweep).await;
         delete_all(&database, "old rows of the history", move |connection| history::sweep(connection, kept_days)).await;
         let ended = move |connection: &mut DbConnection| sessions::sweep(connection, lifetimes.idle);
         counted.expired.inc_by(delete_all(&database, "ended sessions", ended).await as u64);

@@ -43,6 +43,7 @@ struct Link<'a> {
     kind: &'static str,
     hash: String,
     email: Option<&'a str>,
+    was_verified: bool,
     expires_at: UtcMicros,
 }
 
@@ -84,9 +85,8 @@ pub(super) fn find(
     mail: &Mail,
     tokens: &LinkTokens,
 ) -> DbResult<Option<Addressee>> {
-    if let Mail::Erased { email, verified, first_name } = mail {
-        let name = first_name.clone().filter(|_| *verified);
-        return Ok(Some(Addressee { customer: None, email: email.clone(), name }));
+    if let Mail::Erased { email, first_name } = mail {
+        return Ok(Some(Addressee { customer: None, email: email.clone(), name: first_name.clone() }));
     }
     let Some(row) = customer(connection, held, mail)? else { return Ok(None) };
     let id = row.id;
@@ -95,7 +95,7 @@ pub(super) fn find(
     }
     let mut addressee = Addressee::from(row);
     // Whether these addresses are the customer's is not known, so no name is shown.
-    if let Mail::EmailChanged { old_email } = mail {
+    if let Mail::EmailChanged { old_email, .. } = mail {
         addressee = Addressee { email: old_email.clone(), name: None, ..addressee };
     } else if *mail == Mail::ConfirmEmail {
         let Some(email) =
@@ -106,8 +106,11 @@ pub(super) fn find(
         addressee = Addressee { email: email.unwrap_or_default(), name: None, ..addressee };
     }
     let Some(kind) = mail.link() else { return Ok(Some(addressee)) };
-    let old_email = (kind == LinkKind::Revert).then_some(addressee.email.as_str());
-    let is_alive = keep_link(connection, taken, id, kind, old_email, tokens)?;
+    let reverts_to = match mail {
+        Mail::EmailChanged { old_email, verified } => Some((old_email.as_str(), *verified)),
+        _ => None,
+    };
+    let is_alive = keep_link(connection, taken, id, kind, reverts_to, tokens)?;
     Ok(is_alive.then_some(addressee))
 }
 
@@ -132,13 +135,14 @@ fn customer(connection: &mut DbConnection, held: &Held, mail: &Mail) -> DbResult
 
 /// Makes the link of a mail, or lets it last from now on if it exists. Returns whether there is one.
 ///
-/// A link is made only for a mail that was not sent before: if it is missing later, it was used, or ended.
+/// A link is made only for a mail that was not sent before: if it is missing later, it was used, or ended. It replaces older ones of
+/// its kind. But each change of the email has a link of its own: `reverts_to` is the email before it, and whether it was verified.
 fn keep_link(
     connection: &mut DbConnection,
     taken: Taken,
     customer: i64,
     kind: LinkKind,
-    old_email: Option<&str>,
+    reverts_to: Option<(&str, bool)>,
     tokens: &LinkTokens,
 ) -> DbResult<bool> {
     let id = taken.id.get();
@@ -148,30 +152,22 @@ fn keep_link(
     if kept > 0 || kind == LinkKind::EmailChange {
         return Ok(kept > 0);
     }
-    if taken.attempts > 1 || has_newer(connection, taken.id, customer, kind, old_email)? {
+    if taken.attempts > 1 || reverts_to.is_none() && has_newer(connection, taken.id, customer, kind)? {
         return Ok(false);
     }
-    let older = links::customer_id.eq(customer).and(links::kind.eq(kind.name())).and(links::id.lt(id));
-    match old_email {
-        // Whoever changes the email twice must not end the link of the first owner.
-        Some(email) => diesel::delete(links::table.filter(older.and(links::email.eq(email)))).execute(connection)?,
-        None => diesel::delete(links::table.filter(older)).execute(connection)?,
-    };
-    let hash = tokens.hash(taken.id);
-    let link = Link { id, customer_id: customer, kind: kind.name(), hash, email: old_email, expires_at };
+    if reverts_to.is_none() {
+        let older = links::customer_id.eq(customer).and(links::kind.eq(kind.name())).and(links::id.lt(id));
+        diesel::delete(links::table.filter(older)).execute(connection)?;
+    }
+    let (hash, email) = (tokens.hash(taken.id), reverts_to.map(|(email, _)| email));
+    let was_verified = reverts_to.is_some_and(|(_, verified)| verified);
+    let link = Link { id, customer_id: customer, kind: kind.name(), hash, email, was_verified, expires_at };
     diesel::insert_into(links::table).values(link).execute(connection)?;
     Ok(true)
 }
 
 /// Returns whether a link that is newer than a mail has replaced the mail's.
-fn has_newer(
-    connection: &mut DbConnection,
-    id: EntryId,
-    customer: i64,
-    kind: LinkKind,
-    old_email: Option<&str>,
-) -> DbResult<bool> {
-    let newer = links::table.filter(links::customer_id.eq(customer).and(links::kind.eq(kind.name())));
-    let emails = newer.filter(links::id.gt(id.get())).select(links::email).load::<Option<String>>(connection)?;
-    Ok(emails.iter().any(|email| email.as_deref() == old_email))
+fn has_newer(connection: &mut DbConnection, id: EntryId, customer: i64, kind: LinkKind) -> DbResult<bool> {
+    let newer = links::customer_id.eq(customer).and(links::kind.eq(kind.name())).and(links::id.gt(id.get()));
+    Ok(!links::table.filter(newer).select(links::id).limit(1).load::<i64>(connection)?.is_empty())
 }

@@ -26,6 +26,8 @@ pub(crate) enum Mail {
     EmailChanged {
         /// The email before the change, as typed.
         old_email: String,
+        /// Whether it was verified.
+        verified: bool,
     },
     /// The password was changed, by the customer or by support.
     PasswordChanged,
@@ -40,8 +42,6 @@ pub(crate) enum Mail {
     Erased {
         /// The last email, as typed.
         email: String,
-        /// Whether it was verified.
-        verified: bool,
         /// The first name, if the email was verified.
         first_name: Option<String>,
     },

@@ -5,6 +5,8 @@
 
 mod addressee;
 mod delivery;
+mod ended_links;
+mod held;
 mod jobs;
 mod mail;
 pub(crate) mod operator;
@@ -15,6 +17,8 @@ mod upkeep;
 mod worker;
 
 pub(crate) use self::delivery::Delivery;
+pub(crate) use self::ended_links::end_links;
+pub(crate) use self::held::{Held, forget_changes, held};
 pub(crate) use self::mail::Mail;
 pub(crate) use self::rows::{add, add_all};
 pub(crate) use self::worker::Parts;

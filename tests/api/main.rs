@@ -13,5 +13,6 @@ mod harness;
 mod honest_tests;
 mod mail;
 mod passwords;
+mod recovery;
 mod service;
 mod sessions;
