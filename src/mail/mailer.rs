@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use lettre::Message;
 use lettre::address::Envelope;
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 
 use super::kind::Kind;
 use super::smtp::Smtp;
@@ -140,7 +140,23 @@ impl Mailer {
             // RFC 3834: no automatic reply to this.
             .raw_header(header("Auto-Submitted", "auto-generated"))
             .raw_header(header("Content-Language", letter.language.tag()))
-            .multipart(MultiPart::alternative_plain_html(text.plain, text.html))
+            .multipart(
+                MultiPart::alternative()
+                    .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(readable(text.plain)))
+                    .singlepart(SinglePart::html(text.html)),
+            )
             .map_err(failed)
     }
+}
+
+/// The longest line in a mail, in bytes (RFC 5322 §2.1.1).
+const LONGEST_LINE: usize = 998;
+
+/// Leaves a text as it is where that is allowed, so that a link in a file can be found with grep.
+fn readable(text: String) -> Body {
+    if !text.is_ascii() || text.lines().any(|line| line.len() > LONGEST_LINE) {
+        return Body::new(text);
+    }
+    let lines = text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
+    Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit)
 }

@@ -27,6 +27,7 @@ run! {
     "docs/operations/postgresql.md": the_commands_of_the_postgresql_page_work on Terminal::on_postgresql("DATABASE_URL");
     "docs/operations/upgrades.md": the_commands_of_the_upgrades_page_work_on_postgresql on Terminal::on_postgresql("DATABASE_URL");
     "docs/operations/upgrades.md": the_commands_of_the_upgrades_page_work_on_sqlite on Terminal::new().serving();
+    "docs/recovery.md": the_commands_of_the_recovery_page_work on Terminal::new().serving();
     "docs/support.md": the_commands_of_the_support_page_work on Terminal::new().serving();
 }
 
