@@ -8,8 +8,10 @@ use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, 
 use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 
 use super::kind::Kind;
+use super::send_error::SendError;
 use super::smtp::Smtp;
-use super::templates::{Templates, Values};
+use super::templates::Templates;
+use super::values::Values;
 use super::{address, file};
 use crate::http::Language;
 use crate::ids::{CustomerId, EntryId};
@@ -30,28 +32,6 @@ pub(crate) struct Letter {
     pub(crate) to: String,
     /// What its texts show.
     pub(crate) values: Values,
-}
-
-/// Why a mail was not sent. The texts name neither an address nor what the server said, which may quote the address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SendError {
-    /// The server could not be reached or refuses this service, whatever the mail.
-    Unreachable(String),
-    /// The connection broke while the mail was sent. It may have arrived.
-    Interrupted(String),
-    /// This mail was refused for now.
-    Later(String),
-    /// This mail was refused for good.
-    Refused(String),
-}
-
-impl SendError {
-    /// Returns the reason.
-    pub(crate) fn reason(&self) -> &str {
-        let (Self::Unreachable(reason) | Self::Interrupted(reason) | Self::Later(reason) | Self::Refused(reason)) =
-            self;
-        reason
-    }
 }
 
 /// Makes mails and sends them, as the settings say.

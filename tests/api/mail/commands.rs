@@ -4,7 +4,7 @@ use clientele::ids::EntryId;
 use serde_json::{Value, json};
 
 use super::{post, post_due, until};
-use crate::harness::{Binary, Letter, Mailbox, on_both_databases};
+use crate::harness::{Binary, Letter, METRICS, Mailbox, on_both_databases};
 
 on_both_databases! {
     async fn the_outbox_is_listed_without_anything_personal(app: App) {
@@ -13,7 +13,7 @@ on_both_databases! {
         assert_eq!(binary.run(&["outbox", "list", "--json"]).done(), "[]");
         let failed = post(&app, None, &json!({"mail": "forgotten_password", "email": "secret@example.com", "language": "en"}));
         app.execute("UPDATE outbox SET due_at = NULL, content = '', attempts = 3, error = 'the server replied 550'");
-        let waiting = post_due(&app, Some(123), &json!({"mail": "email_changed", "old_email": "secret@example.com", "language": "en"}), "2100-01-01 00:00:00");
+        let waiting = post_due(&app, Some(123), &json!({"mail": "email_changed", "old_email": "secret@example.com", "verified": false, "language": "en"}), "2100-01-01 00:00:00");
         let listed = binary.run(&["outbox", "list"]);
         let lines: Vec<_> = listed.done().lines().collect();
         assert_eq!(lines.len(), 3, "{listed:?}");
@@ -67,6 +67,34 @@ on_both_databases! {
         until(|| app.rows("outbox") == 2).await;
         let failed = app.texts("SELECT CAST(id AS VARCHAR(20)) AS value FROM outbox WHERE due_at IS NULL AND content = ''");
         assert_eq!(failed, [late.to_string()]);
+    }
+}
+
+on_both_databases! {
+    async fn what_becomes_of_mails_is_counted(app: App) {
+        let mailbox = Mailbox::new();
+        app.john();
+        let notice = json!({"mail": "password_changed", "language": "en"});
+        post(&app, Some(123), &notice);
+        post(&app, None, &json!({"mail": "forgotten_password", "email": "nobody@example.com", "language": "en"}));
+        let late = EntryId::least_at(chrono::Utc::now() - chrono::TimeDelta::hours(1)).get();
+        app.execute(&format!(
+            "INSERT INTO outbox (id, customer_id, kind, content, attempts, due_at, error)
+             VALUES ({late}, 123, 'mail', '{notice}', 9, '2100-01-01 00:00:00', 'timed out')"
+        ));
+        let app = mailbox.instance(&app, &[METRICS]);
+        until(|| app.rows("outbox") == 1).await;
+        let started = std::time::Instant::now();
+        while app.scrape().await.value("clientele_mails_total{outcome=\"delivered\"}") < 1.0 {
+            assert!(started.elapsed().as_secs() < 10, "it is not counted");
+        }
+        let scrape = app.scrape().await;
+        for (outcome, count) in [("delivered", 1.0), ("dropped", 1.0), ("retried", 0.0), ("failed", 0.0)] {
+            let series = format!("clientele_mails_total{{outcome=\"{outcome}\"}}");
+            assert!((scrape.value(&series) - count).abs() < 0.1, "{outcome}");
+        }
+        assert!(scrape.value("clientele_mails_waiting") >= 1.0);
+        assert!((3600.0..3700.0).contains(&scrape.value("clientele_mails_oldest_seconds")));
     }
 }
 
