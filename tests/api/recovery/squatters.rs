@@ -31,6 +31,7 @@ on_both_databases! {
         for verifies in [false, true] {
             let (owner, squatters) = (format!("{verifies}@example.com"), format!("{verifies}@example.net"));
             let squatter = shop.app.member(&owner).await;
+            shop.mailbox.settle(&app).await;
             shop.patch_email(&squatter, &squatters).await;
             if verifies {
                 shop.verify(&shop.verification(&squatters).await).await.expect(204);
