@@ -233,6 +233,32 @@ on_both_databases! {
         assert!(renewed.contains(&argon) && renewed.iter().all(|hash| hash.starts_with(TODAY)), "{renewed:?}");
     }
 
+    async fn a_hash_is_imported_only_if_its_check_is_known_and_bounded(app: App) {
+        let with_hash = |number: usize, hash: &str| {
+            let mut value = named(&format!("p{number}@example.com"), "P");
+            value["password_hash"] = json!(hash);
+            value
+        };
+        let scrypt = format!("$scrypt$ln=18,r=8,p=1$c2FsdHNhbHQ${}", "A".repeat(43));
+        let hashes = [
+            "$2b$05$aeS.4uS5rG.DPjf3ZFPCW.KAbd/06SX.9xArdIF3X9PDCjHqwHCN.", "$2b$16$aeS.4uS5rG.DPjf3ZFPCW.KAbd/06SX.9xArdIF3X9PDCjHqwHCN.",
+            &scrypt, "pbkdf2_sha256$5000001$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=",
+            "$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "$2b$05$aeS.4uS5rG.DPjf3ZFPCW.KAbd/06SX.9xArdIF3X9PDCjHqwHCN", "5f4dcc3b5aa765d61d8327deb882cf99",
+            // A Django user who has no password.
+            "!Xo8qtxVsKQZ6sPTyQ2pJcyvT1kDDUJ3bGVFGZCyE",
+        ];
+        let values: Vec<Value> = hashes.iter().enumerate().map(|(number, hash)| with_hash(number, hash)).collect();
+        let finished = import(&app, &lines(&values));
+        assert_eq!(finished.out, "8 lines: 2 added, 0 were there, 6 refused\n", "{finished:?}");
+        let expensive = "#/password_hash: This hash takes too much time or memory to check.";
+        let expected = [expensive, expensive, expensive, expensive, "#/password_hash: This hash is incomplete or damaged.",
+            "#/password_hash: Use a hash of Argon2, bcrypt or scrypt, or of Django's PBKDF2."];
+        let expected: Vec<String> = expected.iter().zip(2..).map(|(reason, line)| format!("line {line}: {reason}")).collect();
+        assert_eq!(refusals(&finished), expected);
+        assert_eq!(app.texts("SELECT hash AS value FROM passwords"), [hashes[0]]);
+    }
+
     async fn an_export_read_by_the_other_database_gives_the_same_customers(app: App) {
         for (email, code) in [("rosa@example.com", json!("02134")), ("ROSA2@example.com", json!(54321)), ("x@example.com", json!("SW1A 1AA"))] {
             let mut body = registration(email);
@@ -244,9 +270,12 @@ on_both_databases! {
         plain["last_name"] = json!("");
         app.register(&plain).await.expect(201);
         app.john();
+        app.execute("UPDATE customers SET email_verified_at = '2020-02-03 04:05:06.789012' WHERE email LIKE 'ROSA2%'");
+        app.execute("UPDATE customers SET disabled_at = '2021-02-03 04:05:06.7' WHERE email LIKE 'x@%'");
         let exported = export(app.database_url());
         assert_eq!(exported.lines().count(), 5);
-        for kept in [r#""postal_code":"02134""#, r#""postal_code":54321"#, r#""postal_code":"SW1A 1AA""#, r#""slug":"rosa-delgado-"#, TODAY] {
+        for kept in [r#""postal_code":"02134""#, r#""postal_code":54321"#, r#""postal_code":"SW1A 1AA""#, r#""slug":"rosa-delgado-"#, TODAY,
+            r#""email_verified":"2020-02-03T04:05:06.789012Z","disabled_at":null"#, r#""email_verified":null,"disabled_at":"2021-02-03T04:05:06.700000Z""#] {
             assert!(exported.contains(kept), "{kept} in {exported}");
         }
         let other = Database::migrated(match app.backend() {

@@ -1,126 +1,24 @@
-//! Import and export. They work in chunks, so memory does not grow with the number of customers.
+//! Adds the customers of another system, or of an export, in chunks, so memory does not grow with their number.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod line;
+mod time;
+
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
-use std::sync::LazyLock;
 
-use chrono::{DateTime, SecondsFormat};
 use diesel::prelude::*;
-use serde::Serialize;
-use utoipa::openapi::{ObjectBuilder, Schema};
 
-use super::change::{Change, NewCustomer, new_profile};
+pub use self::line::ImportLine;
+use super::change::NewCustomer;
 use super::fields::slug;
-use super::model::Customer;
 use super::queries::{NewRow, create, insert_rows};
-use super::read::find_many;
-use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
-use crate::http::{Body, FieldCode, FieldErrors, Json, Member, Operator, Rule, Violation};
-use crate::ids::{CustomerId, ID_LIMIT};
-use crate::passwords::is_importable;
-use crate::schema::{customers, passwords};
+use crate::db::{Constraint, DbConnection, DbError, DbResult};
+use crate::http::Operator;
+use crate::ids::CustomerId;
+use crate::schema::customers;
 
-/// The number of customers in one chunk.
+/// The number of lines in one chunk.
 pub const CHUNK: usize = 1_000;
-
-/// One line of an import: a customer in the form of a registration or of an export line.
-pub struct ImportLine {
-    id: Option<CustomerId>,
-    customer: NewCustomer,
-    /// Used if it fits the name and is free.
-    slug: Option<String>,
-    password_hash: Option<String>,
-    /// Members that are not imported.
-    ignored: Vec<&'static str>,
-}
-
-/// The valid members of a line.
-#[derive(Default)]
-pub struct ImportDraft {
-    change: Change,
-    id: Option<CustomerId>,
-    slug: Option<String>,
-    created_at: Option<UtcMicros>,
-    password_hash: Option<String>,
-    ignored: Vec<&'static str>,
-}
-
-impl AsMut<Change> for ImportDraft {
-    fn as_mut(&mut self) -> &mut Change {
-        &mut self.change
-    }
-}
-
-static ID: Rule<CustomerId> = Rule { parse: read_id, schema: any_schema };
-static PASSWORD_HASH: Rule<String> = Rule { parse: read_hash, schema: any_schema };
-
-/// Import lines are not part of the OpenAPI document.
-fn any_schema() -> Schema {
-    ObjectBuilder::new().build().into()
-}
-
-impl Body for ImportLine {
-    const NAME: &'static str = "ImportLine";
-    const EXAMPLE: &'static str = r#"{"email": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"}"#;
-    type Draft = ImportDraft;
-
-    fn members() -> &'static [Member<ImportDraft>] {
-        static MEMBERS: LazyLock<Vec<Member<ImportDraft>>> = LazyLock::new(|| {
-            let own = [
-                Member::new("id", &ID, |draft: &mut ImportDraft, id| draft.id = Some(id)),
-                Member::any("slug", |draft, value| draft.slug = present_text(value)),
-                Member::nullable("password_hash", &PASSWORD_HASH, |draft, hash| draft.password_hash = hash),
-                Member::any("created_at", |draft, value| {
-                    draft.created_at = present_text(value).and_then(|text| past_moment(&text));
-                    if draft.created_at.is_none() && !value.is_absent() {
-                        draft.ignored.push("created_at");
-                    }
-                }),
-                Member::any("updated_at", |draft, value| {
-                    draft.ignored.extend((!value.is_absent()).then_some("updated_at"));
-                }),
-                Member::any("last_purchase_date", |draft, value| {
-                    draft.ignored.extend((!value.is_absent()).then_some("last_purchase_date"));
-                }),
-            ];
-            // The first of two members with the same name counts.
-            own.into_iter().chain(new_profile()).collect()
-        });
-        &MEMBERS
-    }
-
-    fn finish(draft: ImportDraft, _: &mut FieldErrors) -> Option<Self> {
-        let ImportDraft { change, id, slug, created_at, password_hash, ignored } = draft;
-        let customer = NewCustomer { created_at, ..change.into_new_customer()? };
-        Some(Self { id, customer, slug, password_hash, ignored })
-    }
-}
-
-fn present_text(value: &Json<'_>) -> Option<String> {
-    if value.is_absent() { None } else { value.text().ok().map(ToOwned::to_owned) }
-}
-
-/// Parses an RFC 3339 time. Returns `None` if it is in the future.
-fn past_moment(text: &str) -> Option<UtcMicros> {
-    let moment = UtcMicros::from(DateTime::parse_from_rfc3339(text.trim()).ok()?.naive_utc());
-    (moment <= UtcMicros::now()).then_some(moment)
-}
-
-fn read_id(value: &Json<'_>) -> Result<CustomerId, Violation> {
-    let id = match value {
-        Json::Number(digits) => CustomerId::parse(digits),
-        _ => None,
-    };
-    id.ok_or_else(|| Violation::out_of_range("An id is a positive integer below 2^53.", 1, ID_LIMIT - 1))
-}
-
-fn read_hash(value: &Json<'_>) -> Result<String, Violation> {
-    let text = value.text()?;
-    if is_importable(text) {
-        return Ok(text.to_owned());
-    }
-    Err(Violation::new(FieldCode::Format, "Use a hash in Argon2's PHC format or Django's pbkdf2_sha256$… form."))
-}
 
 /// The outcome of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -291,63 +189,5 @@ impl ImportLine {
         let slug = free.next().unwrap_or_default();
         taken.insert(slug.clone());
         slug
-    }
-}
-
-/// One line of an export, in the form that an import reads.
-#[derive(Serialize)]
-pub struct ExportLine {
-    id: i64,
-    #[serde(flatten)]
-    customer: Customer,
-    created_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    password_hash: Option<String>,
-}
-
-/// Returns the next chunk of customers after an id, in the order of ids. It is empty at the end.
-///
-/// # Errors
-/// See [`crate::db::DbError`].
-pub fn export(
-    connection: &mut DbConnection,
-    operator: Operator,
-    after: i64,
-    with_passwords: bool,
-) -> DbResult<Vec<ExportLine>> {
-    let limit = i64::try_from(CHUNK).unwrap_or(i64::MAX);
-    let mut created_at: BTreeMap<i64, UtcMicros> = customers::table
-        .filter(customers::id.gt(after))
-        .order(customers::id)
-        .limit(limit)
-        .select((customers::id, customers::created_at))
-        .load::<(i64, UtcMicros)>(connection)?
-        .into_iter()
-        .collect();
-    let ids: Vec<i64> = created_at.keys().copied().collect();
-    let mut hashes: HashMap<i64, String> = HashMap::new();
-    if with_passwords {
-        let rows = passwords::table
-            .filter(passwords::customer_id.eq_any(&ids))
-            .select((passwords::customer_id, passwords::hash))
-            .load::<(i64, String)>(connection)?;
-        hashes.extend(rows);
-    }
-    let found = find_many(connection, operator, ids.iter().filter_map(|id| CustomerId::new(*id)))?;
-    let line = |(id, customer): (CustomerId, Customer)| ExportLine {
-        id: id.get(),
-        customer,
-        created_at: created_at
-            .remove(&id.get())
-            .map(|at| at.naive().and_utc().to_rfc3339_opts(SecondsFormat::Micros, true)),
-        password_hash: hashes.remove(&id.get()),
-    };
-    Ok(found.into_iter().map(line).collect())
-}
-
-impl ExportLine {
-    /// Returns the id after which the next chunk begins.
-    pub fn id(&self) -> i64 {
-        self.id
     }
 }
