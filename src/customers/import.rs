@@ -11,8 +11,8 @@ use diesel::prelude::*;
 pub use self::line::ImportLine;
 use super::change::NewCustomer;
 use super::fields::slug;
-use super::queries::{NewRow, create, insert_rows};
-use crate::db::{Constraint, DbConnection, DbError, DbResult};
+use super::queries::{NewRow, insert_rows};
+use crate::db::{DbConnection, DbError, DbResult};
 use crate::http::Operator;
 use crate::ids::CustomerId;
 use crate::schema::customers;
@@ -72,6 +72,9 @@ impl ImportedSoFar {
     }
 }
 
+/// How often a line is tried whose customer collides with one that another process adds.
+const ATTEMPTS: u32 = 8;
+
 /// Adds the customers of a chunk of lines and returns one outcome per line, in order. With `earlier`, this is a dry run and
 /// adds nothing.
 ///
@@ -81,8 +84,35 @@ pub fn import(
     connection: &mut DbConnection,
     operator: Operator,
     lines: &[ImportLine],
-    mut earlier: Option<&mut ImportedSoFar>,
+    earlier: Option<&mut ImportedSoFar>,
 ) -> DbResult<Vec<ImportOutcome>> {
+    let all: Vec<&ImportLine> = lines.iter().collect();
+    let (mut outcomes, mut skipped) = import_once(connection, operator, &all, earlier)?;
+    for _ in 0..ATTEMPTS {
+        if skipped.is_empty() {
+            return Ok(outcomes);
+        }
+        // The database is no longer what it was, so these lines are decided anew.
+        let again: Vec<&ImportLine> = skipped.iter().filter_map(|index| lines.get(*index)).collect();
+        let (decided, still_skipped) = import_once(connection, operator, &again, None)?;
+        for (index, outcome) in skipped.iter().zip(decided) {
+            if let Some(place) = outcomes.get_mut(*index) {
+                *place = outcome;
+            }
+        }
+        skipped = still_skipped.into_iter().filter_map(|index| skipped.get(index).copied()).collect();
+    }
+    Err(DbError::Internal("a line collides with another process again and again".into()))
+}
+
+/// Does the same once. Also returns the indices of the lines that were not added, although their outcome says so: an id, an
+/// email or a slug was taken meanwhile.
+fn import_once(
+    connection: &mut DbConnection,
+    operator: Operator,
+    lines: &[&ImportLine],
+    mut earlier: Option<&mut ImportedSoFar>,
+) -> DbResult<(Vec<ImportOutcome>, Vec<usize>)> {
     let ids: Vec<i64> = lines.iter().filter_map(|line| line.id.map(CustomerId::get)).collect();
     let emails: Vec<&str> = lines.iter().map(|line| line.customer.email.canonical()).collect();
     let stored: Vec<(i64, String, String, String)> = customers::table
@@ -117,33 +147,13 @@ pub fn import(
         }
         outcomes.push(outcome);
     }
-    if earlier.is_none() {
-        add(connection, operator, rows, &mut outcomes)?;
-    }
-    Ok(outcomes)
-}
-
-/// Adds the rows in one transaction. Rows that were skipped, because a random slug or another process collided with them,
-/// are then added one by one.
-fn add(
-    connection: &mut DbConnection,
-    operator: Operator,
-    rows: Vec<(usize, NewRow<'_>)>,
-    outcomes: &mut [ImportOutcome],
-) -> DbResult<()> {
     let (indices, rows): (Vec<usize>, Vec<NewRow<'_>>) = rows.into_iter().unzip();
-    let added = insert_rows(connection, operator, &rows)?;
-    for (index, row) in indices.into_iter().zip(rows).filter(|(_, row)| !added.contains(&row.id.get())) {
-        let Some(outcome) = outcomes.get_mut(index) else { continue };
-        match (create(connection, operator, Some(row.id), row.new, row.password_hash), outcome) {
-            (Ok(_), ImportOutcome::Added(ignored)) => ignored.push("slug"),
-            (Ok(_), _) => {}
-            (Err(DbError::Unique(Constraint::Email)), outcome) => *outcome = ImportOutcome::EmailTaken,
-            (Err(DbError::Unique(Constraint::CustomerId)), outcome) => *outcome = ImportOutcome::IdTaken,
-            (Err(error), _) => return Err(error),
-        }
+    if earlier.is_some() {
+        return Ok((outcomes, Vec::new()));
     }
-    Ok(())
+    let added = insert_rows(connection, operator, &rows)?;
+    let skipped = indices.into_iter().zip(rows).filter(|(_, row)| !added.contains(&row.id.get()));
+    Ok((outcomes, skipped.map(|(index, _)| index).collect()))
 }
 
 /// Decides a line's outcome. A line without an id means the customer with the same email, if the names are equal too.
@@ -167,7 +177,7 @@ fn unused_id(taken: &HashSet<i64>) -> CustomerId {
 }
 
 /// Returns the taken slugs among those that the lines may use.
-fn taken_slugs(connection: &mut DbConnection, lines: &[ImportLine]) -> DbResult<HashSet<String>> {
+fn taken_slugs(connection: &mut DbConnection, lines: &[&ImportLine]) -> DbResult<HashSet<String>> {
     let candidates: Vec<String> =
         lines.iter().flat_map(|line| line.slug.clone().into_iter().chain([line.form()])).collect();
     let taken = customers::table.filter(customers::slug.eq_any(candidates)).select(customers::slug).load(connection)?;

@@ -1,7 +1,10 @@
 //! `clientele customer import` and `export`: JSON Lines in and out (issue: accounts, part 8).
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 
 use crate::harness::{App, Backend, Binary, Database, Finished, PASSWORD, on_both_databases, registration};
@@ -186,6 +189,37 @@ on_both_databases! {
         app.execute("UPDATE customers SET first_name = 'Changed' WHERE id = 77");
         import(&app, &longer).done();
         assert_eq!(app.texts("SELECT first_name AS value FROM customers WHERE id = 77"), ["Changed"]);
+    }
+
+    async fn a_line_whose_customer_another_process_adds_meanwhile_is_decided_anew(app: App) {
+        let mut importing = Binary::on(app.database_url()).start(&["customer", "import", "--format", "jsonl", "-"]);
+        // Until it has connected and waits for its input.
+        actix_rt::time::sleep(Duration::from_millis(1_500)).await;
+        let mut blocker = app.connection();
+        let insert = |id: u32, email: &str, slug: &str| format!("INSERT INTO customers (id, email, email_canonical, first_name, last_name,
+            first_name_slug, last_name_slug, slug, version, created_at, updated_at)
+            VALUES ({id}, '{email}', '{email}', 'Ada', 'Doe', 'ada', 'doe', '{slug}', 1, '2020-01-01 00:00:00', '2020-01-01 00:00:00')");
+        let begin = match app.backend() {
+            Backend::Sqlite => "BEGIN IMMEDIATE",
+            Backend::Postgres => "BEGIN",
+        };
+        let statements = [begin.to_owned(), insert(1, "same@example.com", "ada-doe"), insert(2, "other@example.com", "ada-doe-2"),
+            insert(3, "third@example.com", "ada-doe-3")];
+        blocker.batch_execute(&statements.join(";")).expect("customers that nobody sees yet");
+        let numbered = |id: u32, email: &str| json!({"id": id, "email": email, "first_name": "Ada", "last_name": "Doe"});
+        let input = lines(&[named("same@example.com", "Ada"), named("other@example.com", "Eve"), numbered(3, "new@example.com"),
+            named("slug@example.com", "Ada")]);
+        assert!(importing.try_wait().expect("its state").is_none());
+        drop(importing.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes()).expect("the import reads")));
+        // Until it has read the database and waits.
+        actix_rt::time::sleep(Duration::from_millis(1_500)).await;
+        assert!(importing.try_wait().expect("its state").is_none());
+        blocker.batch_execute("COMMIT").expect("a commit");
+        let finished = Finished::from(importing.wait_with_output().expect("its end"));
+        assert_eq!(finished.out, "4 lines: 1 added, 1 were there, 2 refused\n", "{finished:?}");
+        assert_eq!(refusals(&finished), ["line 2: #/email: another customer has this email", "line 3: #/id: another customer has this id"]);
+        assert!(!finished.err.contains("slug was not kept"), "{finished:?}");
+        assert_eq!(app.rows("customers"), 4);
     }
 
     async fn a_line_that_repeats_another_of_the_same_file_is_told(app: App) {
