@@ -27,6 +27,7 @@ pub(crate) mod openapi;
 mod problem;
 mod request_body;
 pub(crate) mod respond;
+mod short_stream;
 pub(crate) mod throttle;
 
 pub use self::body::{Body, ValidJson};

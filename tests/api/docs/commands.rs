@@ -24,6 +24,7 @@ run! {
     "docs/api.md": the_commands_of_the_api_page_work on Terminal::new().serving();
     "docs/load-testing.md": the_commands_of_the_load_testing_page_work on Terminal::on_postgresql("POSTGRES_URL");
     "docs/operations.md": the_commands_of_the_operations_page_work on Terminal::new().serving();
+    "docs/operations/import.md": the_commands_of_the_import_page_work on Terminal::new();
     "docs/operations/postgresql.md": the_commands_of_the_postgresql_page_work on Terminal::on_postgresql("DATABASE_URL");
     "docs/operations/upgrades.md": the_commands_of_the_upgrades_page_work_on_postgresql on Terminal::on_postgresql("DATABASE_URL");
     "docs/operations/upgrades.md": the_commands_of_the_upgrades_page_work_on_sqlite on Terminal::new().serving();
