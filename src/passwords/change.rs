@@ -48,9 +48,20 @@ pub(crate) async fn change_password(
     app: web::Data<App>,
     request: HttpRequest,
     customer: OwnedCustomer,
-    ValidJson(PasswordChange { current, new }): ValidJson<PasswordChange>,
+    ValidJson(change): ValidJson<PasswordChange>,
 ) -> Result<HttpResponse, Problem> {
-    let client = app.throttle.client(&request)?;
+    replace(&app, &request, customer, change).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Replaces the password, and ends every other session of the customer.
+pub(crate) async fn replace(
+    app: &App,
+    request: &HttpRequest,
+    customer: OwnedCustomer,
+    PasswordChange { current, new }: PasswordChange,
+) -> Result<(), Problem> {
+    let client = app.throttle.client(request)?;
     let owner = customer.clone();
     let account =
         app.database.read(Some(customer.id()), move |connection| queries::account(connection, &owner)).await??;
@@ -80,7 +91,7 @@ pub(crate) async fn change_password(
     }
     let fresh = fresh?;
     let network = client.network();
-    let caller = app.caller_in(network, &request);
+    let caller = app.caller_in(network, request);
     let id = customer.id();
     let verified = account.hash.ok_or(Problem::NotFound)?;
     let ended = app
@@ -91,5 +102,5 @@ pub(crate) async fn change_password(
         .await??;
     app.metrics.sessions.password_changed.inc_by(ended as u64);
     Event::PasswordChange.record(Some(id), None);
-    Ok(HttpResponse::NoContent().finish())
+    Ok(())
 }
