@@ -108,9 +108,15 @@ fn decide(principal: &Principal, id: &str) -> Result<OwnedCustomer, Problem> {
 /// Returns the customer whom the cookie of the account pages names, and the cookie. Only the pages call this: the API takes no
 /// cookie, so that no other site can make a browser use it.
 pub(crate) fn of_cookie(request: &HttpRequest, cookies: &SessionCookies) -> Option<(OwnedCustomer, SessionCookie)> {
-    let cookie = cookies.read(cookie::value(request)?)?;
+    let found = of_cookie_value(cookie::value(request)?, cookies)?;
+    request.extensions_mut().insert(Principal { customer: found.0.id, session: found.0.session });
+    Some(found)
+}
+
+/// Returns the customer whom the value of a cookie names, which a browser has sent or is about to get.
+pub(crate) fn of_cookie_value(value: &str, cookies: &SessionCookies) -> Option<(OwnedCustomer, SessionCookie)> {
+    let cookie = cookies.read(value)?;
     let SessionCookie { customer, session, .. } = cookie;
-    request.extensions_mut().insert(Principal { customer, session: Some(session) });
     Some((OwnedCustomer { id: customer, session: Some(session), is_me: false, is_operators: false }, cookie))
 }
 

@@ -48,20 +48,9 @@ pub(crate) async fn change_password(
     app: web::Data<App>,
     request: HttpRequest,
     customer: OwnedCustomer,
-    ValidJson(change): ValidJson<PasswordChange>,
+    ValidJson(PasswordChange { current, new }): ValidJson<PasswordChange>,
 ) -> Result<HttpResponse, Problem> {
-    replace(&app, &request, customer, change).await?;
-    Ok(HttpResponse::NoContent().finish())
-}
-
-/// Replaces the password, and ends every other session of the customer.
-pub(crate) async fn replace(
-    app: &App,
-    request: &HttpRequest,
-    customer: OwnedCustomer,
-    PasswordChange { current, new }: PasswordChange,
-) -> Result<(), Problem> {
-    let client = app.throttle.client(request)?;
+    let client = app.throttle.client(&request)?;
     let owner = customer.clone();
     let account =
         app.database.read(Some(customer.id()), move |connection| queries::account(connection, &owner)).await??;
@@ -91,7 +80,7 @@ pub(crate) async fn replace(
     }
     let fresh = fresh?;
     let network = client.network();
-    let caller = app.caller_in(network, request);
+    let caller = app.caller_in(network, &request);
     let id = customer.id();
     let verified = account.hash.ok_or(Problem::NotFound)?;
     let ended = app
@@ -102,5 +91,5 @@ pub(crate) async fn replace(
         .await??;
     app.metrics.sessions.password_changed.inc_by(ended as u64);
     Event::PasswordChange.record(Some(id), None);
-    Ok(())
+    Ok(HttpResponse::NoContent().finish())
 }

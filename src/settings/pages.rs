@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
 /// `[pages]`
@@ -24,9 +24,14 @@ pub struct Pages {
 }
 
 /// The beginning of the addresses that `?return_to=` may name: an origin and a path.
-#[derive(Clone, Debug, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug)]
 pub struct ReturnUrl(Url);
+
+impl Serialize for ReturnUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
 
 impl ReturnUrl {
     /// Returns the origin, as browsers write it.
