@@ -18,7 +18,10 @@ for (const box of document.querySelectorAll('.password')) {
     box.append(button);
 }
 
-const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'long', timeStyle: 'short' });
+// The reader's own way to write the page's language, such as en-GB.
+const { lang } = document.documentElement;
+const locale = navigator.languages.find((tag) => tag.split('-')[0] === lang) ?? lang;
+const format = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeStyle: 'short' });
 for (const time of document.querySelectorAll('time')) {
     const at = new Date(time.dateTime);
     if (!Number.isNaN(at.getTime())) time.textContent = format.format(at);
