@@ -179,7 +179,8 @@ mod tests {
     #[test]
     fn values_are_escaped_and_isolated_and_replaced_once() {
         let environment = load(None).expect("templates");
-        let filled = |source, name: &str| environment.render_named_str("x.html", source, context! { name }).expect("text");
+        let filled =
+            |source, name: &str| environment.render_named_str("x.html", source, context! { name }).expect("text");
         assert_eq!(filled("{{ '<{a}>{b}'|fill(a=name) }}", "<{b}&"), "&lt;<bdi>&lt;{b}&amp;</bdi>&gt;{b}");
         assert_eq!(filled("{{ '{a}'|fill(a='<i>'|safe) }}", ""), "<bdi><i></bdi>");
     }
