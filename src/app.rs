@@ -13,7 +13,7 @@ use crate::pages::Pages;
 use crate::passwords::Passwords;
 use crate::prepare::{Prepared, StartError};
 use crate::sessions::Lifetimes;
-use crate::settings::{Settings, Transport};
+use crate::settings::{EmailRule, Settings};
 use crate::tokens::{AccessTokens, LinkTokens, RefreshTokens, SessionCookies};
 
 /// The state of the service.
@@ -36,6 +36,8 @@ pub struct App {
     pub pages: Option<web::Data<Pages>>,
     /// Whether mail is sent at all.
     pub sends_mail: bool,
+    /// Whether PUT and PATCH may replace the email at once.
+    pub email_rule: EmailRule,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
     /// Hashes and checks passwords.
@@ -65,7 +67,8 @@ impl App {
             link_tokens: LinkTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
             cookies: SessionCookies::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
             pages: pages.map(web::Data::new),
-            sends_mail: settings.mail.transport != Transport::None,
+            sends_mail: settings.sends_mail(),
+            email_rule: settings.auth.email_change,
             lifetimes: Lifetimes::from(&settings.auth),
             passwords: Passwords::start(&settings.auth, &metrics).map_err(failed)?,
             throttle: Arc::new(Throttle::new(&settings.throttle, &metrics)),

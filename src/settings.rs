@@ -174,6 +174,8 @@ pub struct Auth {
     pub issuer: String,
     /// The `aud` of tokens, if not empty.
     pub audience: String,
+    /// Whether PUT and PATCH may replace an email at once.
+    pub email_change: EmailRule,
     /// Lifetime of an access token, in seconds.
     pub access_token_seconds: u64,
     /// The private key of EdDSA.
@@ -243,6 +245,16 @@ pub enum Algorithm {
     EdDSA,
 }
 
+/// Whether a change of the profile may replace the email at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EmailRule {
+    /// It may. The new email is unverified, and the old one gets a link that reverts the change.
+    Immediate,
+    /// The new email must be confirmed first, by a link that is mailed to it.
+    Confirmed,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -292,8 +304,18 @@ impl Settings {
                 "auth.algorithm = \"EdDSA\" needs auth.key_file: see `clientele keys generate`",
             ));
         }
+        if self.auth.email_change == EmailRule::Confirmed && !self.sends_mail() {
+            return Err(SettingsError::new(
+                "auth.email_change = \"confirmed\" needs mail: set mail.transport, or \"immediate\"",
+            ));
+        }
         self.target()?;
         Ok(())
+    }
+
+    /// Returns whether mail is sent at all.
+    pub fn sends_mail(&self) -> bool {
+        self.mail.transport != Transport::None
     }
 
     /// Returns the database that `database.url` names.

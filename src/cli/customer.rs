@@ -98,7 +98,8 @@ impl Customer {
             Self::Erase { who } => {
                 let mut connection = connect_existing(settings)?;
                 let id = who.id(&mut connection)?;
-                if !customers::erase_by_id(&mut connection, Operator::of_command_line(), id)? {
+                let caller = By::default().caller_with_mail(settings);
+                if !customers::erase_by_id(&mut connection, Operator::of_command_line(), id, &caller)? {
                     return Err(who::missing(id));
                 }
                 Event::Erasure.record(Some(id), None);

@@ -1,6 +1,6 @@
 //! The outcomes, besides success, of a statement on a customer's data.
 
-use super::field_errors::{FieldErrors, Violation};
+use super::field_errors::FieldError;
 use super::problem::Problem;
 
 /// Why a statement on a customer's data had no effect.
@@ -16,8 +16,8 @@ pub enum Denied {
     VersionMismatch,
     /// Another customer has the email.
     EmailTaken,
-    /// The address would lack these required members.
-    AddressIncomplete(Vec<&'static str>),
+    /// The change does not fit the stored customer: an address would be incomplete, or the email needs confirmation.
+    Fields(Vec<FieldError>),
 }
 
 impl From<Denied> for Problem {
@@ -28,11 +28,7 @@ impl From<Denied> for Problem {
             Denied::Disabled => Self::AccountDisabled,
             Denied::VersionMismatch => Self::VersionMismatch,
             Denied::EmailTaken => Self::EmailTaken,
-            Denied::AddressIncomplete(members) => {
-                let mut errors = FieldErrors::default();
-                members.iter().for_each(|name| errors.add(format!("#/address/{name}"), Violation::required()));
-                errors.into()
-            }
+            Denied::Fields(errors) => Self::Validation(errors),
         }
     }
 }

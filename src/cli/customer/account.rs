@@ -67,7 +67,13 @@ impl SetPassword {
         let (id, found) = who.find(&mut connection)?;
         let customer = &found.customer;
         let hash = read_password(&[&customer.email, &customer.first_name, &customer.last_name])?;
-        let ended = support::set_password(&mut connection, Operator::of_command_line(), id, &hash, &by.caller())?;
+        let ended = support::set_password(
+            &mut connection,
+            Operator::of_command_line(),
+            id,
+            &hash,
+            &by.caller_with_mail(settings),
+        )?;
         let ended = ended.ok_or_else(|| missing(id))?;
         record(id, [Event::PasswordChange, Event::Operator]);
         print(sessions_ended(ended))
