@@ -156,7 +156,7 @@ pub(crate) async fn erase(
     customer: OwnedCustomer,
     if_match: IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    remove(&app, customer, if_match.versions()).await?;
+    remove(&app, &request, customer, if_match.versions()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
