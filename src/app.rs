@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use crate::pages::Pages;
 use crate::passwords::Passwords;
 use crate::prepare::{Prepared, StartError};
-use crate::sessions::Lifetimes;
+use crate::sessions::{Lifetimes, SignInRules};
 use crate::settings::{EmailRule, Settings};
 use crate::tokens::{AccessTokens, LinkTokens, RefreshTokens, SessionCookies};
 
@@ -40,6 +40,8 @@ pub struct App {
     pub email_rule: EmailRule,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
+    /// What else a sign-in checks and tells.
+    pub sign_in_rules: SignInRules,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// Limits sign-in attempts and other costly requests. Shared with the throttle's middleware.
@@ -70,6 +72,7 @@ impl App {
             sends_mail: settings.sends_mail(),
             email_rule: settings.auth.email_change,
             lifetimes: Lifetimes::from(&settings.auth),
+            sign_in_rules: SignInRules::from(&settings.auth),
             passwords: Passwords::start(&settings.auth, &metrics).map_err(failed)?,
             throttle: Arc::new(Throttle::new(&settings.throttle, &metrics)),
             metrics,

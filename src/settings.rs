@@ -176,6 +176,10 @@ pub struct Auth {
     pub audience: String,
     /// Whether PUT and PATCH may replace an email at once.
     pub email_change: EmailRule,
+    /// Whether customers must have verified their email to sign in.
+    pub verified_email: VerifiedEmail,
+    /// Tell customers by mail of a sign-in from a network that was not seen before.
+    pub notify_new_networks: bool,
     /// Lifetime of an access token, in seconds.
     pub access_token_seconds: u64,
     /// The private key of EdDSA.
@@ -208,6 +212,10 @@ pub struct Throttle {
     pub account_burst: u32,
     /// Attempts per minute for one account.
     pub account_per_minute: u32,
+    /// Mails of a kind in a burst to one mailbox.
+    pub mail_burst: u32,
+    /// Mails of a kind per hour to one mailbox.
+    pub mail_per_hour: u32,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
 }
@@ -253,6 +261,16 @@ pub enum EmailRule {
     Immediate,
     /// The new email must be confirmed first, by a link that is mailed to it.
     Confirmed,
+}
+
+/// Whether customers must have verified their email to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerifiedEmail {
+    /// They may sign in without.
+    Optional,
+    /// They must. A sign-in with the right password mails a new link.
+    Required,
 }
 
 /// `[log]`
@@ -307,6 +325,11 @@ impl Settings {
         if self.auth.email_change == EmailRule::Confirmed && !self.sends_mail() {
             return Err(SettingsError::new(
                 "auth.email_change = \"confirmed\" needs mail: set mail.transport, or \"immediate\"",
+            ));
+        }
+        if self.auth.verified_email == VerifiedEmail::Required && !self.sends_mail() {
+            return Err(SettingsError::new(
+                "auth.verified_email = \"required\" needs mail: set mail.transport, or \"optional\"",
             ));
         }
         self.target()?;

@@ -12,6 +12,10 @@ pub enum Denied {
     SessionEnded,
     /// The password is right, but the operator has disabled the account.
     Disabled,
+    /// The password is right, but the email has to be verified first.
+    Unverified,
+    /// The link was used, or has ended.
+    LinkInvalid,
     /// The stored version is not one that the request allows.
     VersionMismatch,
     /// Another customer has the email.
@@ -26,6 +30,8 @@ impl From<Denied> for Problem {
             Denied::Missing => Self::NotFound,
             Denied::SessionEnded => Self::SessionEnded,
             Denied::Disabled => Self::AccountDisabled,
+            Denied::Unverified => Self::EmailUnverified,
+            Denied::LinkInvalid => Self::LinkInvalid,
             Denied::VersionMismatch => Self::VersionMismatch,
             Denied::EmailTaken => Self::EmailTaken,
             Denied::Fields(errors) => Self::Validation(errors),
