@@ -7,6 +7,7 @@
 //! | [`cli`] | the command line, one file per subcommand |
 //! | [`server`] | listens, serves, stops |
 //! | `router` | all routes: method, path, who may call it, handler, documentation |
+//! | [`pages`] | the account pages: templates and texts, forms, their handlers |
 //! | [`app`] | the state that handlers share |
 //! | [`customers`] | the profile and its address: handlers, bodies, rules of fields, statements, import and export |
 //! | [`sessions`] | signing in, refreshing, listing and ending sessions |
@@ -37,6 +38,7 @@ pub mod ids;
 pub mod logging;
 pub mod metrics;
 mod outbox;
+pub mod pages;
 pub mod passwords;
 pub mod prepare;
 mod private_file;

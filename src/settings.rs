@@ -9,6 +9,7 @@ mod layers;
 mod limits;
 mod mail;
 mod origin;
+mod pages;
 mod postgres_url;
 mod secret;
 
@@ -24,6 +25,7 @@ use toml::{Table, Value};
 pub use self::database_url::{DatabaseUrl, Session, Target};
 pub use self::mail::{Mail, Transport};
 pub use self::origin::Origin;
+pub use self::pages::{Pages, ReturnUrl};
 pub use self::postgres_url::PostgresUrl;
 pub use self::secret::{Secret, trimmed};
 
@@ -64,6 +66,8 @@ pub struct Settings {
     pub throttle: Throttle,
     /// `[mail]`
     pub mail: Mail,
+    /// `[pages]`
+    pub pages: Pages,
     /// `[history]`
     pub history: History,
     /// `[log]`

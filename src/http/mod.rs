@@ -9,6 +9,7 @@ pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod conditional;
 mod connection;
+pub(crate) mod cookie;
 mod cors;
 mod deadlines;
 mod denied;
