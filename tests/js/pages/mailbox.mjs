@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
 /** How long a mail may take on a busy machine, in milliseconds. */
-const PATIENCE = 60_000;
+const PATIENCE = 8_000;
 
 /** Undoes quoted-printable (RFC 2045 §6.7), as far as a link can be in it. */
 const decode = (text) => text.replace(/=\r?\n/g, '').replace(/=3D/gi, '=');

@@ -1,26 +1,33 @@
 // Other sites: what they send is refused, and nobody is led to them.
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import { PASSWORD, Visitor } from './visitor.mjs';
+import { Visitor } from './visitor.mjs';
 
 export default async function strangers(browser, { address, shop }) {
     const visitor = await Visitor.arrive(browser, address);
     await visitor.register('target@example.com', ['Target', '']);
-    const site = http.createServer((request, response) => response.setHeader('Content-Type', 'text/html').end(trap(address)));
-    await new Promise((listening) => site.listen(0, '127.0.0.1', listening));
-    try {
+    await withSite(0, trap(address), async (port) => {
         // To a browser, the first is another site; the second is the same site, of another origin.
-        for (const host of ['localhost', '127.0.0.1']) await refuses(visitor, `http://${host}:${site.address().port}/`);
-    } finally {
-        site.close();
-        site.closeAllConnections();
-    }
+        for (const host of ['localhost', '127.0.0.1']) await refuses(visitor, `http://${host}:${port}/`);
+    });
     await visitor.open('');
     await visitor.sees('Target', 'You are signed in as target@example.com.');
     await visitor.misses('Mallory');
     await leadsNobodyAway(visitor, new URL(address).host);
-    await leadsToTheShop(visitor, shop);
+    await withSite(new URL(shop).port, '<!doctype html><title>The shop</title>', () => leadsToTheShop(visitor, shop));
     await visitor.leave();
+}
+
+/** Serves a page on a port of this machine, and calls `use` with the port. */
+async function withSite(port, page, use) {
+    const site = http.createServer((request, response) => response.setHeader('Content-Type', 'text/html').end(page));
+    await new Promise((listening) => site.listen(port, '127.0.0.1', listening));
+    try {
+        await use(site.address().port);
+    } finally {
+        site.closeAllConnections();
+        site.close();
+    }
 }
 
 /** A page with forms that change an account, to be sent with its cookie. */
@@ -68,11 +75,11 @@ async function leadsNobodyAway(visitor, host) {
 
 /** An address that the operator lists is offered, and reached after signing in. */
 async function leadsToTheShop(visitor, shop) {
-    await visitor.context.route(`${shop}**`, (route) => route.fulfill({ contentType: 'text/html', body: '<title>The shop</title>' }));
     await visitor.context.clearCookies();
     await visitor.open(`sign-in?return_to=${encodeURIComponent(`${shop}cart`)}`);
     await visitor.signIn('target@example.com', 'not this one');
     await visitor.page.getByRole('link', { name: 'Back to the shop' }).waitFor();
     await visitor.signIn('target@example.com');
     await visitor.page.waitForURL(`${shop}cart`);
+    assert.equal(await visitor.page.title(), 'The shop');
 }
