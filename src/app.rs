@@ -12,8 +12,8 @@ use crate::metrics::Metrics;
 use crate::pages::Pages;
 use crate::passwords::Passwords;
 use crate::prepare::{Prepared, StartError};
-use crate::sessions::Lifetimes;
-use crate::settings::{Settings, Transport};
+use crate::sessions::{Lifetimes, SignInRules};
+use crate::settings::{EmailRule, Settings};
 use crate::tokens::{AccessTokens, LinkTokens, RefreshTokens, SessionCookies};
 
 /// The state of the service.
@@ -36,8 +36,12 @@ pub struct App {
     pub pages: Option<web::Data<Pages>>,
     /// Whether mail is sent at all.
     pub sends_mail: bool,
+    /// Whether PUT and PATCH may replace the email at once.
+    pub email_rule: EmailRule,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
+    /// What else a sign-in checks and tells.
+    pub sign_in_rules: SignInRules,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// Limits sign-in attempts and other costly requests. Shared with the throttle's middleware.
@@ -65,8 +69,10 @@ impl App {
             link_tokens: LinkTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
             cookies: SessionCookies::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
             pages: pages.map(web::Data::new),
-            sends_mail: settings.mail.transport != Transport::None,
+            sends_mail: settings.sends_mail(),
+            email_rule: settings.auth.email_change,
             lifetimes: Lifetimes::from(&settings.auth),
+            sign_in_rules: SignInRules::from(&settings.auth),
             passwords: Passwords::start(&settings.auth, &metrics).map_err(failed)?,
             throttle: Arc::new(Throttle::new(&settings.throttle, &metrics)),
             metrics,

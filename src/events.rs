@@ -25,8 +25,14 @@ pub enum Event {
     PasswordChange,
     /// A password change failed because the current password was wrong.
     PasswordChangeFailed,
+    /// A password was reset by a link.
+    PasswordReset,
     /// An email was changed.
     EmailChange,
+    /// An email was verified by a link.
+    EmailVerified,
+    /// A change of the email was reverted by a link.
+    EmailReverted,
     /// A customer asked for everything that is held about them.
     Export,
     /// A customer was erased.
@@ -55,7 +61,10 @@ impl Event {
             Self::SignOut => "sign_out",
             Self::PasswordChange => "password_change",
             Self::PasswordChangeFailed => "password_change_failed",
+            Self::PasswordReset => "password_reset",
             Self::EmailChange => "email_change",
+            Self::EmailVerified => "email_verified",
+            Self::EmailReverted => "email_reverted",
             Self::Export => "export",
             Self::Erasure => "erasure",
             Self::Disabled => "disabled",

@@ -101,6 +101,16 @@ impl EntryId {
         Self(moment.timestamp_micros().clamp(1, i64::MAX >> ENTRY_BITS) << ENTRY_BITS)
     }
 
+    /// The id of a row, as stored.
+    pub fn of_row(id: i64) -> Self {
+        Self(id)
+    }
+
+    /// Returns when this happened, in microseconds.
+    pub(crate) fn moment(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0 >> ENTRY_BITS).unwrap_or_default()
+    }
+
     /// The id this many places later, for what happens together.
     pub fn after(self, places: usize) -> Self {
         Self(self.0.saturating_add(i64::try_from(places).unwrap_or(i64::MAX)))

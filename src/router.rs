@@ -20,6 +20,9 @@ use crate::metrics::UNMATCHED;
 use crate::pages;
 use crate::passwords::change as passwords;
 use crate::passwords::change::PasswordChange;
+use crate::recovery::body::{EmailChange, ForgottenPassword, PasswordReset, UsedLink};
+use crate::recovery::email::{self, EmailState};
+use crate::recovery::routes as recovery;
 use crate::sessions::SessionInfo;
 use crate::sessions::body::{Refresh, Revocation, SignIn};
 use crate::sessions::routes as sessions;
@@ -27,6 +30,8 @@ use crate::sessions::routes::Tokens;
 
 const CUSTOMERS: &str = "/api/v1/customers/";
 const CUSTOMER: &str = "/api/v1/customers/{id}/";
+const EMAIL: &str = "/api/v1/customers/{id}/email/";
+const VERIFICATION: &str = "/api/v1/customers/{id}/email/verification/";
 const EXPORT: &str = "/api/v1/customers/{id}/export/";
 const HISTORY: &str = "/api/v1/customers/{id}/history/";
 const PASSWORD: &str = "/api/v1/customers/{id}/password/";
@@ -77,6 +82,31 @@ fn endpoints() -> Vec<Endpoint> {
             .conditional(&["If-Match"])
             .replies_empty(204, "The customer is erased.")
             .problems([Problem::VersionMismatch]),
+        owner(Method::GET, EMAIL, "getEmail", "Reads the email and whether it is verified", || to(email::show))
+            .needs_mail()
+            .replies::<EmailState>(200, "The email, and a new one that waits to be confirmed."),
+        owner(Method::POST, EMAIL, "requestEmailChange", "Requests a change of the email", || {
+            to(email::request_change)
+        })
+        .describe(
+            "Mails a link to the new email, valid for 24 hours, and a notice to the current one. The email changes when the \
+             link is used. A new request replaces the one before.",
+        )
+        .needs_mail()
+        .throttled(Action::PasswordChange)
+        .takes::<EmailChange>()
+        .replies_empty(202, "The link is on its way.")
+        .problems([Problem::EmailTaken]),
+        owner(Method::DELETE, EMAIL, "forgetEmailChange", "Forgets a requested change of the email", || {
+            to(email::forget_change)
+        })
+        .needs_mail()
+        .replies_empty(204, "No change is pending."),
+        owner(Method::POST, VERIFICATION, "sendVerification", "Mails a new link that verifies the email", || {
+            to(email::send_verification)
+        })
+        .needs_mail()
+        .replies_empty(202, "The link is on its way, unless the email is verified already."),
         owner(Method::GET, EXPORT, "exportCustomer", "Exports all data of the customer", || to(customers::export))
             .describe("Password hashes and tokens are not included, because they are secrets.")
             .replies::<PersonalData>(200, "One document."),
@@ -105,7 +135,7 @@ fn endpoints() -> Vec<Endpoint> {
             .uses_database()
             .takes::<SignIn>()
             .replies::<Tokens>(200, "The tokens of a new session.")
-            .problems([Problem::BadCredentials, Problem::AccountDisabled]),
+            .problems([Problem::BadCredentials, Problem::AccountDisabled, Problem::EmailUnverified]),
         public(Method::POST, "/auth/token/refresh/", "refresh", "Renews the tokens", || to(sessions::refresh))
             .describe("A refresh token is valid for one use. For 10 seconds, the previous one gets the same reply.")
             .throttled(Action::Refresh)
@@ -120,6 +150,48 @@ fn endpoints() -> Vec<Endpoint> {
         .uses_database()
         .takes::<Revocation>()
         .replies_empty(200, "The token is not valid any more."),
+        public(Method::POST, "/auth/password/forgot/", "forgotPassword", "Mails a link to set a new password", || {
+            to(recovery::forgot)
+        })
+        .describe("The reply and its time are the same whether or not the email has an account. The link is valid for an hour.")
+        .needs_mail()
+        .throttled(Action::Recovery)
+        .uses_database()
+        .takes::<ForgottenPassword>()
+        .replies_empty(202, "If the email has an account, a link is on its way."),
+        public(Method::POST, "/auth/password/reset/", "resetPassword", "Sets a new password by a link", || {
+            to(recovery::reset)
+        })
+        .describe("All sessions end, and the email is verified.")
+        .needs_mail()
+        .throttled(Action::Link)
+        .uses_database()
+        .takes::<PasswordReset>()
+        .replies_empty(204, "The password is set.")
+        .problems([Problem::LinkInvalid]),
+        public(Method::POST, "/auth/email/verify/", "verifyEmail", "Verifies an email by a link", || {
+            to(recovery::verify)
+        })
+        .describe("With the link of a requested change, switches to the new email.")
+        .needs_mail()
+        .throttled(Action::Link)
+        .uses_database()
+        .takes::<UsedLink>()
+        .replies_empty(204, "The email is verified.")
+        .problems([Problem::LinkInvalid, Problem::EmailTaken]),
+        public(Method::POST, "/auth/email/revert/", "revertEmail", "Reverts a change of the email by a link", || {
+            to(recovery::revert)
+        })
+        .describe(
+            "The link is in the notice to the email before the change. All sessions and the password end, and a link to set a \
+             new password is mailed.",
+        )
+        .needs_mail()
+        .throttled(Action::Link)
+        .uses_database()
+        .takes::<UsedLink>()
+        .replies_empty(204, "The account has its former email again.")
+        .problems([Problem::LinkInvalid, Problem::EmailTaken]),
         public(Method::GET, "/health/live", "live", "Checks that the process is running", || to(health::live))
             .replies::<Health>(200, "The process is running."),
         public(Method::GET, "/health/ready", "ready", "Checks that requests can be served", || to(health::ready))
@@ -164,9 +236,10 @@ async fn show_document() -> Result<HttpResponse, Problem> {
         .body(json.as_str()))
 }
 
-/// Registers the endpoints. Unknown paths get 404, and unknown methods of known paths get 405.
+/// Registers the endpoints, without mail only those that need none. Unknown paths get 404, and unknown methods of known paths get 405.
 pub(crate) fn configure(app: &App, config: &mut web::ServiceConfig) {
-    let endpoints = endpoints();
+    let mut endpoints = endpoints();
+    endpoints.retain(|endpoint| app.sends_mail || !endpoint.needs_mail);
     for same_path in endpoints.chunk_by(|one, next| one.path == next.path) {
         config.service(resource(app, same_path));
     }

@@ -22,6 +22,7 @@ use crate::http::respond::respond;
 use crate::http::{Deadlines, Stop, Throttle, Timeouts, cors, finish_cors, metrics};
 use crate::metrics::{Sessions, UNMATCHED};
 use crate::prepare::{Missing, StartError, prepare};
+use crate::recovery::links;
 use crate::sessions::{self, Lifetimes};
 use crate::settings::{Origin, Settings};
 use crate::{router, threads};
@@ -127,7 +128,7 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
 /// How often [`clean_up`] runs.
 const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Periodically deletes sessions that have ended, old rows of the history, and throttle buckets that are full again.
+/// Periodically deletes sessions and links that have ended, old rows of the history, and throttle buckets that are full again.
 async fn clean_up(
     database: Database,
     throttle: Arc<Throttle>,
@@ -139,6 +140,7 @@ async fn clean_up(
     loop {
         rounds.tick().await;
         throttle.forget_idle();
+        delete_all(&database, "links whose time is over", links::sweep).await;
         delete_all(&database, "old rows of the history", move |connection| history::sweep(connection, kept_days)).await;
         let ended = move |connection: &mut DbConnection| sessions::sweep(connection, lifetimes.idle);
         counted.expired.inc_by(delete_all(&database, "ended sessions", ended).await as u64);

@@ -174,6 +174,12 @@ pub struct Auth {
     pub issuer: String,
     /// The `aud` of tokens, if not empty.
     pub audience: String,
+    /// Whether PUT and PATCH may replace an email at once.
+    pub email_change: EmailRule,
+    /// Whether customers must have verified their email to sign in.
+    pub verified_email: VerifiedEmail,
+    /// Tell customers by mail of a sign-in from a network that was not seen before.
+    pub notify_new_networks: bool,
     /// Lifetime of an access token, in seconds.
     pub access_token_seconds: u64,
     /// The private key of EdDSA.
@@ -206,6 +212,10 @@ pub struct Throttle {
     pub account_burst: u32,
     /// Attempts per minute for one account.
     pub account_per_minute: u32,
+    /// Mails of a kind in a burst to one mailbox.
+    pub mail_burst: u32,
+    /// Mails of a kind per hour to one mailbox.
+    pub mail_per_hour: u32,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
 }
@@ -241,6 +251,26 @@ pub enum Algorithm {
     HS256,
     /// Ed25519 (RFC 8037).
     EdDSA,
+}
+
+/// Whether a change of the profile may replace the email at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EmailRule {
+    /// It may. The new email is unverified, and the old one gets a link that reverts the change.
+    Immediate,
+    /// The new email must be confirmed first, by a link that is mailed to it.
+    Confirmed,
+}
+
+/// Whether customers must have verified their email to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerifiedEmail {
+    /// They may sign in without.
+    Optional,
+    /// They must. A sign-in with the right password mails a new link.
+    Required,
 }
 
 /// `[log]`
@@ -292,8 +322,23 @@ impl Settings {
                 "auth.algorithm = \"EdDSA\" needs auth.key_file: see `clientele keys generate`",
             ));
         }
+        if self.auth.email_change == EmailRule::Confirmed && !self.sends_mail() {
+            return Err(SettingsError::new(
+                "auth.email_change = \"confirmed\" needs mail: set mail.transport, or \"immediate\"",
+            ));
+        }
+        if self.auth.verified_email == VerifiedEmail::Required && !self.sends_mail() {
+            return Err(SettingsError::new(
+                "auth.verified_email = \"required\" needs mail: set mail.transport, or \"optional\"",
+            ));
+        }
         self.target()?;
         Ok(())
+    }
+
+    /// Returns whether mail is sent at all.
+    pub fn sends_mail(&self) -> bool {
+        self.mail.transport != Transport::None
     }
 
     /// Returns the database that `database.url` names.

@@ -3,6 +3,7 @@
 mod account;
 mod find;
 mod history;
+mod reset_link;
 mod table;
 mod update;
 mod values;
@@ -37,7 +38,7 @@ pub(super) enum Customer {
     },
     /// Change email, names or date of birth, and print the customer as JSON
     Update(Box<update::Update>),
-    /// Set a password; all sessions end
+    /// Set a password, which ends all sessions, or make a link with which the customer sets one
     SetPassword(SetPassword),
     /// Disable an account: its sessions end, and it cannot be used
     Disable(Account),
@@ -98,7 +99,8 @@ impl Customer {
             Self::Erase { who } => {
                 let mut connection = connect_existing(settings)?;
                 let id = who.id(&mut connection)?;
-                if !customers::erase_by_id(&mut connection, Operator::of_command_line(), id)? {
+                let caller = By::default().caller_with_mail(settings);
+                if !customers::erase_by_id(&mut connection, Operator::of_command_line(), id, &caller)? {
                     return Err(who::missing(id));
                 }
                 Event::Erasure.record(Some(id), None);

@@ -25,4 +25,4 @@ pub use self::queries::{NewRow, create, erase_by_id, insert_at, insert_rows};
 pub(crate) use self::read::find_owned;
 pub use self::read::{Reads, find_by_id, find_many};
 pub(crate) use self::registration::Registration;
-pub use self::update::{Done, Update, Updates};
+pub use self::update::{Done, EmailChange, Update, Updates};

@@ -10,6 +10,7 @@ use crate::db::{DbConnection, DbResult, UtcMicros};
 use crate::events::Event;
 use crate::history::{self, Caller, HistoryEntry};
 use crate::http::{Denied, OwnedCustomer};
+use crate::outbox::{self, Held};
 use crate::schema::{customers, passwords, sessions};
 
 /// All personal data of a customer. Password hashes and tokens are not included, because they are secrets.
@@ -23,6 +24,9 @@ pub(crate) struct PersonalData {
     profile: Customer,
     /// The canonical form of the email, which must be unique.
     email_canonical: String,
+    /// When the email was verified; null if it was not.
+    #[schema(required, format = DateTime)]
+    email_verified_at: Option<String>,
     /// When the customer registered.
     #[schema(format = DateTime)]
     created_at: String,
@@ -42,6 +46,37 @@ pub(crate) struct PersonalData {
     sessions: Vec<SessionData>,
     /// What happened to the account, the newest first.
     history: Vec<HistoryEntry>,
+    /// The mails that wait or could not be sent, the oldest first.
+    mails: Vec<MailData>,
+    /// The links in mails that can still be used, the oldest first.
+    links: Vec<LinkData>,
+}
+
+/// The data about a mail that waits.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MailData {
+    /// What it tells.
+    #[schema(example = "verify_email")]
+    kind: String,
+    /// When it was caused.
+    #[schema(format = DateTime)]
+    at: String,
+}
+
+/// The data about a link, without its token.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LinkData {
+    /// `verify`, `reset`, `email_change` or `revert`.
+    #[schema(example = "verify")]
+    kind: String,
+    /// The email that it switches to.
+    #[schema(required)]
+    email: Option<String>,
+    /// When it ends.
+    #[schema(format = DateTime)]
+    expires: String,
 }
 
 /// The data about a password, without its hash.
@@ -96,10 +131,16 @@ pub(super) fn personal_data(
         let id = customer.id().get();
         let rest = customers::table
             .find(id)
-            .select((customers::email_canonical, customers::created_at, customers::updated_at, customers::disabled_at))
-            .load::<(String, UtcMicros, UtcMicros, Option<UtcMicros>)>(connection)?
+            .select((
+                customers::email_canonical,
+                customers::email_verified_at,
+                customers::created_at,
+                customers::updated_at,
+                customers::disabled_at,
+            ))
+            .load::<(String, Option<UtcMicros>, UtcMicros, UtcMicros, Option<UtcMicros>)>(connection)?
             .pop();
-        let Some((email_canonical, created_at, updated_at, disabled_at)) = rest else {
+        let Some((email_canonical, verified_at, created_at, updated_at, disabled_at)) = rest else {
             return Ok(Err(Denied::Missing));
         };
         let password = passwords::table
@@ -124,10 +165,12 @@ pub(super) fn personal_data(
             ))
             .load::<SessionRow>(connection)?;
         let history = history::of_customer(connection, customer.id(), None, None)?;
+        let Held { mails, links } = outbox::held(connection, customer.id())?;
         Ok(Ok(PersonalData {
             id,
             profile: versioned.customer,
             email_canonical,
+            email_verified_at: verified_at.map(UtcMicros::to_rfc3339),
             created_at: created_at.to_rfc3339(),
             updated_at: updated_at.to_rfc3339(),
             disabled_at: disabled_at.map(UtcMicros::to_rfc3339),
@@ -135,6 +178,11 @@ pub(super) fn personal_data(
             password,
             sessions: sessions.into_iter().map(SessionData::from).collect(),
             history: history.into_iter().map(HistoryEntry::from).collect(),
+            mails: mails.into_iter().map(|(kind, at)| MailData { kind, at: at.to_rfc3339() }).collect(),
+            links: links
+                .into_iter()
+                .map(|(kind, email, expires)| LinkData { kind, email, expires: expires.to_rfc3339() })
+                .collect(),
         }))
     })
 }

@@ -15,6 +15,7 @@ use crate::events::Event;
 use crate::history::{self, Caller};
 use crate::http::{Denied, Operator, OwnedCustomer};
 use crate::ids::CustomerId;
+use crate::outbox::{self, Mail};
 use crate::schema::{addresses, customers, passwords};
 use crate::sessions::hold;
 
@@ -158,6 +159,7 @@ pub(super) fn register(
 ) -> DbResult<Result<(CustomerId, Versioned), Denied>> {
     let read = |connection: &mut DbConnection, id| {
         history::add(connection, Event::Registration, id, None, caller)?;
+        outbox::add(connection, caller, Some(id), Mail::VerifyEmail)?;
         Ok(find_unowned(connection, id)?.map(|versioned| (id, versioned)))
     };
     match create_and(connection, None, new, Some(hash), read) {
@@ -167,11 +169,12 @@ pub(super) fn register(
     }
 }
 
-/// Erases the customer with address, password and sessions, if the version is one of the expected ones.
+/// Erases the customer with address, password and sessions, if the version is one of the expected ones. A notice is mailed.
 pub(super) fn erase(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
     expected: Option<&[i64]>,
+    caller: &Caller,
 ) -> DbResult<Result<(), Denied>> {
     connection.transaction(|connection| {
         if let Err(denied) = hold(connection, customer)? {
@@ -181,8 +184,10 @@ pub(super) fn erase(
         let erased = diesel::delete(customers::table.find(customer.id().get()))
             .filter(customers::disabled_at.is_null())
             .filter(expected.is_none().into_sql::<Bool>().or(version_fits))
-            .execute(connection)?;
-        if erased > 0 {
+            .returning(LAST_SEEN)
+            .get_results::<LastSeen>(connection)?;
+        if let Some(last_seen) = erased.into_iter().next() {
+            notify_erased(connection, caller, last_seen)?;
             return Ok(Ok(()));
         }
         // Which also tells that the account is disabled.
@@ -190,12 +195,32 @@ pub(super) fn erase(
     })
 }
 
-/// Erases a customer for the operator. Returns whether the customer existed.
+/// Erases a customer for the operator. A notice is mailed. Returns whether the customer existed.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn erase_by_id(connection: &mut DbConnection, _: Operator, id: CustomerId) -> DbResult<bool> {
-    Ok(diesel::delete(customers::table.find(id.get())).execute(connection)? > 0)
+pub fn erase_by_id(connection: &mut DbConnection, _: Operator, id: CustomerId, caller: &Caller) -> DbResult<bool> {
+    connection.transaction(|connection| {
+        let own = diesel::delete(customers::table.find(id.get()));
+        match own.returning(LAST_SEEN).get_results::<LastSeen>(connection)?.pop() {
+            Some(last_seen) => notify_erased(connection, caller, last_seen).map(|()| true),
+            None => Ok(false),
+        }
+    })
+}
+
+/// What the notice of an erasure needs: the email, when it was verified, and the first name.
+type LastSeen = (String, Option<UtcMicros>, String);
+
+const LAST_SEEN: (customers::email, customers::email_verified_at, customers::first_name) =
+    (customers::email, customers::email_verified_at, customers::first_name);
+
+/// Mails a notice to somebody who was erased. Its row belongs to no customer, so that it outlives the customer.
+fn notify_erased(connection: &mut DbConnection, caller: &Caller, last_seen: LastSeen) -> DbResult<()> {
+    let (email, verified_at, first_name) = last_seen;
+    let first_name = verified_at.map(|_| first_name);
+    outbox::add(connection, caller, None, Mail::Erased { email, first_name })?;
+    Ok(())
 }
 
 /// A customer to add, with id and slug.

@@ -9,7 +9,7 @@ use super::model::Versioned;
 use super::personal_data::{PersonalData, personal_data};
 use super::queries;
 use super::registration::Registration;
-use super::update::{Done, Update};
+use super::update::{Done, EmailChange, Update};
 use crate::app::App;
 use crate::events::Event;
 use crate::http::conditional::{Conditions, IfMatch, IfNoneMatch};
@@ -50,17 +50,18 @@ pub(crate) async fn apply(
     conditions: Conditions,
 ) -> Result<Box<Versioned>, Problem> {
     let emails = EmailThrottle::new(app, request)?;
-    // Only a changed email has a row in the history.
+    // Only a changed email has a row in the history, and mails.
     let caller = change.email.as_ref().map(|_| app.caller_in(emails.network(), request)).unwrap_or_default();
-    let update = Update { customer, change, conditions, caller };
+    let update = Update { customer, change, email_rule: app.email_rule, conditions, caller };
     let customer = update.customer.id();
     emails.admit(&update).await?;
     let outcome = app.updates.submit(update).await?;
-    if matches!(outcome, Ok(Done { email_changed: true, .. }) | Err(Denied::EmailTaken)) {
+    let is_changed = matches!(&outcome, Ok(done) if done.email != EmailChange::None);
+    if is_changed || matches!(outcome, Err(Denied::EmailTaken)) {
         emails.count(&customer.to_string());
     }
-    let Done { versioned, email_changed } = outcome?;
-    if email_changed {
+    let Done { versioned, .. } = outcome?;
+    if is_changed {
         Event::EmailChange.record(Some(customer), None);
     }
     Ok(versioned)
@@ -151,18 +152,25 @@ pub(crate) async fn add(
 /// Erases customer, address, sessions and password. The email can be registered again.
 pub(crate) async fn erase(
     app: web::Data<App>,
+    request: HttpRequest,
     customer: OwnedCustomer,
     if_match: IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    remove(&app, customer, if_match.versions()).await?;
+    remove(&app, &request, customer, if_match.versions()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Erases the customer, if the version is one of the expected ones.
-pub(crate) async fn remove(app: &App, customer: OwnedCustomer, versions: Option<Vec<i64>>) -> Result<(), Problem> {
+pub(crate) async fn remove(
+    app: &App,
+    request: &HttpRequest,
+    customer: OwnedCustomer,
+    versions: Option<Vec<i64>>,
+) -> Result<(), Problem> {
     let id = customer.id();
+    let caller = app.caller(request)?;
     app.database
-        .write(Some(id), move |connection| queries::erase(connection, &customer, versions.as_deref()))
+        .write(Some(id), move |connection| queries::erase(connection, &customer, versions.as_deref(), &caller))
         .await??;
     Event::Erasure.record(Some(id), None);
     Ok(())

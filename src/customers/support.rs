@@ -15,7 +15,9 @@ use crate::history::{self, Caller, Entry};
 use crate::http::conditional::Conditions;
 use crate::http::{Denied, Operator, OwnedCustomer};
 use crate::ids::{CustomerId, EntryId};
+use crate::outbox::{self, Mail};
 use crate::schema::{customers, passwords, sessions};
+use crate::settings::EmailRule;
 
 diesel::define_sql_function! {
     /// Converts to lower case. SQLite converts only ASCII letters.
@@ -129,7 +131,7 @@ pub fn change(
     in_transaction(connection, |connection| {
         let customer = OwnedCustomer::of_operator(operator, id);
         let (conditions, caller) = (Conditions::default(), caller.clone());
-        let update = Update { customer, change: change.clone(), conditions, caller };
+        let update = Update { customer, change: change.clone(), email_rule: EmailRule::Immediate, conditions, caller };
         let outcome = Updates::apply(connection, std::slice::from_ref(&update))?.pop();
         match outcome.unwrap_or_else(|| Err(DbError::Internal("an update without an outcome".into())))? {
             Ok(done) => {
@@ -164,6 +166,8 @@ pub fn set_password(
             diesel::insert_into(passwords::table).values(added).execute(connection)?;
         }
         history::add(connection, Event::PasswordChange, id, None, caller)?;
+        outbox::end_links(connection, &[id])?;
+        outbox::add(connection, caller, Some(id), Mail::PasswordChanged)?;
         note_operator(connection, operator, id, caller)?;
         end_all(connection, id).map(Some)
     })

@@ -1,6 +1,6 @@
 //! The outcomes, besides success, of a statement on a customer's data.
 
-use super::field_errors::{FieldErrors, Violation};
+use super::field_errors::FieldError;
 use super::problem::Problem;
 
 /// Why a statement on a customer's data had no effect.
@@ -12,12 +12,16 @@ pub enum Denied {
     SessionEnded,
     /// The password is right, but the operator has disabled the account.
     Disabled,
+    /// The password is right, but the email has to be verified first.
+    Unverified,
+    /// The link was used, or has ended.
+    LinkInvalid,
     /// The stored version is not one that the request allows.
     VersionMismatch,
     /// Another customer has the email.
     EmailTaken,
-    /// The address would lack these required members.
-    AddressIncomplete(Vec<&'static str>),
+    /// The change does not fit the stored customer: an address would be incomplete, or the email needs confirmation.
+    Fields(Vec<FieldError>),
 }
 
 impl From<Denied> for Problem {
@@ -26,13 +30,11 @@ impl From<Denied> for Problem {
             Denied::Missing => Self::NotFound,
             Denied::SessionEnded => Self::SessionEnded,
             Denied::Disabled => Self::AccountDisabled,
+            Denied::Unverified => Self::EmailUnverified,
+            Denied::LinkInvalid => Self::LinkInvalid,
             Denied::VersionMismatch => Self::VersionMismatch,
             Denied::EmailTaken => Self::EmailTaken,
-            Denied::AddressIncomplete(members) => {
-                let mut errors = FieldErrors::default();
-                members.iter().for_each(|name| errors.add(format!("#/address/{name}"), Violation::required()));
-                errors.into()
-            }
+            Denied::Fields(errors) => Self::Validation(errors),
         }
     }
 }

@@ -64,6 +64,8 @@ pub(crate) struct Endpoint {
     pub(crate) path: &'static str,
     pub(super) access: Access,
     throttled: Option<Action>,
+    /// Whether it exists only where mail is sent.
+    pub(crate) needs_mail: bool,
     handler: fn() -> Route,
     pub(super) id: &'static str,
     pub(super) summary: &'static str,
@@ -110,6 +112,7 @@ impl Endpoint {
             path,
             access: Access::Public,
             throttled: None,
+            needs_mail: false,
             handler,
             id,
             summary,
@@ -136,6 +139,11 @@ impl Endpoint {
     /// Declares that the handler uses the database, which may be unavailable.
     pub(crate) fn uses_database(self) -> Self {
         self.problems([Problem::DatabaseUnavailable(String::new())])
+    }
+
+    /// Declares that the endpoint exists only where mail is sent. Elsewhere it is 404.
+    pub(crate) fn needs_mail(self) -> Self {
+        Self { needs_mail: true, ..self }.problems([Problem::NotFound])
     }
 
     /// Declares the request body.

@@ -28,6 +28,8 @@ pub enum Problem {
     MalformedJson(Cow<'static, str>),
     /// 400: a header has invalid syntax.
     MalformedHeader(&'static str),
+    /// 400: the link was used, has ended, or never was one. Clients do not learn which.
+    LinkInvalid,
     /// 401: there is no bearer token.
     TokenMissing,
     /// 401: the token is not valid. Clients do not learn which check failed.
@@ -42,6 +44,8 @@ pub enum Problem {
     NotOwner,
     /// 403: the password is right, but the operator has disabled the account.
     AccountDisabled,
+    /// 403: the password is right, but the email has to be verified first.
+    EmailUnverified,
     /// 403: a page of another origin may not do what the text names. Only for preflights of browsers.
     PreflightRefused(&'static str),
     /// 404: the path does not exist, or the token's customer does not exist any more.
@@ -101,6 +105,7 @@ impl Problem {
         match self {
             Self::MalformedJson(_) => "malformed_json",
             Self::MalformedHeader(_) => "malformed_header",
+            Self::LinkInvalid => "link_invalid",
             Self::TokenMissing => "token_missing",
             Self::TokenInvalid => "token_invalid",
             Self::TokenExpired => "token_expired",
@@ -108,6 +113,7 @@ impl Problem {
             Self::BadCredentials => "bad_credentials",
             Self::NotOwner => "not_owner",
             Self::AccountDisabled => "account_disabled",
+            Self::EmailUnverified => "email_unverified",
             Self::PreflightRefused(_) => "preflight_refused",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -132,6 +138,7 @@ impl Problem {
             Self::MalformedHeader(name) => {
                 return Cow::Owned(format!("The header {name} has invalid syntax."));
             }
+            Self::LinkInvalid => "This link is not valid any more. Ask for a new one.",
             Self::TokenMissing => "Send a bearer token in the Authorization header.",
             Self::TokenInvalid => "The token is not valid.",
             Self::TokenExpired => "The token has expired.",
@@ -139,6 +146,7 @@ impl Problem {
             Self::BadCredentials => "The email or the password is wrong.",
             Self::NotOwner => "The token belongs to another customer.",
             Self::AccountDisabled => "This account is disabled. Please contact us.",
+            Self::EmailUnverified => "Verify your email address first. The link is in your mailbox.",
             Self::PreflightRefused(detail) => detail,
             Self::NotFound => "There is no such resource.",
             Self::MethodNotAllowed => "This path does not support the method.",
@@ -193,7 +201,9 @@ impl Problem {
             Self::TokenExpired => {
                 Some(r#"Bearer realm="customers", error="invalid_token", error_description="The token has expired""#)
             }
-            Self::NotOwner | Self::AccountDisabled => Some(r#"Bearer realm="customers", error="insufficient_scope""#),
+            Self::NotOwner | Self::AccountDisabled | Self::EmailUnverified => {
+                Some(r#"Bearer realm="customers", error="insufficient_scope""#)
+            }
             _ => None,
         }
     }
@@ -258,13 +268,15 @@ impl fmt::Display for Problem {
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::MalformedJson(_) | Self::MalformedHeader(_) => StatusCode::BAD_REQUEST,
+            Self::MalformedJson(_) | Self::MalformedHeader(_) | Self::LinkInvalid => StatusCode::BAD_REQUEST,
             Self::TokenMissing
             | Self::TokenInvalid
             | Self::TokenExpired
             | Self::SessionEnded
             | Self::BadCredentials => StatusCode::UNAUTHORIZED,
-            Self::NotOwner | Self::AccountDisabled | Self::PreflightRefused(_) => StatusCode::FORBIDDEN,
+            Self::NotOwner | Self::AccountDisabled | Self::EmailUnverified | Self::PreflightRefused(_) => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,

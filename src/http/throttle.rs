@@ -1,4 +1,4 @@
-//! Throttles actions that attract guessing and floods: sign-in, registration, refresh, password change, change of email.
+//! Throttles actions that attract guessing and floods: sign-in, registration, refresh, recovery, changes of password and email.
 //!
 //! Every attempt counts for the client's address, before the body is read. Password guesses that fail count for the account
 //! too. They do not lock the owner out: each network that has signed in to the account before has its own bucket, and only
@@ -6,6 +6,7 @@
 
 mod buckets;
 mod client;
+mod mails;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest};
 
-use self::buckets::Buckets;
+use self::buckets::{Buckets, MINUTE};
 use self::client::Proxies;
 pub use self::client::{ClientAddress, ClientNetwork};
 use super::problem::Problem;
@@ -34,13 +35,28 @@ pub enum Action {
     Refresh,
     /// `POST /api/v1/customers/{id}/password/`
     PasswordChange,
-    /// `PUT` and `PATCH` of a customer, where they change the email or find it taken
+    /// `PUT` and `PATCH` of a customer and `POST …/email/`, where they change the email or find it taken
     EmailChange,
+    /// `POST /auth/password/forgot/`
+    Recovery,
+    /// The routes that use a link: `POST /auth/password/reset/`, `/auth/email/verify/` and `/auth/email/revert/`
+    Link,
+    /// `POST …/email/verification/`, and sign-ins that mail a verification link
+    Verification,
 }
 
 impl Action {
     /// All actions, in their order.
-    const ALL: [Self; 5] = [Self::SignIn, Self::Registration, Self::Refresh, Self::PasswordChange, Self::EmailChange];
+    const ALL: [Self; 8] = [
+        Self::SignIn,
+        Self::Registration,
+        Self::Refresh,
+        Self::PasswordChange,
+        Self::EmailChange,
+        Self::Recovery,
+        Self::Link,
+        Self::Verification,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -49,6 +65,9 @@ impl Action {
             Self::Refresh => "refresh",
             Self::PasswordChange => "password_change",
             Self::EmailChange => "email_change",
+            Self::Recovery => "recovery",
+            Self::Link => "link",
+            Self::Verification => "verification",
         }
     }
 }
@@ -62,6 +81,8 @@ pub struct Throttle {
     proxies: Proxies,
     addresses: Buckets<Key>,
     accounts: Buckets<Key>,
+    /// Mails that a client can cause, by the account or the mailbox that gets them.
+    mails: Buckets<Key>,
     /// Randomly keyed, so that nobody can choose accounts that share a bucket.
     hasher: RandomState,
     /// By action.
@@ -74,8 +95,9 @@ impl Throttle {
         Self {
             enabled: settings.enabled,
             proxies: Proxies::new(settings.trusted_proxies.clone()),
-            addresses: Buckets::new(settings.address_burst, settings.address_per_minute),
-            accounts: Buckets::new(settings.account_burst, settings.account_per_minute),
+            addresses: Buckets::new(settings.address_burst, settings.address_per_minute, MINUTE),
+            accounts: Buckets::new(settings.account_burst, settings.account_per_minute, MINUTE),
+            mails: Buckets::new(settings.mail_burst, settings.mail_per_hour, 60 * MINUTE),
             hasher: RandomState::new(),
             throttled: Action::ALL.map(|action| metrics.throttle.action(action.name())),
         }
@@ -178,6 +200,7 @@ impl Throttle {
         let now = Instant::now();
         self.addresses.forget_full(now);
         self.accounts.forget_full(now);
+        self.mails.forget_full(now);
     }
 
     fn account(&self, action: Action, account: &str, network: Option<ClientNetwork>) -> Key {
@@ -224,6 +247,7 @@ pub struct Exceeded {
 #[derive(Debug)]
 enum Quota {
     Address,
+    /// Of guesses, or of mails.
     Account,
 }
 
@@ -266,6 +290,8 @@ mod tests {
             address_per_minute: 1,
             account_burst: 2,
             account_per_minute: 1,
+            mail_burst: 2,
+            mail_per_hour: 6,
             trusted_proxies: Vec::new(),
         };
         Throttle::new(&settings, &Metrics::default())

@@ -17,6 +17,8 @@ pub(crate) struct Sessions {
     pub(crate) refresh_reused: Counter,
     /// Ended by a change of password.
     pub(crate) password_changed: Counter,
+    /// Ended by a link that reset the password or reverted a change of the email.
+    pub(crate) recovered: Counter,
     /// Deleted after they were idle for too long or reached their maximum age.
     pub(crate) expired: Counter,
 }
@@ -32,6 +34,7 @@ impl Sessions {
             signed_out: ended("signed_out"),
             refresh_reused: ended("refresh_reused"),
             password_changed: ended("password_changed"),
+            recovered: ended("recovered"),
             expired: ended("expired"),
         }
     }

@@ -40,8 +40,6 @@ pub(crate) enum Mail {
     Erased {
         /// The last email, as typed.
         email: String,
-        /// Whether it was verified.
-        verified: bool,
         /// The first name, if the email was verified.
         first_name: Option<String>,
     },

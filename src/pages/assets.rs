@@ -53,11 +53,13 @@ impl Assets {
             Asset::new("icon", "svg", IMAGES[0].1, include_bytes!("assets/icon.svg")),
         ];
         let [style, script, icon] = [0, 1, 2].map(|index: usize| files[index].address());
-        let mut add = |file: Option<Asset>| file.map(|file| {
-            let address = file.address();
-            files.push(file);
-            address
-        });
+        let mut add = |file: Option<Asset>| {
+            file.map(|file| {
+                let address = file.address();
+                files.push(file);
+                address
+            })
+        };
         let logo = add(own("pages.logo", "logo", &settings.logo, &IMAGES)?);
         let stylesheet = add(own("pages.stylesheet", "shop", &settings.stylesheet, &STYLE_SHEETS)?);
         Ok(Self { icon: logo.clone().unwrap_or(icon), files, style, script, logo, stylesheet })

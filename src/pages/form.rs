@@ -41,7 +41,8 @@ impl Form {
     pub(super) fn take_all(&mut self, prefix: &str) -> Vec<(String, String)> {
         let (taken, rest) = std::mem::take(&mut self.0).into_iter().partition(|(name, _)| name.starts_with(prefix));
         self.0 = rest;
-        let without = |(name, value): (String, String)| (name.strip_prefix(prefix).unwrap_or_default().to_owned(), value);
+        let without =
+            |(name, value): (String, String)| (name.strip_prefix(prefix).unwrap_or_default().to_owned(), value);
         let taken: Vec<(String, String)> = taken;
         taken.into_iter().map(without).collect()
     }

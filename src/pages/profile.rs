@@ -20,9 +20,8 @@ use crate::ids::CustomerId;
 const TEMPLATE: &str = "profile.html";
 const ADDRESS: [&str; 5] =
     ["address.street_address", "address.postal_code", "address.city", "address.state", "address.country"];
-const NAMES: &[&str] = &[
-    "first_name", "last_name", "date_of_birth", ADDRESS[0], ADDRESS[1], ADDRESS[2], ADDRESS[3], ADDRESS[4],
-];
+const NAMES: &[&str] =
+    &["first_name", "last_name", "date_of_birth", ADDRESS[0], ADDRESS[1], ADDRESS[2], ADDRESS[3], ADDRESS[4]];
 /// The hidden input with the customer and the version that the form was made from.
 const VERSION: &str = "version";
 /// The box to remove the address.
@@ -33,7 +32,11 @@ pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Problem> {
     let mut fields = stored(&versioned.customer);
     fields.hide(VERSION, tag(visit.owner()?.id(), versioned.version));
     let typed = Typed { fields, removing: false };
-    visit.page(TEMPLATE, Shown::to(&versioned.customer).with(&typed.fields), more(&visit, &versioned.customer, &typed, false))
+    visit.page(
+        TEMPLATE,
+        Shown::to(&versioned.customer).with(&typed.fields),
+        more(&visit, &versioned.customer, &typed, false),
+    )
 }
 
 /// What was typed.

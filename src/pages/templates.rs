@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, Error, HtmlEscape, UndefinedBehavior, Value, context};
 
@@ -48,6 +49,8 @@ struct Examples {
 /// One line with the file and the line: a template cannot be read or parsed, or no template has its name.
 pub(super) fn load(folder: Option<&Path>) -> Result<Environment<'static>, String> {
     let mut environment = Environment::new();
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    environment.set_syntax(syntax.map_err(|error| in_one_line(None, &error))?);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("fill", fill);
     for (name, source) in BUILT_IN {
@@ -179,7 +182,8 @@ mod tests {
     #[test]
     fn values_are_escaped_and_isolated_and_replaced_once() {
         let environment = load(None).expect("templates");
-        let filled = |source, name: &str| environment.render_named_str("x.html", source, context! { name }).expect("text");
+        let filled =
+            |source, name: &str| environment.render_named_str("x.html", source, context! { name }).expect("text");
         assert_eq!(filled("{{ '<{a}>{b}'|fill(a=name) }}", "<{b}&"), "&lt;<bdi>&lt;{b}&amp;</bdi>&gt;{b}");
         assert_eq!(filled("{{ '{a}'|fill(a='<i>'|safe) }}", ""), "<bdi><i></bdi>");
     }

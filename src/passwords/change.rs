@@ -4,12 +4,13 @@ use std::sync::LazyLock;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::current::{self, Checked};
 use super::queries;
-use super::threads::Client;
 use super::value::{ANY_PASSWORD, NEW_PASSWORD, Password};
 use crate::app::App;
+use crate::customers::Customer;
 use crate::events::Event;
-use crate::http::{Action, Body, FieldCode, FieldErrors, Member, OwnedCustomer, Problem, ValidJson, Violation};
+use crate::http::{Body, FieldErrors, Member, OwnedCustomer, Problem, ValidJson};
 
 /// The body of a password change.
 pub(crate) struct PasswordChange {
@@ -43,46 +44,23 @@ impl Body for PasswordChange {
     }
 }
 
-/// Changes the password. A wrong current password is a field error (422), like an error in the new one, and not a 401.
+/// Changes the password. An error in the new password is reported together with a wrong current one.
 pub(crate) async fn change_password(
     app: web::Data<App>,
     request: HttpRequest,
     customer: OwnedCustomer,
     ValidJson(PasswordChange { current, new }): ValidJson<PasswordChange>,
 ) -> Result<HttpResponse, Problem> {
-    let client = app.throttle.client(&request)?;
-    let owner = customer.clone();
-    let account =
-        app.database.read(Some(customer.id()), move |connection| queries::account(connection, &owner)).await??;
-    let known = account.networks.contain(client.network());
-    let guess = app.throttle.guess(Action::PasswordChange, &customer.id().to_string(), client.network(), known)?;
     let mut errors = FieldErrors::default();
-    let requester = Client::from_known_network(known);
-    let wrong = match app.passwords.verify(requester, current, account.hash.clone()).await {
-        Ok(Ok(_)) => {
-            guess.take_back();
-            None
-        }
-        Ok(Err(wrong)) => {
-            Event::PasswordChangeFailed.record(Some(customer.id()), customer.session());
-            errors.add("#/current_password", Violation::new(FieldCode::Incorrect, "This is not the current password."));
-            Some(wrong)
-        }
-        Err(problem) => {
-            guess.take_back();
-            return Err(problem);
-        }
-    };
-    let known = vec![account.profile.email, account.profile.first_name, account.profile.last_name];
-    let fresh = app.passwords.hash_new(requester, new, "#/new_password", known, errors).await;
-    if let Some(wrong) = wrong {
-        wrong.wait().await;
-    }
+    let mut checked = current::check(&app, &request, &customer, current, &mut errors).await?;
+    let Customer { email, first_name, last_name, .. } = checked.profile.clone();
+    let known = vec![email, first_name, last_name];
+    let fresh = app.passwords.hash_new(checked.client, new, "#/new_password", known, errors).await;
+    checked.wait().await;
     let fresh = fresh?;
-    let network = client.network();
-    let caller = app.caller_in(network, &request);
+    let Checked { hash, network, caller, .. } = checked;
     let id = customer.id();
-    let verified = account.hash.ok_or(Problem::NotFound)?;
+    let verified = hash.ok_or(Problem::NotFound)?;
     let ended = app
         .database
         .write(Some(id), move |connection| {

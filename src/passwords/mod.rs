@@ -1,6 +1,7 @@
 //! Passwords: their rules, their hashes, the threads that compute them, and the change of a password.
 
 pub(crate) mod change;
+pub(crate) mod current;
 mod hash;
 mod queries;
 mod strength;

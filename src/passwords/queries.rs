@@ -9,6 +9,7 @@ use crate::events::Event;
 use crate::history::{self, Caller};
 use crate::http::{ClientNetwork, Denied, OwnedCustomer};
 use crate::ids::SessionId;
+use crate::outbox::{self, Mail};
 use crate::schema::{customers, passwords, sessions};
 use crate::sessions::{Networks, hold};
 
@@ -64,6 +65,8 @@ pub(super) fn change_password(
             return Ok(Err(Denied::SessionEnded));
         }
         history::add(connection, Event::PasswordChange, customer.id(), customer.session(), caller)?;
+        outbox::end_links(connection, &[customer.id()])?;
+        outbox::add(connection, caller, Some(customer.id()), Mail::PasswordChanged)?;
         let others = sessions::customer_id.eq(id).and(sessions::id.ne(customer.session().map_or(0, SessionId::get)));
         Ok(Ok(diesel::delete(sessions::table.filter(others)).execute(connection)?))
     })

@@ -80,6 +80,24 @@ impl SessionInfo {
     }
 }
 
+/// What else a sign-in checks and tells.
+#[derive(Clone, Copy, Debug)]
+pub struct SignInRules {
+    /// Whether the email must be verified.
+    pub requires_verified_email: bool,
+    /// Whether a network that was not seen before is told by mail.
+    pub notifies_new_networks: bool,
+}
+
+impl From<&settings::Auth> for SignInRules {
+    fn from(auth: &settings::Auth) -> Self {
+        Self {
+            requires_verified_email: auth.verified_email == settings::VerifiedEmail::Required,
+            notifies_new_networks: auth.notify_new_networks,
+        }
+    }
+}
+
 /// How long sessions last.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {

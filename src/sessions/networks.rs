@@ -16,6 +16,11 @@ impl From<Option<String>> for Networks {
 }
 
 impl Networks {
+    /// Returns whether no network is known.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns whether the network has signed in.
     pub(crate) fn contain(&self, network: ClientNetwork) -> bool {
         let network = network.to_string();

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use diesel::prelude::*;
 
-use super::model::Session;
+use super::model::{Session, SignInRules};
 use super::networks::Networks;
 use crate::customers::fields::Email;
 use crate::db::{DbConnection, DbResult, UtcMicros};
@@ -11,6 +11,7 @@ use crate::events::Event;
 use crate::history::{self, Caller};
 use crate::http::{ClientNetwork, Denied, OwnedCustomer};
 use crate::ids::{CustomerId, SessionId};
+use crate::outbox::{self, Mail};
 use crate::schema::{customers, passwords, sessions};
 use crate::tokens::RefreshClaims;
 
@@ -42,12 +43,12 @@ pub(crate) fn credentials(connection: &mut DbConnection, email: &Email) -> DbRes
 }
 
 /// Begins a session if the stored hash is still the one that was verified ([`Denied::SessionEnded`] otherwise) and the account
-/// is enabled ([`Denied::Disabled`]). Stores the `fresh` hash if there is one, and adds the network to those known to the
-/// account.
+/// is enabled ([`Denied::Disabled`]) and, where that is required, its email verified ([`Denied::Unverified`]). Stores the `fresh`
+/// hash if there is one, and adds the network to those known to the account.
 pub(crate) fn begin(
     connection: &mut DbConnection,
-    verified: &str,
-    fresh: Option<&str>,
+    rules: SignInRules,
+    (verified, fresh): (&str, Option<&str>),
     session: &Session,
     network: ClientNetwork,
     caller: &Caller,
@@ -64,8 +65,12 @@ pub(crate) fn begin(
             return Ok(Err(Denied::SessionEnded));
         };
         // After the row is locked, which whoever disables the account locks too.
-        if is_disabled(connection, session.customer_id)? {
-            return Ok(Err(Denied::Disabled));
+        if let Some(denied) = refusal(connection, rules, session.customer_id)? {
+            return Ok(Err(denied));
+        }
+        if rules.notifies_new_networks && !networks.is_empty() && !networks.contain(network) {
+            let mail = Mail::NewNetwork { network: network.to_string() };
+            outbox::add(connection, caller, CustomerId::new(session.customer_id), mail)?;
         }
         if let Some(networks) = networks.after_sign_in(network) {
             diesel::update(passwords::table.filter(own)).set(passwords::networks.eq(networks)).execute(connection)?;
@@ -77,9 +82,21 @@ pub(crate) fn begin(
     })
 }
 
-fn is_disabled(connection: &mut DbConnection, customer: i64) -> DbResult<bool> {
-    let disabled = customers::id.eq(customer).and(customers::disabled_at.is_not_null());
-    Ok(!customers::table.filter(disabled).select(customers::id).load::<i64>(connection)?.is_empty())
+/// Returns why the customer may not sign in, although the password is right.
+fn refusal(connection: &mut DbConnection, rules: SignInRules, customer: i64) -> DbResult<Option<Denied>> {
+    let state = (customers::disabled_at.is_not_null(), customers::email_verified_at.is_not_null());
+    let found = customers::table.find(customer).select(state).load::<(bool, bool)>(connection)?;
+    Ok(match found.first() {
+        Some((true, _)) => Some(Denied::Disabled),
+        Some((false, false)) if rules.requires_verified_email => Some(Denied::Unverified),
+        _ => None,
+    })
+}
+
+/// Mails a link that verifies the email.
+pub(crate) fn send_verification(connection: &mut DbConnection, customer: CustomerId, caller: &Caller) -> DbResult<()> {
+    outbox::add(connection, caller, Some(customer), Mail::VerifyEmail)?;
+    Ok(())
 }
 
 /// Adds a row about a session to the history of its customer.

@@ -98,17 +98,23 @@ pub(crate) async fn begin(
         };
         let session = Session::new(id, customer, app.lifetimes.absolute, caller.user_agent(), network);
         let (ends_at, from) = (session.ends_at, caller.clone());
-        let begin =
-            move |connection: &mut _| queries::begin(connection, &hash, fresh.as_deref(), &session, network, &from);
+        let rules = app.sign_in_rules;
+        let begin = move |connection: &mut _| {
+            queries::begin(connection, rules, (&hash, fresh.as_deref()), &session, network, &from)
+        };
         match app.database.write(None, begin).await? {
             Ok(()) => {
                 guess.take_back();
                 break (customer, ends_at);
             }
-            Err(Denied::Disabled) => {
+            Err(denied @ (Denied::Disabled | Denied::Unverified)) => {
                 guess.take_back();
                 fail(app, Some(customer), &caller).await;
-                return Err(Problem::AccountDisabled);
+                if denied == Denied::Unverified && app.throttle.may_mail(Action::Verification, &customer.to_string()) {
+                    let send = move |connection: &mut _| queries::send_verification(connection, customer, &caller);
+                    app.database.write(None, send).await?;
+                }
+                return Err(denied.into());
             }
             // The hash is another one now. Another sign-in may have replaced it with a fresh hash of the same password.
             Err(_) if may_verify_again => {

@@ -32,6 +32,8 @@ const NUMBERS: &[(&str, i64, i64)] = &[
     ("throttle.address_per_minute", 1, 1_000_000),
     ("throttle.account_burst", 1, 1_000_000),
     ("throttle.account_per_minute", 1, 1_000_000),
+    ("throttle.mail_burst", 1, 1_000_000),
+    ("throttle.mail_per_hour", 1, 1_000_000),
     ("history.days", 1, 36_500),
 ];
 

@@ -53,9 +53,9 @@ impl ReturnUrl {
 
 impl<'de> Deserialize<'de> for ReturnUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        parse(&String::deserialize(deserializer)?).map(Self).map_err(|expected| {
-            serde::de::Error::custom(format!("expected {expected}"))
-        })
+        parse(&String::deserialize(deserializer)?)
+            .map(Self)
+            .map_err(|expected| serde::de::Error::custom(format!("expected {expected}")))
     }
 }
 
@@ -81,9 +81,20 @@ mod tests {
             assert!(parse(text).is_ok(), "{text}");
         }
         for text in [
-            "", "/", "shop.example", "https://shop.example", "HTTPS://shop.example/", "https://shop.example:443/",
-            "https://u@shop.example/", "https://shop.example/?a", "https://shop.example/#a", "ftp://shop.example/",
-            "javascript:alert(1)", "https://shop.example/a/../b", "https://b\u{fc}cher.example/", "data:,x",
+            "",
+            "/",
+            "shop.example",
+            "https://shop.example",
+            "HTTPS://shop.example/",
+            "https://shop.example:443/",
+            "https://u@shop.example/",
+            "https://shop.example/?a",
+            "https://shop.example/#a",
+            "ftp://shop.example/",
+            "javascript:alert(1)",
+            "https://shop.example/a/../b",
+            "https://b\u{fc}cher.example/",
+            "data:,x",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
@@ -95,10 +106,17 @@ mod tests {
         let begins = |text: &str| Url::parse(text).is_ok_and(|url| shop.begins(&url));
         assert!(begins("https://shop.example/account/") && begins("https://SHOP.example/account/x?y#z"));
         for text in [
-            "https://shop.example/", "https://shop.example/accounts", "https://shop.example.evil.example/account/",
-            "https://shop.example@evil.example/account/", "http://shop.example/account/", "https://evil.example/",
-            "https://shop.example:444/account/", "https://shop.example/account/../x", "javascript:alert(1)",
-            "https://shop.example\\@evil.example/account/", "//shop.example/account/",
+            "https://shop.example/",
+            "https://shop.example/accounts",
+            "https://shop.example.evil.example/account/",
+            "https://shop.example@evil.example/account/",
+            "http://shop.example/account/",
+            "https://evil.example/",
+            "https://shop.example:444/account/",
+            "https://shop.example/account/../x",
+            "javascript:alert(1)",
+            "https://shop.example\\@evil.example/account/",
+            "//shop.example/account/",
         ] {
             assert!(!begins(text), "{text}");
         }

@@ -1,6 +1,8 @@
 //! Tokens of the links in mails: `<id>.<secret>`. The secret is derived from the id with a key, so a mail that is sent again
 //! holds the same link, and neither the outbox nor a copy of the database holds a secret.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
@@ -10,6 +12,41 @@ use crate::ids::EntryId;
 
 /// Separates this use of the secret from the signing of access and refresh tokens.
 const PURPOSE: &[u8] = b"clientele link v1";
+
+/// What a link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// Verifies the customer's email.
+    Verify,
+    /// Sets a new password.
+    Reset,
+    /// Switches to the email that the link was mailed to.
+    EmailChange,
+    /// Returns to the email that the link was mailed to.
+    Revert,
+}
+
+impl LinkKind {
+    /// Returns the kind's name in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Reset => "reset",
+            Self::EmailChange => "email_change",
+            Self::Revert => "revert",
+        }
+    }
+
+    /// Returns how long a link can be used.
+    pub fn lifetime(self) -> Duration {
+        const HOUR: u64 = 3600;
+        Duration::from_secs(match self {
+            Self::Verify | Self::EmailChange => 24 * HOUR,
+            Self::Reset => HOUR,
+            Self::Revert => 7 * 24 * HOUR,
+        })
+    }
+}
 
 /// Derives the tokens of links.
 #[derive(Clone)]

@@ -11,5 +11,5 @@ mod signatures;
 pub use self::access::{AccessTokens, InvalidToken, Principal, TokenError};
 pub use self::cookies::{SessionCookie, SessionCookies};
 pub use self::keys::{Keys, generate_key};
-pub use self::links::{LinkToken, LinkTokens};
+pub use self::links::{LinkKind, LinkToken, LinkTokens};
 pub use self::refresh::{RefreshClaims, RefreshTokens};

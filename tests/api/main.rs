@@ -12,5 +12,6 @@ mod docs;
 mod harness;
 mod honest_tests;
 mod passwords;
+mod recovery;
 mod service;
 mod sessions;

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::reset_link;
 use super::values::read_password;
 use super::who::{By, Who, missing};
 use crate::cli::{Failure, connect_existing, print};
@@ -22,12 +23,19 @@ pub(crate) struct Account {
 }
 
 #[derive(Args)]
+#[command(group(clap::ArgGroup::new("way").required(true)))]
 pub(crate) struct SetPassword {
     #[command(flatten)]
     account: Account,
     /// Read the password from the first line of standard input
-    #[arg(long, required = true)]
+    #[arg(long, group = "way")]
     password_stdin: bool,
+    /// Print a link to set a password, which works once, within an hour
+    #[arg(long, group = "way")]
+    link: bool,
+    /// Mail such a link to the customer
+    #[arg(long, group = "way")]
+    mail_link: bool,
 }
 
 fn record(id: CustomerId, events: [Event; 2]) {
@@ -64,10 +72,22 @@ impl SetPassword {
     pub(super) fn run(self, settings: &Settings) -> Result<(), Failure> {
         let Account { who, by } = self.account;
         let mut connection = connect_existing(settings)?;
+        if self.link {
+            return reset_link::print_link(settings, &mut connection, &who, &by);
+        }
+        if self.mail_link {
+            return reset_link::mail_link(settings, &mut connection, &who, &by);
+        }
         let (id, found) = who.find(&mut connection)?;
         let customer = &found.customer;
         let hash = read_password(&[&customer.email, &customer.first_name, &customer.last_name])?;
-        let ended = support::set_password(&mut connection, Operator::of_command_line(), id, &hash, &by.caller())?;
+        let ended = support::set_password(
+            &mut connection,
+            Operator::of_command_line(),
+            id,
+            &hash,
+            &by.caller_with_mail(settings),
+        )?;
         let ended = ended.ok_or_else(|| missing(id))?;
         record(id, [Event::PasswordChange, Event::Operator]);
         print(sessions_ended(ended))

@@ -52,7 +52,13 @@ impl Update {
             date_of_birth: self.date_of_birth.map(|Date(date)| date),
             ..Change::default()
         };
-        let changed = support::change(&mut connection, Operator::of_command_line(), id, &change, &self.by.caller())?;
+        let changed = support::change(
+            &mut connection,
+            Operator::of_command_line(),
+            id,
+            &change,
+            &self.by.caller_with_mail(settings),
+        )?;
         let changed = changed.map_err(|denied| match denied {
             Denied::EmailTaken => Failure::Failed("another customer has this email".into()),
             _ => super::who::missing(id),

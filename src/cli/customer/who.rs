@@ -9,8 +9,9 @@ use crate::customers::support::find_by_email;
 use crate::customers::{Email, Versioned, find_by_id};
 use crate::db::DbConnection;
 use crate::history::Caller;
-use crate::http::Operator;
+use crate::http::{Language, Operator};
 use crate::ids::CustomerId;
+use crate::settings::Settings;
 
 /// A customer's id or email.
 #[derive(Clone)]
@@ -51,7 +52,7 @@ pub(in crate::cli) fn missing(id: CustomerId) -> Failure {
 }
 
 /// Who runs the command.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(in crate::cli) struct By {
     /// Your name, for the customer's history: 1 to 100 characters
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
@@ -63,7 +64,15 @@ fn parse_name(text: &str) -> Result<String, String> {
 }
 
 impl By {
+    /// Returns the operator as the cause of something that is not told by mail.
     pub(in crate::cli) fn caller(&self) -> Caller {
         Caller::operator(self.by.clone())
+    }
+
+    /// Returns the operator as the cause of a change. The mails about it are in English, because the command does not know the
+    /// customer's language.
+    pub(in crate::cli) fn caller_with_mail(&self, settings: &Settings) -> Caller {
+        let caller = self.caller();
+        if settings.sends_mail() { caller.with_mail(Language::En) } else { caller }
     }
 }

@@ -7,17 +7,29 @@ use crate::customers::fields::slug;
 use crate::customers::holders::{Holders, NewNames};
 use crate::customers::model::Versioned;
 use crate::customers::stored::{AddressRow, CustomerRow, Stored};
-use crate::http::Denied;
 use crate::http::conditional::Conditions;
+use crate::http::{Denied, FieldCode, FieldError, Violation};
 use crate::ids::CustomerId;
+use crate::settings::EmailRule;
 
 /// The result of a change that was applied, or that changed nothing.
 #[derive(Debug)]
 pub struct Done {
     /// The customer after the change.
     pub versioned: Box<Versioned>,
-    /// Whether the email differs from before.
-    pub email_changed: bool,
+    /// How the email changed, if it did.
+    pub email: EmailChange,
+}
+
+/// How a change affected the email.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EmailChange {
+    /// Not at all.
+    None,
+    /// It is written differently, but leads to the same mailbox.
+    Spelling,
+    /// It leads to another mailbox. Holds the email before.
+    Replaced(String),
 }
 
 /// A customer during a batch.
@@ -70,20 +82,19 @@ impl Profiles {
         &mut self,
         id: CustomerId,
         change: &Change,
+        rule: EmailRule,
         conditions: &Conditions,
         stored: &Stored,
     ) -> Result<Done, Denied> {
         let current = self.by_id.get(&id).map_or(stored, |profile| &profile.now);
-        let mut next = Stored {
-            version: current.version,
-            customer: current.customer.merged(change),
-            address: merged_address(current.address.as_ref(), &change.address)?,
-        };
+        let customer = current.customer.merged(change);
+        let email = EmailChange::between(&current.customer, &customer);
+        let address = checked(&email, rule, merged_address(current.address.as_ref(), &change.address))?;
+        let mut next = Stored { version: current.version, customer, address };
         if !conditions.allow(current.version) {
             return Err(Denied::VersionMismatch);
         }
-        let email_changed = next.customer.email != current.customer.email;
-        if next.customer.email_canonical != current.customer.email_canonical {
+        if let EmailChange::Replaced(_) = email {
             self.new_names.emails.push(next.customer.email_canonical.clone());
             if is_held(&self.holders.emails, &next.customer.email_canonical, id) {
                 return Err(Denied::EmailTaken);
@@ -96,7 +107,7 @@ impl Profiles {
             next.version += 1;
             self.keep(id, &next, stored);
         }
-        Ok(Done { versioned: Box::new(Versioned::from(next)), email_changed })
+        Ok(Done { versioned: Box::new(Versioned::from(next)), email })
     }
 
     fn keep(&mut self, id: CustomerId, next: &Stored, stored: &Stored) {
@@ -107,17 +118,49 @@ impl Profiles {
     }
 }
 
+impl EmailChange {
+    fn between(before: &CustomerRow, after: &CustomerRow) -> Self {
+        if after.email_canonical != before.email_canonical {
+            Self::Replaced(before.email.clone())
+        } else if after.email != before.email {
+            Self::Spelling
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// Returns the merged address, or the errors of the email and of the address.
+fn checked(
+    email: &EmailChange,
+    rule: EmailRule,
+    address: Result<Option<AddressRow>, Vec<&'static str>>,
+) -> Result<Option<AddressRow>, Denied> {
+    let mut errors: Vec<FieldError> = Vec::new();
+    if matches!((email, rule), (EmailChange::Replaced(_), EmailRule::Confirmed)) {
+        let detail = "Confirm the new email address first: POST it to …/email/.";
+        errors.push(Violation::new(FieldCode::NeedsConfirmation, detail).at("#/email"));
+    }
+    let address = address.unwrap_or_else(|missing| {
+        errors.extend(missing.iter().map(|name| Violation::required().at(format!("#/address/{name}"))));
+        None
+    });
+    if errors.is_empty() { Ok(address) } else { Err(Denied::Fields(errors)) }
+}
+
 fn is_held(holders: &HashMap<String, CustomerId>, name: &str, by_other_than: CustomerId) -> bool {
     holders.get(name).is_some_and(|holder| *holder != by_other_than)
 }
 
-fn merged_address(current: Option<&AddressRow>, change: &AddressChange) -> Result<Option<AddressRow>, Denied> {
+/// Returns the address after the change, or the required members that it would lack.
+fn merged_address(
+    current: Option<&AddressRow>,
+    change: &AddressChange,
+) -> Result<Option<AddressRow>, Vec<&'static str>> {
     match change {
         AddressChange::Keep => Ok(current.cloned()),
         AddressChange::Remove => Ok(None),
-        AddressChange::Set(members) => {
-            AddressRow::merged(current, members).map(Some).map_err(Denied::AddressIncomplete)
-        }
+        AddressChange::Set(members) => AddressRow::merged(current, members).map(Some),
     }
 }
 
@@ -161,7 +204,11 @@ mod tests {
     }
 
     fn merge(profiles: &mut Profiles, number: i64, change: &Change) -> Result<Done, Denied> {
-        profiles.merge(id(number), change, &Conditions::default(), &stored(number))
+        profiles.merge(id(number), change, EmailRule::Immediate, &Conditions::default(), &stored(number))
+    }
+
+    fn missing(name: &str) -> FieldError {
+        Violation::required().at(format!("#/address/{name}"))
     }
 
     #[test]
@@ -197,6 +244,28 @@ mod tests {
     }
 
     #[test]
+    fn a_new_email_is_told_from_another_spelling_and_may_need_confirmation() {
+        let mut profiles = Profiles::default();
+        let mut merge = |email: &str, rule| {
+            let change =
+                AddressChange::Set(AddressMembers { city: Some("Lima".to_owned()), ..AddressMembers::default() });
+            let address = if email.contains("new") { change } else { AddressChange::Keep };
+            let change = Change { address, ..with_email(email) };
+            profiles.merge(id(1), &change, rule, &Conditions::default(), &stored(1))
+        };
+        let email = |done: Done| done.email;
+        assert_eq!(merge("customer1@example.com", EmailRule::Confirmed).map(email), Ok(EmailChange::None));
+        assert_eq!(merge("Customer1@EXAMPLE.com", EmailRule::Confirmed).map(email), Ok(EmailChange::Spelling));
+        let replaced = EmailChange::Replaced("Customer1@EXAMPLE.com".to_owned());
+        assert_eq!(merge("other@example.com", EmailRule::Immediate).map(email), Ok(replaced));
+        let Err(Denied::Fields(errors)) = merge("new@example.com", EmailRule::Confirmed) else {
+            unreachable!("it needs confirmation");
+        };
+        let pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
+        assert_eq!(pointers, ["#/email", "#/address/street_address", "#/address/country"]);
+    }
+
+    #[test]
     fn a_slug_that_another_customer_holds_gets_a_suffix() {
         let slugs = HashMap::from([("ada-1".to_owned(), id(7))]);
         let free_slugs = vec!["ada-1-22222".to_owned()];
@@ -214,7 +283,7 @@ mod tests {
         let city = AddressMembers { city: Some("Lima".to_owned()), ..AddressMembers::default() };
         let change = |address| Change { address, ..Change::default() };
         let incomplete = merge(&mut profiles, 1, &change(AddressChange::Set(city.clone())));
-        assert_eq!(incomplete.err(), Some(Denied::AddressIncomplete(vec!["street_address", "country"])));
+        assert_eq!(incomplete.err(), Some(Denied::Fields(vec![missing("street_address"), missing("country")])));
         let whole = AddressMembers {
             street_address: Some("1 Oak Avenue".to_owned()),
             state: Some(Some("Callao".to_owned())),

@@ -3,22 +3,22 @@
 //! A batch reads and locks the rows, merges the changes with them in memory ([`merge`]) and writes what differs
 //! ([`mod@write`]). Several changes of one customer are merged one after the other, each with its own version and reply.
 
+mod changed_emails;
 mod merge;
 mod write;
 
 use std::collections::HashSet;
 
-pub use self::merge::Done;
 use self::merge::Profiles;
+pub use self::merge::{Done, EmailChange};
 use super::change::Change;
 use super::holders::{self, Holders};
 use super::read::{self, Locked};
 use crate::db::{Batch, Constraint, DbConnection, DbError, DbResult};
-use crate::events::Event;
-use crate::history::{self, Caller, Entry};
+use crate::history::Caller;
 use crate::http::conditional::Conditions;
 use crate::http::{Denied, OwnedCustomer};
-use crate::ids::EntryId;
+use crate::settings::EmailRule;
 
 /// One request to change a customer.
 pub struct Update {
@@ -26,11 +26,16 @@ pub struct Update {
     pub customer: OwnedCustomer,
     /// The change.
     pub change: Change,
+    /// Whether it may replace the email at once.
+    pub email_rule: EmailRule,
     /// The versions that the change may start from.
     pub conditions: Conditions,
-    /// Who asks, for the history of changed emails.
+    /// Who asks, for the history of changed emails and the mails about them.
     pub caller: Caller,
 }
+
+/// The outcome of one update.
+type Outcome = DbResult<Result<Done, Denied>>;
 
 /// The batch of updates; see [`crate::db::Lane`].
 pub struct Updates;
@@ -60,33 +65,21 @@ impl Batch for Updates {
             DbError::Unique(Constraint::Email | Constraint::Slug) => DbError::Contention(error.to_string()),
             other => other,
         })?;
-        history::add_all(connection, &changed_emails(updates, &outcomes))?;
+        changed_emails::record(connection, updates, &outcomes)?;
         Ok(outcomes)
     }
 }
 
-/// Returns the rows for the history: one for each changed email. Other changes have none.
-fn changed_emails(updates: &[Update], outcomes: &[DbResult<Result<Done, Denied>>]) -> Vec<Entry> {
-    let is_changed = |outcome: &DbResult<Result<Done, Denied>>| matches!(outcome, Ok(Ok(done)) if done.email_changed);
-    let changed: Vec<&Update> =
-        updates.iter().zip(outcomes).filter(|(_, outcome)| is_changed(outcome)).map(|(update, _)| update).collect();
-    if changed.is_empty() {
-        return Vec::new();
-    }
-    let first = EntryId::generate();
-    let entry = |(number, Update { customer, caller, .. }): (usize, &&Update)| {
-        Entry::new(first.after(number), Event::EmailChange, customer.id(), customer.session(), caller)
-    };
-    changed.iter().enumerate().map(entry).collect()
-}
-
 /// Merges all changes in order. If a row is locked, all changes of that customer are busy, which keeps their order.
-fn merged(updates: &[Update], rows: &[Locked], holders: Holders) -> (Profiles, Vec<DbResult<Result<Done, Denied>>>) {
+fn merged(updates: &[Update], rows: &[Locked], holders: Holders) -> (Profiles, Vec<Outcome>) {
     let mut profiles = Profiles::with_holders(holders);
     let mut busy = HashSet::new();
     let outcome = |(update, row): (&Update, &Locked)| match row {
         _ if busy.contains(&update.customer.id()) => Err(DbError::Busy),
-        Locked::Row(stored) => Ok(profiles.merge(update.customer.id(), &update.change, &update.conditions, stored)),
+        Locked::Row(stored) => {
+            let Update { customer, change, email_rule, conditions, .. } = update;
+            Ok(profiles.merge(customer.id(), change, *email_rule, conditions, stored))
+        }
         Locked::Denied(denied) => Ok(Err(denied.clone())),
         Locked::Busy => {
             busy.insert(update.customer.id());

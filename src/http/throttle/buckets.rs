@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 
 /// The most buckets. Beyond it, new keys are not counted until some buckets are full again.
 const MOST_BUCKETS: usize = 200_000;
+/// The period of most rates.
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 /// How often a full table is searched for buckets to drop.
 const SEARCHED_EVERY: Duration = Duration::from_secs(1);
 
@@ -28,9 +30,10 @@ struct Table<K> {
 }
 
 impl<K: Eq + Hash> Buckets<K> {
-    pub(super) fn new(burst: u32, per_minute: u32) -> Self {
+    /// Creates buckets that hold `burst` tokens and get `rate` tokens in each `period`.
+    pub(super) fn new(burst: u32, rate: u32, period: Duration) -> Self {
         let positive = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN).get();
-        let interval = Duration::from_secs(60) / positive(per_minute);
+        let interval = period / positive(rate);
         let table = Mutex::new(Table { full_at: HashMap::new(), searched: None });
         Self { interval, capacity: interval.saturating_mul(positive(burst)), table }
     }
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_bucket_holds_its_burst_and_fills_at_its_rate() {
-        let (buckets, start) = (Buckets::new(3, 6), Instant::now());
+        let (buckets, start) = (Buckets::new(3, 6, MINUTE), Instant::now());
         for _ in 0..3 {
             assert_eq!(buckets.take("ann", start), Ok(()));
         }
@@ -110,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_token_that_is_given_back_can_be_taken_again() {
-        let (buckets, start) = (Buckets::new(1, 1), Instant::now());
+        let (buckets, start) = (Buckets::new(1, 1, MINUTE), Instant::now());
         for _ in 0..5 {
             assert_eq!(buckets.take("ann", start), Ok(()));
             assert!(buckets.take("ann", start).is_err());
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn full_buckets_are_forgotten_and_no_more_are_kept_than_the_most() {
-        let (buckets, start) = (Buckets::new(2, 60), Instant::now());
+        let (buckets, start) = (Buckets::new(2, 60, MINUTE), Instant::now());
         for key in 0..=MOST_BUCKETS {
             assert_eq!(buckets.take(key, start), Ok(()));
         }

@@ -6,11 +6,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clientele::customers::{Email, Name, NewCustomer, insert_at};
 use clientele::db::DbConnection;
 use clientele::http::Operator;
-use clientele::ids::CustomerId;
+use clientele::ids::{CustomerId, EntryId};
+use clientele::tokens::{LinkKind, LinkTokens};
 use serde_json::{Value, json};
 
 use super::app::App;
 use super::http::Reply;
+use super::tokens::SECRET;
 
 /// Strong enough for everybody who does not bring another one.
 pub(crate) const PASSWORD: &str = "SecureP@ssw0rd123";
@@ -144,6 +146,19 @@ impl App {
     pub(crate) async fn patch(&self, person: &Person, value: &Value) -> Reply {
         let ask = self.ask(Method::PATCH, &person.path()).token(&person.token);
         ask.header("Content-Type", "application/merge-patch+json").body(value.to_string()).send().await
+    }
+
+    /// The token of a link, as if a mail with it had been sent.
+    pub(crate) fn link(&self, person: &Person, kind: LinkKind, email: Option<&str>) -> String {
+        let (id, tokens) = (EntryId::generate(), LinkTokens::new(SECRET.as_bytes()).expect("a key"));
+        let email = email.map_or("NULL".to_owned(), |email| format!("'{email}'"));
+        let (customer, kind, hash) = (person.id, kind.name(), tokens.hash(id));
+        self.execute(&format!(
+            "INSERT INTO links (id, customer_id, kind, hash, email, expires_at)
+             VALUES ({}, {customer}, '{kind}', '{hash}', {email}, '2099-01-01 00:00:00')",
+            id.get()
+        ));
+        tokens.derive(id)
     }
 
     /// What a GET by the owner answers.

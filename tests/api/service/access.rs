@@ -1,9 +1,10 @@
 //! Who may do what: every operation of the OpenAPI document, and what a stranger meets there.
 
 use awc::http::Method;
+use clientele::tokens::LinkKind;
 use serde_json::{Value, json};
 
-use crate::harness::{App, Forgery, PASSWORD, Person, Reply, now, on_both_databases, registration};
+use crate::harness::{App, Forgery, Mailbox, PASSWORD, Person, Reply, now, on_both_databases, registration};
 
 /// A method of a path.
 #[derive(Clone)]
@@ -17,13 +18,22 @@ struct Operation {
 }
 
 /// A body that succeeds, for somebody who has signed in. A new operation has to be added here.
-fn body(operation: &Operation, member: &Person) -> Option<Value> {
+fn body(app: &App, operation: &Operation, member: &Person) -> Option<Value> {
     match operation.id.as_str() {
         "register" => Some(registration("new@example.com")),
         "replaceCustomer" | "patchCustomer" => Some(json!({"first_name": "Jon"})),
         "changePassword" => Some(json!({"current_password": PASSWORD, "new_password": "analytical engine no 1"})),
         "signIn" => Some(json!({"email": member.email, "password": PASSWORD})),
         "refresh" | "revoke" => Some(json!({"refresh": member.refresh})),
+        "requestEmailChange" => Some(json!({"email": format!("next-{}", member.email), "current_password": PASSWORD})),
+        "forgotPassword" => Some(json!({"email": member.email})),
+        "resetPassword" => {
+            let token = app.link(member, LinkKind::Reset, None);
+            Some(json!({"token": token, "new_password": "analytical engine no 1"}))
+        }
+        "verifyEmail" => Some(json!({"token": app.link(member, LinkKind::Verify, None)})),
+        "revertEmail" => Some(json!({"token": app.link(member, LinkKind::Revert, Some(&member.email))})),
+        "getEmail" | "forgetEmailChange" | "sendVerification" => None,
         "getCustomer" | "exportCustomer" | "getHistory" | "eraseCustomer" | "listSessions" | "endSessions"
         | "endSession" => None,
         "live" | "ready" | "keys" | "openapi" | "docs" | "docsFile" => None,
@@ -68,7 +78,7 @@ async fn ask(app: &App, operation: &Operation, id: &str, sid: &str, token: Optio
     if let Some(token) = token {
         ask = ask.token(token);
     }
-    let body = body(operation, member);
+    let body = body(app, operation, member);
     assert_eq!(body.is_some(), operation.takes_body, "{}", operation.id);
     if let Some(body) = &body {
         ask = ask.json(body);
@@ -86,16 +96,25 @@ fn refused(reply: &Reply, operation: &Operation, status: u16, code: &str) {
     }
 }
 
+/// An instance that sends mail, so that every route exists.
+fn with_mail(app: &App) -> (Mailbox, App) {
+    let mailbox = Mailbox::new();
+    let app = mailbox.instance(app, &[]);
+    (mailbox, app)
+}
+
 on_both_databases! {
     async fn everything_below_a_customer_is_the_owners(app: App) {
+        let (_mailbox, app) = with_mail(&app);
         let operations = operations(&app).await;
-        assert!(operations.len() > 16, "every route of the service is there");
+        assert!(operations.len() > 28, "every route of the service is there");
         for operation in operations {
             assert_eq!(operation.is_owners, operation.path.contains("{id}"), "{} {}", operation.method, operation.path);
         }
     }
 
     async fn without_a_good_token_every_owner_route_is_401(app: App) {
+        let (_mailbox, app) = with_mail(&app);
         let member = app.member("ada@example.com").await;
         let own = member.id.to_string();
         let expired = Forgery::good(member.id).claim("exp", now() - 60).sign();
@@ -118,6 +137,7 @@ on_both_databases! {
     }
 
     async fn a_stranger_is_403_at_every_owner_route(app: App) {
+        let (_mailbox, app) = with_mail(&app);
         let member = app.member("ada@example.com").await;
         let (jane, own) = (app.jane(), member.id.to_string());
         for operation in owners(&app).await {
@@ -133,6 +153,7 @@ on_both_databases! {
     }
 
     async fn what_is_no_id_is_404_at_every_owner_route(app: App) {
+        let (_mailbox, app) = with_mail(&app);
         let member = app.member("ada@example.com").await;
         for operation in owners(&app).await {
             for id in ["0", "07", "7a", "ME", "-1", "9007199254740992"] {
@@ -148,6 +169,7 @@ on_both_databases! {
     }
 
     async fn a_token_of_an_ended_session_is_401_at_every_owner_route(app: App) {
+        let (_mailbox, app) = with_mail(&app);
         let member = app.member("ada@example.com").await;
         let ended = Forgery::good(member.id).claim("sid", "4711").sign();
         for operation in owners(&app).await {
@@ -158,6 +180,7 @@ on_both_databases! {
     }
 
     async fn the_owner_passes_at_every_owner_route(app: App) {
+        let (_mailbox, app) = with_mail(&app);
         for (number, operation) in owners(&app).await.iter().enumerate() {
             let member = app.member(&format!("owner{number}@example.com")).await;
             let other = app.session_of(&member.email, PASSWORD).await.session();
@@ -167,6 +190,7 @@ on_both_databases! {
     }
 
     async fn anybody_passes_everywhere_else(app: App) {
+        let (_mailbox, app) = with_mail(&app);
         let operations = operations(&app).await;
         for (number, operation) in operations.iter().filter(|operation| !operation.is_owners).enumerate() {
             let member = app.member(&format!("owner{number}@example.com")).await;

@@ -1,0 +1,61 @@
+//! What the outbox and the links hold about a customer.
+
+use diesel::prelude::*;
+use serde_json::Value;
+
+use super::mail::{Content, Mail};
+use crate::db::{DbConnection, DbResult, UtcMicros};
+use crate::ids::{CustomerId, EntryId};
+use crate::schema::{links, outbox};
+
+/// What is held about a customer, without secrets.
+pub(crate) struct Held {
+    /// The mails that wait or that could not be sent: their kinds, and when they were caused.
+    pub(crate) mails: Vec<(String, UtcMicros)>,
+    /// The links: their kinds, the emails that they switch to, and when they end.
+    pub(crate) links: Vec<(String, Option<String>, UtcMicros)>,
+}
+
+/// Returns what is held about a customer, the oldest first.
+pub(crate) fn held(connection: &mut DbConnection, customer: CustomerId) -> DbResult<Held> {
+    let rows = outbox::table
+        .filter(outbox::customer_id.eq(customer.get()))
+        .order(outbox::id)
+        .select((outbox::id, outbox::kind, outbox::content))
+        .load::<(i64, String, String)>(connection)?;
+    let mail = |(id, kind, content): (i64, String, String)| {
+        (name_of(&content).unwrap_or(kind), UtcMicros::from(EntryId::of_row(id).moment().naive_utc()))
+    };
+    let mails = rows.into_iter().map(mail).collect();
+    let links = links::table
+        .filter(links::customer_id.eq(customer.get()))
+        .order(links::id)
+        .select((links::kind, links::email, links::expires_at))
+        .load::<(String, Option<String>, UtcMicros)>(connection)?;
+    Ok(Held { mails, links })
+}
+
+/// Returns the name of the mail in a row's content. A row that failed for good has no content any more.
+fn name_of(content: &str) -> Option<String> {
+    let content = serde_json::from_str::<Value>(content).ok()?;
+    content["mail"].as_str().map(ToOwned::to_owned)
+}
+
+/// Deletes the notices of changed emails that wait, from this id on: each would make a link that reverts its change.
+pub(crate) fn forget_changes_from(
+    connection: &mut DbConnection,
+    customer: CustomerId,
+    first: EntryId,
+) -> DbResult<()> {
+    let own = outbox::customer_id.eq(customer.get()).and(outbox::id.ge(first.get()));
+    let rows = outbox::table.filter(own).select((outbox::id, outbox::content)).load::<(i64, String)>(connection)?;
+    let is_notice = |content: &str| {
+        let content = serde_json::from_str::<Content>(content);
+        content.is_ok_and(|content| matches!(content.mail, Mail::EmailChanged { .. }))
+    };
+    let ids: Vec<i64> = rows.into_iter().filter(|(_, content)| is_notice(content)).map(|(id, _)| id).collect();
+    if !ids.is_empty() {
+        diesel::delete(outbox::table.filter(outbox::id.eq_any(ids))).execute(connection)?;
+    }
+    Ok(())
+}
