@@ -1,0 +1,3 @@
+//! The account pages.
+
+mod browser;
