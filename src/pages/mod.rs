@@ -7,17 +7,23 @@
 //! cookie, and `frame` refuses forms that another site sends.
 
 mod assets;
+mod carried;
 mod countries;
 mod dates;
 mod destination;
 mod devices;
+mod email;
+mod erase;
 mod export;
 mod fields;
+mod forgot;
 mod form;
 mod frame;
 mod history;
+mod links;
 mod messages;
 mod overview;
+mod password;
 mod profile;
 mod register;
 mod renderer;

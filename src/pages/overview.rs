@@ -7,21 +7,33 @@ use super::visit::{Shown, Visit, name};
 use super::{countries, dates};
 use crate::customers::Address;
 use crate::http::{Language, Problem};
+use crate::recovery::email as recovery;
+use crate::recovery::email::State;
 use crate::sessions::routes as sessions;
 
 pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Problem> {
     let versioned = visit.profile().await?;
     let count = sessions::all_of(&visit.app, visit.owner()?).await?.len();
+    let (verified, pending) = email(&visit).await?;
     let customer = &versioned.customer;
     let shown = context! {
         name => name(customer),
         email => customer.email.as_str(),
-        verified => true,
+        verified,
         date_of_birth => customer.date_of_birth.map(|date| dates::day(visit.messages(), date)),
         address => customer.address.as_ref().map(|address| lines(visit.language, address)),
     };
-    let more = context! { customer => shown, pending => Value::from(()), sessions => count };
+    let more = context! { customer => shown, pending, sessions => count };
     visit.page("overview.html", Shown::to(customer), more)
+}
+
+/// Returns whether the email is verified, and the new one that waits. Without mail, nobody can verify an email.
+async fn email(visit: &Visit) -> Result<(bool, Option<String>), Problem> {
+    if !visit.app.sends_mail {
+        return Ok((true, None));
+    }
+    let State { verified, pending, .. } = recovery::state(&visit.app, visit.owner()?).await?;
+    Ok((verified, pending.map(|(email, _)| email)))
 }
 
 /// Returns the lines of an address.

@@ -6,11 +6,12 @@ use chrono::{Duration, Utc};
 use minijinja::{Value, context};
 use serde_json::Value as Json;
 
+use super::carried::{Carried, sign_in_first};
 use super::destination::OVERVIEW;
 use super::fields::Fields;
 use super::form::Form;
 use super::visit::{Shown, Visit};
-use super::{countries, dates, sign_in};
+use super::{countries, dates};
 use crate::customers::routes as customers;
 use crate::customers::{Customer, PutCustomer, Versioned};
 use crate::http::conditional::Conditions;
@@ -70,7 +71,7 @@ pub(super) async fn submit(visit: Visit, mut form: Form) -> Result<HttpResponse,
     let typed = Typed::of(&mut form);
     match change(&visit, &version, &typed, &form).await {
         Ok(()) => Ok(visit.done(OVERVIEW, "profile")),
-        Err(Problem::TokenMissing | Problem::SessionEnded) => sign_in_first(visit, &version, &typed),
+        Err(Problem::TokenMissing | Problem::SessionEnded) => sign_in_first(visit, "profile", &carried(&version, &typed)),
         Err(problem) => refused(visit, version, typed, problem).await,
     }
 }
@@ -108,7 +109,9 @@ async fn refused(
 ) -> Result<HttpResponse, Problem> {
     let Versioned { customer, version: newest } = match visit.profile().await {
         Ok(versioned) => versioned,
-        Err(Problem::TokenMissing | Problem::SessionEnded) => return sign_in_first(visit, &version, &typed),
+        Err(Problem::TokenMissing | Problem::SessionEnded) => {
+            return sign_in_first(visit, "profile", &carried(&version, &typed));
+        }
         // Without the customer there is no page to show the form on.
         Err(_) => return Err(problem),
     };
@@ -156,37 +159,25 @@ fn in_words(visit: &Visit, customer: &Customer, name: &str, stored: &str) -> Str
     }
 }
 
-/// Leads to signing in, with what was typed. Without a cookie, or with one of another account, the form still says whose it
-/// is.
-fn sign_in_first(mut visit: Visit, version: &str, typed: &Typed) -> Result<HttpResponse, Problem> {
-    visit.destination.next = Some("profile");
-    let mut carried: Vec<(String, String)> =
-        typed.fields.without_passwords().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-    carried.push((VERSION.to_owned(), version.to_owned()));
+/// Returns what signing in carries. The version says whose form it is, also without a cookie.
+fn carried(version: &str, typed: &Typed) -> Carried {
+    let owner = version.split('.').next().unwrap_or_default();
+    let mut carried = Carried::of_fields(owner, &typed.fields);
+    carried.add(VERSION, version);
     if typed.removing {
-        carried.push((REMOVE.to_owned(), "yes".to_owned()));
+        carried.add(REMOVE, "yes");
     }
-    let fields = sign_in::fields(&visit, carried);
-    let shown = Shown { status: StatusCode::UNAUTHORIZED, ..Shown::to_anybody().with(&fields) };
-    visit.page("sign-in.html", shown, context! { notice => "session_ended" })
+    carried
 }
 
-/// Shows the form again after signing in, with what was typed before, if the same customer has signed in.
-pub(super) async fn resumed(
-    visit: &mut Visit,
-    customer: CustomerId,
-    carried: Vec<(String, String)>,
-) -> Result<Option<HttpResponse>, Problem> {
-    let mut form = Form::from(carried);
+/// Shows the form again after signing in, with what was typed before.
+pub(super) async fn resume(mut visit: Visit, mut form: Form) -> Result<HttpResponse, Problem> {
     let version = form.take(VERSION).unwrap_or_default();
-    if visit.destination.next != Some("profile") || !version.starts_with(&format!("{customer}.")) {
-        return Ok(None);
-    }
     let mut typed = Typed::of(&mut form);
     typed.fields.hide(VERSION, version);
     let versioned = visit.profile().await?;
-    let more = more(visit, &versioned.customer, &typed, false);
-    visit.page(TEMPLATE, Shown::to(&versioned.customer).with(&typed.fields), more).map(Some)
+    let more = more(&visit, &versioned.customer, &typed, false);
+    visit.page(TEMPLATE, Shown::to(&versioned.customer).with(&typed.fields), more)
 }
 
 /// Returns the fields with what is stored.

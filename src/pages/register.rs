@@ -19,7 +19,7 @@ const TEMPLATE: &str = "register.html";
 const NAMES: &[&str] = &["email", "first_name", "last_name", "password"];
 
 pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Problem> {
-    if sign_in::is_signed_in(&mut visit).await? {
+    if visit.is_signed_in().await? {
         return Ok(visit.see_other(&visit.destination.address()));
     }
     let mut fields = Fields::new(NAMES);
@@ -55,6 +55,10 @@ async fn register(visit: &Visit, fields: &Fields, form: &Form) -> Result<(), Pro
 
 /// Signs in. Where that is not possible yet, the account exists all the same, and the page for signing in says so.
 async fn welcome(mut visit: Visit, fields: &Fields) -> HttpResponse {
+    if visit.app.sign_in_rules.requires_verified_email {
+        let said = [("notice", "unverified")].into_iter().chain(visit.destination.pairs());
+        return visit.see_other(&with_query(SIGN_IN, said));
+    }
     match sign_in::begin(&visit, fields).await {
         Ok(Begun { customer, session, .. }) => {
             visit.sign_in(SessionCookie::used_now(customer, session));

@@ -8,7 +8,9 @@ use actix_web::{HttpResponse, Route, web};
 use super::frame::frame;
 use super::renderer::Pages;
 use super::visit::Visit;
-use super::{export, history, overview, profile, register, sessions, sign_in, sign_out};
+use super::{
+    email, erase, export, forgot, history, links, overview, password, profile, register, sessions, sign_in, sign_out,
+};
 use crate::app::App;
 use crate::http::Problem;
 
@@ -33,10 +35,19 @@ fn pages() -> Vec<Page> {
         with("/account/sign-in", || to(sign_in::show), || to(sign_in::submit)),
         with("/account/register", || to(register::show), || to(register::submit)),
         with("/account/sign-out", || to(sign_out::show), || to(sign_out::submit)),
+        with("/account/forgot", || to(forgot::show), || to(forgot::submit)),
+        only("/account/forgot-sent", || to(forgot::sent)),
+        with("/account/reset", || to(links::show_reset), || to(links::reset)),
+        with("/account/verify", || to(links::show_verify), || to(links::verify)),
+        with("/account/revert", || to(links::show_revert), || to(links::revert)),
         with("/account/profile", || to(profile::show), || to(profile::submit)),
+        with("/account/email", || to(email::show), || to(email::submit)),
+        with("/account/password", || to(password::show), || to(password::submit)),
         with("/account/sessions", || to(sessions::show), || to(sessions::submit)),
         only("/account/history", || to(history::show)),
         with("/account/export", || to(export::show), || to(export::submit)),
+        with("/account/erase", || to(erase::show), || to(erase::submit)),
+        only("/account/erased", || to(erase::erased)),
     ]
 }
 
@@ -55,7 +66,7 @@ pub(crate) fn scope(app: &App, shared: web::Data<Pages>) -> impl HttpServiceFact
     let asset = web::resource("/assets/{file}").app_data(app.metrics.http.route("/account/assets/{file}"));
     let asset = asset.route(web::get().to(asset_file)).route(web::head().to(asset_file));
     let bare = web::resource("").app_data(app.metrics.http.route(SCOPE));
-    let bare = bare.route(web::get().to(sign_in::overview)).route(web::head().to(sign_in::overview));
+    let bare = bare.route(web::get().to(sign_in::lead_to_overview)).route(web::head().to(sign_in::lead_to_overview));
     let scope = web::scope(SCOPE).app_data(shared).service(bare).service(asset);
     let scope = pages().into_iter().map(resource).fold(scope, |scope, resource| scope.service(resource));
     scope.default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::NotFound) })).wrap(from_fn(frame))

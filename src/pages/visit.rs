@@ -87,6 +87,41 @@ impl Visit {
         Ok(versioned)
     }
 
+    /// Returns whether the cookie's session is alive.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(super) async fn is_signed_in(&mut self) -> Result<bool, Problem> {
+        match self.profile().await {
+            Ok(_) => Ok(true),
+            Err(Problem::TokenMissing | Problem::SessionEnded) => Ok(false),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Reads the customer for a page that shows a form again.
+    ///
+    /// # Errors
+    /// The problem itself where the database is what is wrong: without the customer there is no such page.
+    pub(super) async fn customer_for(&mut self, problem: &Problem) -> Result<Customer, Problem> {
+        match self.profile().await {
+            Ok(versioned) => Ok(versioned.customer),
+            Err(ended @ (Problem::TokenMissing | Problem::SessionEnded)) => Err(ended),
+            Err(other) => {
+                log::debug!("a form cannot be shown again after {problem}: {other}");
+                Err(other)
+            }
+        }
+    }
+
+    /// Checks that mail is sent. Without, there is no recovery, and no page for it.
+    ///
+    /// # Errors
+    /// [`Problem::NotFound`].
+    pub(super) fn check_mail(&self) -> Result<(), Problem> {
+        if self.app.sends_mail { Ok(()) } else { Err(Problem::NotFound) }
+    }
+
     /// Counts an attempt for the client's address.
     ///
     /// # Errors
