@@ -27,7 +27,7 @@ mod password;
 mod profile;
 mod register;
 mod renderer;
-pub(crate) mod routes;
+pub mod routes;
 mod sessions;
 mod sign_in;
 mod sign_out;

@@ -76,3 +76,8 @@ pub(crate) fn scope(app: &App, shared: web::Data<Pages>) -> impl HttpServiceFact
 async fn asset_file(visit: Visit, name: web::Path<String>) -> Result<HttpResponse, Problem> {
     visit.pages.assets.reply(&visit.request, &name).ok_or(Problem::NotFound)
 }
+
+/// Returns the paths of all pages.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    pages().into_iter().map(|page| page.path)
+}
