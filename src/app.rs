@@ -1,5 +1,6 @@
 //! The shared state of the handlers. It is built once and passed to them as `web::Data<App>`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
@@ -38,6 +39,8 @@ pub struct App {
     pub sends_mail: bool,
     /// Whether PUT and PATCH may replace the email at once.
     pub email_rule: EmailRule,
+    /// The folder with mails about customers, if mails are files.
+    pub mail_folder: Option<PathBuf>,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
     /// What else a sign-in checks and tells.
@@ -56,7 +59,7 @@ impl App {
     /// # Errors
     /// The operating system could not create a thread or provide random numbers.
     pub(crate) fn start(settings: &Settings, prepared: Prepared) -> Result<Self, StartError> {
-        let Prepared { secret, keys, target, pages } = prepared;
+        let Prepared { secret, keys, target, pages, .. } = prepared;
         let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
         let metrics = Metrics::default();
         let database = Database::start(settings, target, &metrics).map_err(failed)?;
@@ -71,6 +74,7 @@ impl App {
             pages: pages.map(web::Data::new),
             sends_mail: settings.sends_mail(),
             email_rule: settings.auth.email_change,
+            mail_folder: settings.mail.files().map(Into::into),
             lifetimes: Lifetimes::from(&settings.auth),
             sign_in_rules: SignInRules::from(&settings.auth),
             passwords: Passwords::start(&settings.auth, &metrics).map_err(failed)?,

@@ -101,11 +101,6 @@ impl EntryId {
         Self(moment.timestamp_micros().clamp(1, i64::MAX >> ENTRY_BITS) << ENTRY_BITS)
     }
 
-    /// The id of a row, as stored.
-    pub fn of_row(id: i64) -> Self {
-        Self(id)
-    }
-
     /// Returns when this happened, in microseconds.
     pub(crate) fn moment(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0 >> ENTRY_BITS).unwrap_or_default()
@@ -114,6 +109,16 @@ impl EntryId {
     /// The id this many places later, for what happens together.
     pub fn after(self, places: usize) -> Self {
         Self(self.0.saturating_add(i64::try_from(places).unwrap_or(i64::MAX)))
+    }
+
+    /// The id of a row, as stored.
+    pub fn of_row(id: i64) -> Self {
+        Self(id)
+    }
+
+    /// Returns the seconds from this id to a later one.
+    pub fn seconds_before(self, later: Self) -> i64 {
+        ((later.0 >> ENTRY_BITS) - (self.0 >> ENTRY_BITS)) / 1_000_000
     }
 
     /// Parses the canonical decimal form: no sign, no leading zero, at most 19 digits. An id beyond all others stays one.
@@ -126,6 +131,12 @@ impl EntryId {
     /// Returns the number.
     pub fn get(self) -> i64 {
         self.0
+    }
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -13,6 +13,7 @@
 //! | `recovery` | what the links in mails do: verify, reset, revert; the change of an email that is confirmed by one |
 //! | [`sessions`] | signing in, refreshing, listing and ending sessions |
 //! | `outbox` | what is to be delivered, written with its cause; its delivery |
+//! | `mail` | the texts of mails, and the ways they are sent |
 //! | [`history`] | what happened to accounts, for their owners: rows beside the changes, their reading, their sweep |
 //! | [`passwords`] | values, strength, hashes, the threads that hash, the change of a password |
 //! | [`http`] | HTTP concerns that all endpoints share: deadlines, authentication, ownership, bodies, problems |
@@ -37,6 +38,7 @@ pub mod history;
 pub mod http;
 pub mod ids;
 pub mod logging;
+mod mail;
 pub mod metrics;
 mod outbox;
 pub mod pages;

@@ -50,6 +50,7 @@ diesel::table! {
         kind -> Text,
         hash -> Text,
         email -> Nullable<Text>,
+        was_verified -> Bool,
         expires_at -> Timestamp,
     }
 }

@@ -20,7 +20,9 @@ use crate::db::{Database, DbConnection, DbResult};
 use crate::history;
 use crate::http::respond::respond;
 use crate::http::{Deadlines, Stop, Throttle, Timeouts, cors, finish_cors, metrics};
+use crate::mail::Mailer;
 use crate::metrics::{Sessions, UNMATCHED};
+use crate::outbox::{Delivery, Parts};
 use crate::prepare::{Missing, StartError, prepare};
 use crate::recovery::links;
 use crate::sessions::{self, Lifetimes};
@@ -46,6 +48,7 @@ pub struct Running {
     server: Server,
     metrics: Option<ServerHandle>,
     stopper: Stopper,
+    _delivery: Option<Delivery>,
     /// Held so that its threads end when this is dropped, and not with the last connection.
     _app: web::Data<App>,
 }
@@ -102,13 +105,15 @@ impl Stopper {
 /// # Errors
 /// One line that names what is wrong.
 pub fn start(settings: &Settings) -> Result<Running, StartError> {
-    let prepared = prepare(settings, Missing::Make)?;
+    let mut prepared = prepare(settings, Missing::Make)?;
+    let mailer = prepared.mailer.take();
     let listener = listen(settings.server.bind)?;
     let metrics_listener = settings.metrics.bind.map(|address| listen(address).map_err(of_metrics)).transpose()?;
     let address = local_address(&listener)?;
     let metrics_address = metrics_listener.as_ref().map(local_address).transpose()?;
     let app = web::Data::new(App::start(settings, prepared)?);
     let (database, counted) = (app.database.clone(), app.metrics.sessions.clone());
+    let delivery = mailer.map(|mailer| deliver(settings, &app, mailer, address)).transpose()?;
     let kept = settings.history.days;
     actix_rt::spawn(clean_up(database.clone(), Arc::clone(&app.throttle), app.lifetimes, counted, kept));
     let stop = Arc::<Stop>::default();
@@ -122,7 +127,21 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
     });
     let shutdown_timeout = Duration::from_secs(settings.server.shutdown_timeout_seconds);
     let stopper = Stopper { handle: server.handle(), stop, shutdown_timeout };
-    Ok(Running { address, database, metrics_address, server, metrics, stopper, _app: app })
+    Ok(Running { address, database, metrics_address, server, metrics, stopper, _delivery: delivery, _app: app })
+}
+
+/// Starts the delivery of mails. Their links lead to the address on which the service listens, if the settings name no URL.
+fn deliver(settings: &Settings, app: &App, mailer: Mailer, address: SocketAddr) -> Result<Delivery, StartError> {
+    log::info!("mails go to {}", mailer.destination());
+    let parts = Parts {
+        database: app.database.clone(),
+        mailer,
+        tokens: app.link_tokens.clone(),
+        links: settings.links(address),
+        retry: Duration::from_secs(settings.mail.retry_seconds),
+        metrics: app.metrics.mails.clone(),
+    };
+    Delivery::start(parts).map_err(|error| StartError::Failed(format!("could not start: {error}")))
 }
 
 /// How often [`clean_up`] runs.

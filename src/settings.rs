@@ -4,6 +4,7 @@
 //! is an error that suggests a similar key, or lists those of its section. No error repeats a value, which may be a secret
 //! in the wrong place.
 
+mod base_url;
 mod database_url;
 mod layers;
 mod limits;
@@ -12,22 +13,25 @@ mod origin;
 mod pages;
 mod postgres_url;
 mod secret;
+mod smtp_url;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+pub use self::base_url::BaseUrl;
 pub use self::database_url::{DatabaseUrl, Session, Target};
 pub use self::mail::{Mail, Transport};
 pub use self::origin::Origin;
 pub use self::pages::{Pages, ReturnUrl};
 pub use self::postgres_url::PostgresUrl;
 pub use self::secret::{Secret, trimmed};
+pub use self::smtp_url::{Security, SmtpServer};
 
 /// The documented defaults, as shipped.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -81,6 +85,9 @@ pub struct Server {
     /// Address and port to listen on.
     #[serde(deserialize_with = "socket_address")]
     pub bind: SocketAddr,
+    /// Where customers reach the service, if it is set.
+    #[serde(deserialize_with = "base_url::optional", serialize_with = "base_url::text_or_empty")]
+    pub public_url: Option<BaseUrl>,
     /// The origins whose pages may use the API.
     pub cors_origins: Vec<Origin>,
     /// HTTP threads; 0 for one fewer than there are cores, but at least one.
@@ -95,6 +102,20 @@ pub struct Server {
     pub body_timeout_seconds: u64,
     /// Time for requests in flight after SIGTERM or SIGINT, in seconds.
     pub shutdown_timeout_seconds: u64,
+}
+
+impl Server {
+    /// Returns where customers reach the service, with a slash at the end: `server.public_url`, or else the address on which
+    /// it listens.
+    pub fn public_url(&self, listening: SocketAddr) -> String {
+        let loopback: IpAddr = match listening {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        };
+        let host = if listening.ip().is_unspecified() { loopback } else { listening.ip() };
+        let own = || format!("http://{}/", SocketAddr::new(host, listening.port()));
+        self.public_url.as_ref().map_or_else(own, |url| url.as_str().to_owned())
+    }
 }
 
 /// Parses an address. Its error says what is expected, which the standard library's error does not.
@@ -339,6 +360,13 @@ impl Settings {
     /// Returns whether mail is sent at all.
     pub fn sends_mail(&self) -> bool {
         self.mail.transport != Transport::None
+    }
+
+    /// Returns where the links in mails lead, with a slash at the end: `mail.links`, or else the account pages. `listening` is the
+    /// address on which the service listens.
+    pub fn links(&self, listening: SocketAddr) -> String {
+        let pages = || format!("{}account/", self.server.public_url(listening));
+        self.mail.links.as_ref().map_or_else(pages, |links| links.as_str().to_owned())
     }
 
     /// Returns the database that `database.url` names.

@@ -12,6 +12,8 @@ CREATE TABLE links (
     hash TEXT NOT NULL,
     -- The email that the link switches to, if any.
     email TEXT,
+    -- Whether that email was verified before a change that the link reverts.
+    was_verified BOOLEAN NOT NULL DEFAULT FALSE,
     expires_at TIMESTAMP NOT NULL
 );
 

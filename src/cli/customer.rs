@@ -4,7 +4,7 @@ mod account;
 mod find;
 mod history;
 mod reset_link;
-mod table;
+pub(super) mod table;
 mod update;
 mod values;
 pub(super) mod who;
@@ -13,8 +13,8 @@ use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 
 use self::account::{Account, SetPassword};
-pub(super) use self::values::parse_id;
-use self::values::{parse_date, parse_email, parse_first_name, parse_last_name, print_json, read_password};
+use self::values::{parse_date, parse_first_name, parse_last_name, read_password};
+pub(super) use self::values::{parse_email, parse_id, print_json};
 use self::who::{By, Who};
 use super::{Failure, connect, connect_existing, print};
 use crate::customers::{self, Email, Name, NewCustomer, support};
@@ -22,6 +22,7 @@ use crate::db::{Constraint, DbError, in_transaction};
 use crate::events::Event;
 use crate::http::Operator;
 use crate::ids::CustomerId;
+use crate::mail;
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
@@ -103,6 +104,7 @@ impl Customer {
                 if !customers::erase_by_id(&mut connection, Operator::of_command_line(), id, &caller)? {
                     return Err(who::missing(id));
                 }
+                settings.mail.files().map_or(Ok(()), |folder| mail::file::remove_of(folder, id))?;
                 Event::Erasure.record(Some(id), None);
                 Ok(())
             }

@@ -8,8 +8,10 @@ mod customer;
 mod export;
 mod import;
 mod keys;
+mod mail;
 mod migrate;
 mod openapi;
+mod outbox;
 mod seed;
 mod serve;
 mod signals;
@@ -61,6 +63,12 @@ enum Command {
     Customer(customer::Customer),
     /// Copy the SQLite database, whole and checked, while it is in use
     Backup(backup::Backup),
+    /// Send a test mail
+    #[command(subcommand)]
+    Mail(mail::Mail),
+    /// List mails that wait or could not be delivered, or deliver those that wait at once
+    #[command(subcommand)]
+    Outbox(outbox::Outbox),
     /// Generate signing keys for EdDSA
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -130,6 +138,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Migrate(command) => command.run(&settings),
         Command::Customer(command) => command.run(&settings),
         Command::Backup(command) => command.run(&settings),
+        Command::Mail(command) => command.run(&settings),
+        Command::Outbox(command) => command.run(&settings),
         Command::Keys(command) => command.run(),
         Command::Token(command) => command.run(&settings),
         Command::Seed(command) => command.run(&settings),

@@ -15,6 +15,7 @@ use crate::events::Event;
 use crate::http::conditional::{Conditions, IfMatch, IfNoneMatch};
 use crate::http::{Action, Denied, OwnedCustomer, Problem, ValidJson};
 use crate::ids::CustomerId;
+use crate::mail::file;
 
 /// `PUT`. The reply has no `ETag`, because the stored customer may differ from the body (RFC 9110 §9.3.4).
 pub(crate) async fn replace(
@@ -172,6 +173,7 @@ pub(crate) async fn remove(
     app.database
         .write(Some(id), move |connection| queries::erase(connection, &customer, versions.as_deref(), &caller))
         .await??;
+    file::forget(app.mail_folder.clone(), id).await;
     Event::Erasure.record(Some(id), None);
     Ok(())
 }

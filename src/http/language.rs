@@ -33,6 +33,11 @@ impl Language {
         }
     }
 
+    /// Returns the language with a tag.
+    pub(crate) fn from_tag(tag: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.tag() == tag)
+    }
+
     /// Returns the language that the request prefers, or English if it names none of ours.
     pub(crate) fn of(request: &HttpRequest) -> Self {
         let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());

@@ -9,6 +9,7 @@
 mod database;
 mod families;
 mod http;
+mod mails;
 mod open;
 mod process;
 mod queues;
@@ -24,6 +25,7 @@ use prometheus_client::registry::Registry;
 
 pub(crate) use self::database::Database;
 pub(crate) use self::http::{Http, Route, UNMATCHED};
+pub(crate) use self::mails::Mails;
 pub(crate) use self::open::Open;
 pub(crate) use self::queues::{Queue, Queues, Waiting};
 pub(crate) use self::sessions::Sessions;
@@ -37,6 +39,7 @@ pub struct Metrics {
     pub(crate) database: Database,
     pub(crate) sessions: Sessions,
     pub(crate) throttle: Throttle,
+    pub(crate) mails: Mails,
     registry: Arc<Registry>,
 }
 
@@ -52,6 +55,7 @@ impl Default for Metrics {
             database: Database::register(own),
             sessions: Sessions::register(own),
             throttle: Throttle::register(own),
+            mails: Mails::register(own),
             registry: Arc::new(registry),
         }
     }

@@ -41,19 +41,20 @@ fn name_of(content: &str) -> Option<String> {
     content["mail"].as_str().map(ToOwned::to_owned)
 }
 
-/// Deletes the notices of changed emails that wait, from this id on: each would make a link that reverts its change.
-pub(crate) fn forget_changes_from(
+/// Deletes notices of changed emails that wait, because each would make a link that reverts its change: those for which `is_over`
+/// returns true, given the row's id and whether the email before the change was verified.
+pub(crate) fn forget_changes(
     connection: &mut DbConnection,
     customer: CustomerId,
-    first: EntryId,
+    is_over: impl Fn(EntryId, bool) -> bool,
 ) -> DbResult<()> {
-    let own = outbox::customer_id.eq(customer.get()).and(outbox::id.ge(first.get()));
-    let rows = outbox::table.filter(own).select((outbox::id, outbox::content)).load::<(i64, String)>(connection)?;
-    let is_notice = |content: &str| {
-        let content = serde_json::from_str::<Content>(content);
-        content.is_ok_and(|content| matches!(content.mail, Mail::EmailChanged { .. }))
+    let own = outbox::table.filter(outbox::customer_id.eq(customer.get()));
+    let rows = own.select((outbox::id, outbox::content)).load::<(i64, String)>(connection)?;
+    let is_over = |(id, content): &(i64, String)| match serde_json::from_str(content) {
+        Ok(Content { mail: Mail::EmailChanged { verified, .. }, .. }) => is_over(EntryId::of_row(*id), verified),
+        _ => false,
     };
-    let ids: Vec<i64> = rows.into_iter().filter(|(_, content)| is_notice(content)).map(|(id, _)| id).collect();
+    let ids: Vec<i64> = rows.into_iter().filter(is_over).map(|(id, _)| id).collect();
     if !ids.is_empty() {
         diesel::delete(outbox::table.filter(outbox::id.eq_any(ids))).execute(connection)?;
     }

@@ -26,6 +26,8 @@ pub(crate) enum Mail {
     EmailChanged {
         /// The email before the change, as typed.
         old_email: String,
+        /// Whether it was verified.
+        verified: bool,
     },
     /// The password was changed, by the customer or by support.
     PasswordChanged,

@@ -59,11 +59,7 @@ impl Carried {
 }
 
 /// Shows the form for signing in, which carries what was typed and leads back to the page `next`.
-pub(super) fn sign_in_first(
-    mut visit: Visit,
-    next: &'static str,
-    carried: &Carried,
-) -> Result<HttpResponse, Problem> {
+pub(super) fn sign_in_first(mut visit: Visit, next: &'static str, carried: &Carried) -> Result<HttpResponse, Problem> {
     visit.destination.next = Some(next);
     let mut fields = Fields::new(NAMES);
     carried.hide_in(&mut fields, &visit.destination);

@@ -32,9 +32,8 @@ pub(super) async fn show_revert(visit: Visit) -> Result<HttpResponse, Problem> {
 
 fn show(visit: &Visit, template: &str, names: &'static [&'static str], more: Value) -> Result<HttpResponse, Problem> {
     visit.check_mail()?;
-    let (_, token) = parse(visit.request.query_string().as_bytes())
-        .find(|(name, _)| name == "token")
-        .ok_or(Problem::LinkInvalid)?;
+    let (_, token) =
+        parse(visit.request.query_string().as_bytes()).find(|(name, _)| name == "token").ok_or(Problem::LinkInvalid)?;
     let mut fields = Fields::new(names);
     fields.hide("token", token);
     visit.page(template, Shown::to_anybody().with(&fields), more)

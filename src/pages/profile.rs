@@ -71,7 +71,9 @@ pub(super) async fn submit(visit: Visit, mut form: Form) -> Result<HttpResponse,
     let typed = Typed::of(&mut form);
     match change(&visit, &version, &typed, &form).await {
         Ok(()) => Ok(visit.done(OVERVIEW, "profile")),
-        Err(Problem::TokenMissing | Problem::SessionEnded) => sign_in_first(visit, "profile", &carried(&version, &typed)),
+        Err(Problem::TokenMissing | Problem::SessionEnded) => {
+            sign_in_first(visit, "profile", &carried(&version, &typed))
+        }
         Err(problem) => refused(visit, version, typed, problem).await,
     }
 }

@@ -27,8 +27,15 @@ pub(super) struct Redeemed {
     pub(super) customer: CustomerId,
     /// The email that the link switches to, if any.
     pub(super) email: Option<String>,
-    /// The customer's email, as typed.
-    pub(super) current_email: String,
+    pub(super) current: Current,
+}
+
+/// The email of a customer.
+pub(super) struct Current {
+    /// As typed.
+    pub(super) email: String,
+    pub(super) canonical: String,
+    pub(super) verified: bool,
 }
 
 /// Returns the customer behind a link that can be used, with what is known about the customer: email and names.
@@ -61,21 +68,22 @@ pub(super) fn redeem(
     let customer = links::table.filter(live.clone()).select(links::customer_id).load::<i64>(connection)?.pop();
     // The customer first, as everything else does, so that transactions do not wait for each other in a circle.
     let Some(customer) = customer.and_then(CustomerId::new) else { return Ok(None) };
-    let Some(current_email) = lock_enabled(connection, customer)? else { return Ok(None) };
+    let Some(current) = lock_enabled(connection, customer)? else { return Ok(None) };
     let used = diesel::delete(links::table.filter(live));
     let mut used = used.returning(links::email).get_results::<Option<String>>(connection)?;
-    Ok(used.pop().map(|email| Redeemed { customer, email, current_email }))
+    Ok(used.pop().map(|email| Redeemed { customer, email, current }))
 }
 
-/// Locks a customer's row until the transaction ends, and returns the email as typed. `None` if there is no such customer, or the
+/// Locks a customer's row until the transaction ends, and returns the email. `None` if there is no such customer, or the
 /// account is disabled. SQLite has one writer anyway.
-pub(super) fn lock_enabled(connection: &mut DbConnection, customer: CustomerId) -> DbResult<Option<String>> {
-    let row = customers::table.find(customer.get()).filter(customers::disabled_at.is_null()).select(customers::email);
+pub(super) fn lock_enabled(connection: &mut DbConnection, customer: CustomerId) -> DbResult<Option<Current>> {
+    let columns = (customers::email, customers::email_canonical, customers::email_verified_at.is_not_null());
+    let row = customers::table.find(customer.get()).filter(customers::disabled_at.is_null()).select(columns);
     let mut found = match connection {
-        DbConnection::Postgres(postgres) => row.for_no_key_update().load::<String>(postgres)?,
-        DbConnection::Sqlite(sqlite) => row.load::<String>(sqlite)?,
+        DbConnection::Postgres(postgres) => row.for_no_key_update().load::<(String, String, bool)>(postgres)?,
+        DbConnection::Sqlite(sqlite) => row.load::<(String, String, bool)>(sqlite)?,
     };
-    Ok(found.pop())
+    Ok(found.pop().map(|(email, canonical, verified)| Current { email, canonical, verified }))
 }
 
 /// Adds a link that can be used from now on. `hash` is that of its token.
@@ -98,13 +106,6 @@ pub(super) fn add(
 pub(super) fn end_kind(connection: &mut DbConnection, customer: CustomerId, kind: LinkKind) -> DbResult<()> {
     let ended = links::customer_id.eq(customer.get()).and(links::kind.eq(kind.name()));
     diesel::delete(links::table.filter(ended)).execute(connection)?;
-    Ok(())
-}
-
-/// Ends the customer's links that revert a change of the email, from this id on. Those of earlier changes stay.
-pub(super) fn end_reverts_from(connection: &mut DbConnection, customer: CustomerId, first: EntryId) -> DbResult<()> {
-    let reverts = links::customer_id.eq(customer.get()).and(links::kind.eq(LinkKind::Revert.name()));
-    diesel::delete(links::table.filter(reverts.and(links::id.ge(first.get())))).execute(connection)?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! effect, so of several requests with one link only one has an effect.
 
 pub(crate) mod body;
+mod claims;
 pub(crate) mod email;
 pub(crate) mod links;
 mod pending;

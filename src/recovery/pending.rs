@@ -85,7 +85,9 @@ fn has_password(connection: &mut DbConnection, customer: &OwnedCustomer, hash: &
 }
 
 fn own_email() -> Denied {
-    Denied::Fields(vec![Violation::new(FieldCode::Taken, "This is the email address of the account already.").at("#/email")])
+    Denied::Fields(vec![
+        Violation::new(FieldCode::Taken, "This is the email address of the account already.").at("#/email"),
+    ])
 }
 
 /// Forgets a requested change of the email.

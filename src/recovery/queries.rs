@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::claims;
 use super::links::{self, Redeemed};
 use crate::customers::fields::Email;
 use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
@@ -32,7 +33,7 @@ pub(super) fn reset(
     caller: &Caller,
 ) -> DbResult<Result<(CustomerId, usize), Denied>> {
     connection.transaction(|connection| {
-        let Some(Redeemed { customer, .. }) = links::redeem(connection, token, &[LinkKind::Reset])? else {
+        let Some(Redeemed { customer, current, .. }) = links::redeem(connection, token, &[LinkKind::Reset])? else {
             return Ok(Err(Denied::LinkInvalid));
         };
         set_password(connection, customer, hash, network)?;
@@ -40,6 +41,7 @@ pub(super) fn reset(
         diesel::update(customers::table.find(customer.get())).set(verified).execute(connection)?;
         let ended = end_sessions(connection, customer)?;
         outbox::end_links(connection, &[customer])?;
+        claims::end_weaker(connection, customer, &current.canonical)?;
         history::add(connection, Event::PasswordReset, customer, None, caller)?;
         outbox::add(connection, caller, Some(customer), Mail::PasswordReset)?;
         Ok(Ok((customer, ended)))
@@ -74,14 +76,15 @@ pub(super) fn verify(
 ) -> DbResult<Result<(CustomerId, Event), Denied>> {
     unless_taken(connection.transaction(|connection| {
         let used = links::redeem(connection, token, &[LinkKind::Verify, LinkKind::EmailChange])?;
-        let Some(Redeemed { customer, email, current_email, .. }) = used else {
+        let Some(Redeemed { customer, email, current }) = used else {
             return Ok(Err(Denied::LinkInvalid));
         };
         let event = match email {
             Some(email) => {
-                set_email(connection, customer, &email)?;
+                set_email(connection, customer, &parse(&email)?)?;
                 outbox::end_links(connection, &[customer])?;
-                outbox::add(connection, caller, Some(customer), Mail::EmailChanged { old_email: current_email })?;
+                let notice = Mail::EmailChanged { old_email: current.email, verified: current.verified };
+                outbox::add(connection, caller, Some(customer), notice)?;
                 Event::EmailChange
             }
             None => {
@@ -108,13 +111,13 @@ pub(super) fn revert(
         let Some(Redeemed { customer, email: Some(email), .. }) = used else {
             return Ok(Err(Denied::LinkInvalid));
         };
+        let email = parse(&email)?;
         set_email(connection, customer, &email)?;
         let ended = end_sessions(connection, customer)?;
         // Whoever changed the email may know it.
         diesel::delete(passwords::table.find(customer.get())).execute(connection)?;
         outbox::end_links(connection, &[customer])?;
-        links::end_reverts_from(connection, customer, token.id)?;
-        outbox::forget_changes_from(connection, customer, token.id)?;
+        claims::end_after(connection, customer, email.canonical(), token.id)?;
         history::add(connection, Event::EmailReverted, customer, None, caller)?;
         outbox::add(connection, caller, Some(customer), Mail::ResetPassword)?;
         Ok(Ok((customer, ended)))
@@ -122,8 +125,7 @@ pub(super) fn revert(
 }
 
 /// Switches to an email whose owner has just proved to read it.
-fn set_email(connection: &mut DbConnection, customer: CustomerId, typed: &str) -> DbResult<()> {
-    let email = Email::parse(typed).map_err(|_| DbError::Internal("a link has an email that is none".into()))?;
+fn set_email(connection: &mut DbConnection, customer: CustomerId, email: &Email) -> DbResult<()> {
     let now = UtcMicros::now();
     let switched = (
         customers::email.eq(email.typed()),
@@ -134,6 +136,11 @@ fn set_email(connection: &mut DbConnection, customer: CustomerId, typed: &str) -
     );
     diesel::update(customers::table.find(customer.get())).set(switched).execute(connection)?;
     Ok(())
+}
+
+/// Parses an email that is stored.
+fn parse(stored: &str) -> DbResult<Email> {
+    Email::parse(stored).map_err(|_| DbError::Internal("a stored email is none".into()))
 }
 
 fn end_sessions(connection: &mut DbConnection, customer: CustomerId) -> DbResult<usize> {

@@ -6,7 +6,7 @@ mod networks;
 mod queries;
 pub(crate) mod routes;
 
-pub use self::model::{Lifetimes, SignInRules};
 pub(crate) use self::model::SessionInfo;
+pub use self::model::{Lifetimes, SignInRules};
 pub(crate) use self::networks::Networks;
 pub(crate) use self::queries::{Ending, hold, sweep, touch};

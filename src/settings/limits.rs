@@ -34,6 +34,7 @@ const NUMBERS: &[(&str, i64, i64)] = &[
     ("throttle.account_per_minute", 1, 1_000_000),
     ("throttle.mail_burst", 1, 1_000_000),
     ("throttle.mail_per_hour", 1, 1_000_000),
+    ("mail.retry_seconds", 1, 3600),
     ("history.days", 1, 36_500),
 ];
 

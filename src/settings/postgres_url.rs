@@ -171,7 +171,7 @@ impl PostgresUrl {
 }
 
 /// Percent-decodes one part of the URL.
-fn decoded(text: &str) -> Result<String, &'static str> {
+pub(super) fn decoded(text: &str) -> Result<String, &'static str> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((byte, after)) = rest.split_first() {

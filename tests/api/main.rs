@@ -11,6 +11,7 @@ mod database;
 mod docs;
 mod harness;
 mod honest_tests;
+mod mail;
 mod pages;
 mod passwords;
 mod recovery;

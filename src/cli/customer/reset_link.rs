@@ -28,12 +28,7 @@ pub(super) fn print_link(
 }
 
 /// Mails a link to set a password.
-pub(super) fn mail_link(
-    settings: &Settings,
-    connection: &mut DbConnection,
-    who: &Who,
-    by: &By,
-) -> Result<(), Failure> {
+pub(super) fn mail_link(settings: &Settings, connection: &mut DbConnection, who: &Who, by: &By) -> Result<(), Failure> {
     check(settings)?;
     let id = who.id(connection)?;
     let caller = by.caller_with_mail(settings);

@@ -3,7 +3,7 @@
 use crate::cli::{Failure, print};
 
 /// Prints a table whose columns are as wide as their longest text.
-pub(super) fn print_table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
+pub(in crate::cli) fn print_table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
     let length = |text: &str| text.chars().count();
     let mut widths = head.map(length);
     for row in rows {

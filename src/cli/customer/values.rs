@@ -19,7 +19,7 @@ pub(super) fn or_message<T>(parsed: Result<T, Violation>) -> Result<T, String> {
 }
 
 /// An email, by the rules of the API.
-pub(super) fn parse_email(text: &str) -> Result<Email, String> {
+pub(in crate::cli) fn parse_email(text: &str) -> Result<Email, String> {
     or_message(Email::parse(text))
 }
 
@@ -39,7 +39,7 @@ pub(super) fn parse_date(text: &str) -> Result<NaiveDate, String> {
 }
 
 /// Prints a value as JSON.
-pub(super) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+pub(in crate::cli) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     print(serde_json::to_string_pretty(value).map_err(|error| Failure::Failed(error.to_string()))?)
 }
 

@@ -1,13 +1,15 @@
 //! What else changes with an email, in the transaction of its change: it is unverified, links end, mails go to the new and
 //! the old address, and the history has a row. Changes that leave the email alone cost nothing.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 
 use super::merge::{Done, EmailChange};
 use super::{Outcome, Update};
 use crate::db::{DbConnection, DbResult, UtcMicros};
 use crate::events::Event;
-use crate::history::{self, Entry};
+use crate::history::{self, Caller, Entry};
 use crate::ids::{CustomerId, EntryId};
 use crate::outbox::{self, Mail};
 use crate::schema::customers;
@@ -26,16 +28,19 @@ pub(super) fn record(connection: &mut DbConnection, updates: &[Update], outcomes
         return Ok(());
     }
     history::add_all(connection, &entries(&changed))?;
-    let mut replaced = Vec::new();
+    let replaced = changed.iter().filter_map(|(update, email)| match email {
+        EmailChange::Replaced(old_email) => Some((update.customer.id(), &update.caller, old_email)),
+        _ => None,
+    });
+    let replaced: Vec<(CustomerId, &Caller, &String)> = replaced.collect();
+    let ids: Vec<CustomerId> = replaced.iter().map(|(id, ..)| *id).collect();
+    let mut verified = unverify(connection, &ids)?;
     let mut mails = Vec::new();
-    for (Update { customer, caller, .. }, email) in &changed {
-        if let EmailChange::Replaced(old_email) = email {
-            replaced.push(customer.id());
-            mails.push((caller, customer.id(), Mail::VerifyEmail));
-            mails.push((caller, customer.id(), Mail::EmailChanged { old_email: old_email.clone() }));
-        }
+    for (id, caller, old_email) in replaced {
+        // A second change of one customer replaces an email that nobody has verified.
+        let notice = Mail::EmailChanged { old_email: old_email.clone(), verified: verified.remove(&id.get()) };
+        mails.extend([(caller, id, Mail::VerifyEmail), (caller, id, notice)]);
     }
-    unverify(connection, &replaced)?;
     outbox::add_all(connection, mails)
 }
 
@@ -47,14 +52,15 @@ fn entries(changed: &[(&Update, &EmailChange)]) -> Vec<Entry> {
     changed.iter().enumerate().map(entry).collect()
 }
 
-/// Marks the emails of these customers as not verified, and ends the links that went to the emails before.
-fn unverify(connection: &mut DbConnection, ids: &[CustomerId]) -> DbResult<()> {
+/// Marks the emails of these customers as not verified, and ends the links that went to the emails before. Returns the ids of those
+/// whose emails were verified.
+fn unverify(connection: &mut DbConnection, ids: &[CustomerId]) -> DbResult<HashSet<i64>> {
     if ids.is_empty() {
-        return Ok(());
+        return Ok(HashSet::new());
     }
     outbox::end_links(connection, ids)?;
-    let ids = ids.iter().map(|id| id.get());
+    let verified = customers::id.eq_any(ids.iter().map(|id| id.get())).and(customers::email_verified_at.is_not_null());
     let unverified = customers::email_verified_at.eq(None::<UtcMicros>);
-    diesel::update(customers::table.filter(customers::id.eq_any(ids))).set(unverified).execute(connection)?;
-    Ok(())
+    let update = diesel::update(customers::table.filter(verified)).set(unverified);
+    Ok(update.returning(customers::id).get_results::<i64>(connection)?.into_iter().collect())
 }

@@ -13,9 +13,8 @@ fn borrowed<'a>(form: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
     form.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
-const CARRIED: [&str; 6] = [
-    "next", "carried.owner", "carried.version", "carried.first_name", "carried.last_name", "carried.address.city",
-];
+const CARRIED: [&str; 6] =
+    ["next", "carried.owner", "carried.version", "carried.first_name", "carried.last_name", "carried.address.city"];
 
 async fn end_all_sessions(app: &App) {
     app.execute("DELETE FROM sessions");

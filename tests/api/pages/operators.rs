@@ -1,14 +1,7 @@
 //! What an operator may set: name, logo, style sheet, templates, texts.
 
-use clientele::settings::Settings;
-
 use super::visitor::Visitor;
 use crate::harness::{Binary, on_both_databases};
-
-/// What the start says about settings of the pages.
-fn complaint(name: &str, value: &str) -> String {
-    Binary::bare().with(name, value).run(&["config", "check"]).failed(2)
-}
 
 on_both_databases! {
     async fn a_shop_has_its_name_logo_and_style(app: App) {
@@ -66,8 +59,7 @@ fn what_cannot_be_shown_stops_the_start_in_one_line() {
         ("RETURN_URLS", "https://shop.example".into(), "pages.return_urls: expected addresses with a scheme"),
         ("RETURN_URLS", "https://shop.example/?x".into(), "pages.return_urls: expected addresses without a query"),
     ] {
-        let said = complaint(&format!("CLIENTELE__PAGES__{key}"), &value);
-        assert!(said.contains(expected) && said.trim_end().lines().count() == 1, "{said}");
+        let binary = Binary::bare().with(&format!("CLIENTELE__PAGES__{key}"), &value);
+        binary.run(&["config", "check"]).refused(2, &[expected]);
     }
-    assert!(Settings::load(None, []).is_ok());
 }

@@ -4,7 +4,7 @@ use clientele::tokens::LinkKind;
 use serde_json::json;
 
 use super::{NEW, OLD, Shop, id_of, is_invalid, settled};
-use crate::harness::{App, Reply, on_both_databases};
+use crate::harness::{Reply, on_both_databases};
 
 const ROSA: &str = "rosa@example.com";
 const NEXT: &str = "next@example.com";

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{OLD, Shop, id_of};
-use crate::harness::{App, on_both_databases};
+use crate::harness::on_both_databases;
 
 const ROSA: &str = "rosa@example.com";
 

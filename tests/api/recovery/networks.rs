@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{NEW, OLD, Shop};
-use crate::harness::{App, Reply, on_both_databases};
+use crate::harness::{Reply, on_both_databases};
 
 const ROSA: &str = "rosa@example.com";
 const PROXY: (&str, &str) = ("CLIENTELE__THROTTLE__TRUSTED_PROXIES", "127.0.0.1");

@@ -128,7 +128,11 @@ async fn medians(app: App) {
         times.sort();
         times[times.len() / 2]
     });
-    println!("{:?}: known {known:?}, unknown {unknown:?}, ratio {:.3}", app.backend(), known.as_secs_f64() / unknown.as_secs_f64());
+    println!(
+        "{:?}: known {known:?}, unknown {unknown:?}, ratio {:.3}",
+        app.backend(),
+        known.as_secs_f64() / unknown.as_secs_f64()
+    );
     assert!(known.max(unknown) < Duration::from_secs(2));
 }
 

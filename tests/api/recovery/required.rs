@@ -1,7 +1,7 @@
 //! `auth.verified_email = "required"`: whoever has not verified the email does not sign in.
 
 use super::{NEW, OLD, Shop};
-use crate::harness::{App, Binary, on_both_databases, registration};
+use crate::harness::{Binary, on_both_databases, registration};
 
 const ROSA: &str = "rosa@example.com";
 const REQUIRED: (&str, &str) = ("CLIENTELE__AUTH__VERIFIED_EMAIL", "required");

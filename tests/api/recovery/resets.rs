@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{NEW, OLD, Shop, is_invalid, is_out, settled};
-use crate::harness::{App, Binary, on_both_databases};
+use crate::harness::{Binary, on_both_databases};
 
 const ROSA: &str = "rosa@example.com";
 
@@ -113,7 +113,7 @@ on_both_databases! {
         shop.patch_email(&rosa, "new@example.com").await;
         let revert = shop.revert_link(ROSA).await;
         let again = shop.reset_link("new@example.com").await;
-        let run = |command: &str| drop(Binary::on(app.database_url()).run(&["customer", command, "new@example.com"]).done());
+        let run = |command| assert_eq!(Binary::on(app.database_url()).run(&["customer", command, "new@example.com"]).done(), "");
         run("disable");
         for token in [&reset, &again] {
             is_invalid(&shop.reset(token, NEW).await);

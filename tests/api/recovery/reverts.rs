@@ -4,7 +4,7 @@ use clientele::tokens::LinkKind;
 use serde_json::json;
 
 use super::{NEW, OLD, Shop, id_of, is_invalid, is_out, settled};
-use crate::harness::{App, on_both_databases};
+use crate::harness::on_both_databases;
 
 const ROSA: &str = "rosa@example.com";
 const THIEF: &str = "thief@example.net";

@@ -4,7 +4,7 @@ use clientele::tokens::LinkKind;
 use serde_json::json;
 
 use super::{NEW, OLD, Shop, id_of, is_invalid, is_out, settled};
-use crate::harness::{App, on_both_databases};
+use crate::harness::on_both_databases;
 
 const OWNER: &str = "owner@example.com";
 const SQUATTER: &str = "squatter@example.net";

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{OLD, Shop, is_invalid, settled};
-use crate::harness::{App, Person, Reply, on_both_databases};
+use crate::harness::{Person, Reply, on_both_databases};
 
 const ROSA: &str = "rosa@example.com";
 

@@ -4,7 +4,7 @@ use awc::http::Method;
 use serde_json::json;
 
 use super::{NEW, OLD};
-use crate::harness::{App, on_both_databases};
+use crate::harness::on_both_databases;
 
 on_both_databases! {
     async fn without_mail_there_is_no_recovery(app: App) {

@@ -4,7 +4,7 @@ use clientele::tokens::LinkKind;
 use serde_json::json;
 
 use super::{NEW, OLD, Shop, is_invalid};
-use crate::harness::{App, on_both_databases};
+use crate::harness::on_both_databases;
 
 const ROSA: &str = "rosa@example.com";
 const ROUTES: [&str; 3] = ["/auth/password/reset/", "/auth/email/verify/", "/auth/email/revert/"];

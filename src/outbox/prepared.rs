@@ -1,0 +1,62 @@
+//! What becomes of a row when its turn comes.
+
+use diesel::Connection;
+
+use super::addressee;
+use super::mail::{Content, Mail};
+use super::queries::{self, Taken};
+use crate::db::{DbConnection, DbResult};
+use crate::ids::CustomerId;
+use crate::mail::{Kind, Letter, Values};
+use crate::tokens::LinkTokens;
+
+/// Characters of a link's hash that are in a `Message-ID`.
+const UNIQUE: usize = 12;
+
+/// A row whose turn has come.
+pub(super) enum Prepared {
+    /// To be sent.
+    Ready(Box<Letter>),
+    /// Deleted, because it need not be sent any more.
+    Dropped(Kind, Option<CustomerId>),
+    /// Deleted before, or taken by another thread.
+    Gone,
+    /// Of a kind that only a newer version knows.
+    Unreadable,
+}
+
+/// Renews the lease of a row, looks up to whom it goes and makes its link, in one transaction. With `keeps_files`, mails stay
+/// on this machine.
+pub(super) fn prepare(
+    connection: &mut DbConnection,
+    row: Taken,
+    tokens: &LinkTokens,
+    links: &str,
+    keeps_files: bool,
+) -> DbResult<Prepared> {
+    connection.transaction(|connection| {
+        let Some(held) = queries::hold(connection, row)? else { return Ok(Prepared::Gone) };
+        let Ok(Content { mail, language }) = serde_json::from_str::<Content>(&held.content) else {
+            return Ok(Prepared::Unreadable);
+        };
+        let kind = mail.kind();
+        // A file would keep the address that was erased.
+        let is_kept = keeps_files && kind == Kind::Erased;
+        let found = if is_kept { None } else { addressee::find(connection, row, &held, &mail, tokens)? };
+        let Some(addressee) = found else {
+            queries::delete(connection, row.id)?;
+            return Ok(Prepared::Dropped(kind, held.customer));
+        };
+        let link = kind.page().map(|page| format!("{links}{page}?token={}", tokens.derive(row.id)));
+        let network = if let Mail::NewNetwork { network } = mail { Some(network) } else { None };
+        Ok(Prepared::Ready(Box::new(Letter {
+            id: row.id,
+            unique: tokens.hash(row.id).chars().take(UNIQUE).collect(),
+            customer: addressee.customer,
+            kind,
+            language,
+            to: addressee.email,
+            values: Values { name: addressee.name, link, network },
+        })))
+    })
+}
