@@ -55,7 +55,7 @@ async function verifies(ada, mailbox) {
 }
 
 async function changesTheProfile(ada) {
-    await ada.click('Your account');
+    await ada.click('To your account');
     await ada.click('Address');
     await ada.isOn('Personal details');
     await ada.fill({ 'First name': 'Augusta Ada', 'Date of birth': '1990-12-10', 'Street and number': '12 St James’s Square' });
