@@ -55,7 +55,7 @@ async function verifies(ada, mailbox) {
 }
 
 async function changesTheProfile(ada) {
-    await ada.click('To your account');
+    await ada.open('');
     await ada.click('Address');
     await ada.isOn('Personal details');
     await ada.fill({ 'First name': 'Augusta Ada', 'Date of birth': '1990-12-10', 'Street and number': '12 St James’s Square' });
@@ -106,8 +106,8 @@ async function endsAnotherSession(ada, tablet) {
     await tablet.isOn('Your account');
     await ada.open('sessions');
     assert.equal(await ada.page.getByText('This device').count(), 1);
-    await ada.page.getByRole('button', { name: /^Sign out: / }).waitFor();
-    await ada.goes(() => ada.page.getByRole('button', { name: /^Sign out: / }).click());
+    await ada.page.getByRole('button', { name: /^Sign out .* on / }).waitFor();
+    await ada.goes(() => ada.page.getByRole('button', { name: /^Sign out .* on / }).click());
     await ada.sees('The device is signed out.', 'You are not signed in anywhere else.');
     await tablet.open('profile');
     await tablet.isOn('Sign in');
