@@ -115,6 +115,7 @@ fn error_page(request: &HttpRequest, status: StatusCode, code: &str, retry_after
     let more = context! {
         status => status.as_u16(),
         code => visit.messages().problem_key(code, status.is_client_error()),
+        path => request.path(),
         request_id => visit.request_id(),
         retry_minutes => retry_after.map(minutes),
     };

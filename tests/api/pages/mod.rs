@@ -1,7 +1,8 @@
-//! The account pages, as a browser without scripts uses them.
+//! The account pages, as a browser uses them: without scripts, and a real one in `browser`.
 
 mod access;
 mod bad_input;
+mod browser;
 mod carried;
 mod conflicts;
 mod cookies;
