@@ -9,7 +9,7 @@ use super::assets::Assets;
 use super::messages::{AllMessages, Messages};
 use super::templates;
 use crate::http::Language;
-use crate::settings::{ReturnUrl, Settings};
+use crate::settings::{BaseUrl, ReturnUrl, Settings};
 
 /// The templates, texts and files of the account pages.
 pub struct Pages {
@@ -18,6 +18,8 @@ pub struct Pages {
     pub(super) assets: Assets,
     name: String,
     return_urls: Vec<ReturnUrl>,
+    /// The origin of `server.public_url`, if it is set.
+    pub(super) origin: Option<String>,
     /// The `Content-Security-Policy`.
     pub(super) policy: String,
     /// For how many days the history is kept.
@@ -44,6 +46,7 @@ impl Pages {
             assets: Assets::load(pages)?,
             name: pages.name.clone(),
             return_urls: pages.return_urls.clone(),
+            origin: settings.server.public_url.as_ref().map(BaseUrl::origin),
             policy: policy(&pages.return_urls),
             history_days: settings.history.days,
         })

@@ -1,5 +1,6 @@
 //! Mails: what is in them, how they are delivered, and what the operator sees of that.
 
+mod changed_emails;
 mod files;
 mod letters;
 

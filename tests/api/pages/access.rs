@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use awc::http::Method;
 
 use super::visitor::{Visitor, error_of, heading, value_of};
-use crate::harness::{PASSWORD, on_both_databases};
+use crate::harness::{Mailbox, PASSWORD, on_both_databases};
 
 /// The pages for everybody.
 const OPEN: [&str; 9] =
@@ -26,8 +26,8 @@ on_both_databases! {
     }
 
     async fn signed_out_a_page_leads_to_signing_in_and_back(app: App) {
-        let app = app.instance(&[("CLIENTELE__MAIL__TRANSPORT", "smtp"), ("CLIENTELE__MAIL__URL", "smtp://127.0.0.1:9"),
-            ("CLIENTELE__MAIL__FROM", "a@shop.example")]);
+        let mailbox = Mailbox::new();
+        let app = mailbox.instance(&app, &[]);
         for cookie in [None, Some("clientele=1.2.3.x"), Some("clientele=")] {
             let visitor = Visitor::new(&app);
             for name in OWN {

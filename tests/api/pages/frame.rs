@@ -48,7 +48,7 @@ on_both_databases! {
     async fn a_page_is_in_the_browser_s_language(app: App) {
         for (header, lang, title) in [
             ("de-AT,de;q=0.9", "de", "Anmelden"),
-            ("fr", "fr", "Se connecter"),
+            ("fr", "fr", "Connexion"),
             ("es-MX", "es", "Iniciar sesión"),
             ("ja", "en", "Sign in"),
         ] {

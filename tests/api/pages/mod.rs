@@ -10,6 +10,7 @@ mod cross_site;
 mod flows;
 mod forms;
 mod frame;
+mod mails;
 mod operators;
 mod return_to;
 mod throttled;

@@ -12,7 +12,7 @@ const ROSA: &str = "rosa@example.com";
 /// Fifty requests at once, half of them to another instance on the same database. Checks that one has an effect.
 async fn one_of_fifty(shop: &Shop, other: &App, path: &str, body: &Value) {
     let post = |number: usize| {
-        let instance = if number % 2 == 0 { &shop.app } else { other };
+        let instance = if number.is_multiple_of(2) { &shop.app } else { other };
         instance.post(path).json(body).send()
     };
     let replies: Vec<Reply> = join_all((0..50).map(post)).await;
@@ -63,7 +63,7 @@ on_both_databases! {
         let tokens: Vec<String> =
             crowd.iter().map(|person| app.link(person, LinkKind::EmailChange, Some("wanted@example.com"))).collect();
         let verify = |(number, token): (usize, &String)| {
-            let instance = if number % 2 == 0 { &shop.app } else { &other };
+            let instance = if number.is_multiple_of(2) { &shop.app } else { &other };
             instance.post("/auth/email/verify/").json(&json!({"token": token})).send()
         };
         let replies: Vec<Reply> = join_all(tokens.iter().enumerate().map(verify)).await;
