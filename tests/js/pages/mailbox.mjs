@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
 /** How long a mail may take on a busy machine, in milliseconds. */
-const PATIENCE = 8_000;
+const PATIENCE = 60_000;
 
 /** Undoes quoted-printable (RFC 2045 §6.7), as far as a link can be in it. */
 const decode = (text) => text.replace(/=\r?\n/g, '').replace(/=3D/gi, '=');
@@ -33,6 +33,8 @@ export class Mailbox {
     }
 
     async unopened() {
+        // The service makes the folder for the first mail.
+        await fs.mkdir(this.folder, { recursive: true });
         const names = await fs.readdir(this.folder);
         return names.filter((name) => name.endsWith('.eml') && !this.opened.has(name)).sort();
     }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 export const PASSWORD = 'violet kettle drum 81';
 
 /** How long a page may take on a busy machine, in milliseconds. */
-const PATIENCE = 8_000;
+const PATIENCE = 60_000;
 
 export class Visitor {
     /** Opens a new profile. `options` are those of Playwright's `newContext`. */
