@@ -14,7 +14,7 @@ use super::secret::Secret;
 #[serde(transparent)]
 pub struct SmtpUrl(Secret);
 
-/// The parts of an [`SmtpUrl`].
+/// The parts of `mail.url`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SmtpServer {
     /// The host, as in the URL. Its certificate must be for it.
