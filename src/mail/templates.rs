@@ -10,13 +10,13 @@ use super::sample;
 use super::values::Values;
 use crate::http::Language;
 
-const PLAIN: &str = "mail.txt";
-const HTML: &str = "mail.html";
+const PLAIN: &str = "layout.txt";
+const HTML: &str = "layout.html";
 
 /// The built-in files.
 const BUILT_IN: [(&str, &str); 6] = [
-    (PLAIN, include_str!("templates/mail.txt")),
-    (HTML, include_str!("templates/mail.html")),
+    (PLAIN, include_str!("templates/layout.txt")),
+    (HTML, include_str!("templates/layout.html")),
     ("en.toml", include_str!("templates/en.toml")),
     ("de.toml", include_str!("templates/de.toml")),
     ("fr.toml", include_str!("templates/fr.toml")),

@@ -5,10 +5,12 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tokio::runtime::Runtime;
 
-use crate::db::{Database, DbConnection, DbResult};
+use crate::db::{Database, DbConnection, DbError, DbResult};
 
 /// The pause before a job is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often a job is tried that fails for no reason that a wait would end. Its mail must not hold up the others.
+const DEFECTS: u32 = 5;
 
 /// Runs jobs, and tells whether the service stops.
 pub(super) struct Jobs {
@@ -47,14 +49,21 @@ impl Jobs {
         self.note(outcome)
     }
 
-    /// Runs a job that writes, again and again until it succeeds. `None` if the service stops first.
+    /// Runs a job that writes, again and again until it succeeds. `None` if the service stops first, or there is a defect: the
+    /// mail is due again when its lease ends.
     pub(super) fn insist<T: Send + 'static>(
         &mut self,
         job: impl FnMut(&mut DbConnection) -> DbResult<T> + Clone + Send + 'static,
     ) -> Option<T> {
+        let mut defects = 0;
         loop {
-            let done = self.write(job.clone());
-            if done.is_some() || self.is_stopped_within(PAUSE) {
+            let outcome = self.runtime.block_on(self.database.write(None, job.clone()));
+            if let Err(DbError::Internal(reason)) = &outcome {
+                log::error!("a mail waits because of a defect: {reason}");
+                defects += 1;
+            }
+            let done = self.note(outcome);
+            if done.is_some() || defects == DEFECTS || self.is_stopped_within(PAUSE) {
                 return done;
             }
         }

@@ -85,12 +85,12 @@ fn with_template(name: &str, change: impl Fn(&str) -> String) -> Finished {
 
 #[test]
 fn a_template_that_does_not_render_stops_the_start_with_file_and_line() {
-    with_template("mail.html", str::to_owned).done();
+    with_template("layout.html", str::to_owned).done();
     with_template("de.toml", |text| text.replace("Guten Tag", "Moin")).done();
     for (name, from, to, words) in [
-        ("mail.html", "{{ greeting }}", "{{ greting }}", &["templates/mail.html: line 11", "greting"][..]),
-        ("mail.html", "{%- endfor %}", "", &["templates/mail.html: line 23"]),
-        ("mail.txt", "{{ footer }}", "{{ footer", &["templates/mail.txt: line 12"]),
+        ("layout.html", "{{ greeting }}", "{{ greting }}", &["templates/layout.html: line 11", "greting"][..]),
+        ("layout.html", "{%- endfor %}", "", &["templates/layout.html: line 23"]),
+        ("layout.txt", "{{ footer }}", "{{ footer", &["templates/layout.txt: line 12"]),
         ("en.toml", "Hello {{ name }}", "Hello {{ nmae }}", &["templates/en.toml: line 4", "nmae"]),
         ("en.toml", "[mails.test]", "[mails.tset]", &["templates/en.toml: line 94", "tset"]),
         (
