@@ -3,18 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, web};
 
 use crate::customers::{Reads, Updates};
 use crate::db::{Database, Lane};
 use crate::history::Caller;
 use crate::http::{ClientNetwork, Language, Problem, Throttle};
 use crate::metrics::Metrics;
+use crate::pages::Pages;
 use crate::passwords::Passwords;
 use crate::prepare::{Prepared, StartError};
 use crate::sessions::{Lifetimes, SignInRules};
 use crate::settings::{EmailRule, Settings};
-use crate::tokens::{AccessTokens, LinkTokens, RefreshTokens};
+use crate::tokens::{AccessTokens, LinkTokens, RefreshTokens, SessionCookies};
 
 /// The state of the service.
 pub struct App {
@@ -30,6 +31,10 @@ pub struct App {
     pub refresh_tokens: RefreshTokens,
     /// Derives the tokens of links in mails.
     pub link_tokens: LinkTokens,
+    /// Signs the cookies of the account pages.
+    pub cookies: SessionCookies,
+    /// The account pages, if there are any.
+    pub pages: Option<web::Data<Pages>>,
     /// Whether mail is sent at all.
     pub sends_mail: bool,
     /// Whether PUT and PATCH may replace the email at once.
@@ -54,7 +59,7 @@ impl App {
     /// # Errors
     /// The operating system could not create a thread or provide random numbers.
     pub(crate) fn start(settings: &Settings, prepared: Prepared) -> Result<Self, StartError> {
-        let Prepared { secret, keys, target, .. } = prepared;
+        let Prepared { secret, keys, target, pages, .. } = prepared;
         let failed = |error: std::io::Error| StartError::Failed(format!("could not start: {error}"));
         let metrics = Metrics::default();
         let database = Database::start(settings, target, &metrics).map_err(failed)?;
@@ -65,6 +70,8 @@ impl App {
             tokens: Arc::new(AccessTokens::new(&settings.auth, keys)),
             refresh_tokens: RefreshTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
             link_tokens: LinkTokens::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
+            cookies: SessionCookies::new(&secret).map_err(|error| StartError::Failed(error.to_string()))?,
+            pages: pages.map(web::Data::new),
             sends_mail: settings.sends_mail(),
             email_rule: settings.auth.email_change,
             mail_folder: settings.mail.files().map(Into::into),

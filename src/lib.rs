@@ -8,6 +8,7 @@
 //! | [`server`] | listens, serves, stops |
 //! | `router` | all routes: method, path, who may call it, handler, documentation |
 //! | [`app`] | the state that handlers share |
+//! | [`pages`] | the account pages: templates and texts, forms, their handlers |
 //! | [`customers`] | the profile and its address: handlers, bodies, rules of fields, statements, import and export |
 //! | `recovery` | what the links in mails do: verify, reset, revert; the change of an email that is confirmed by one |
 //! | [`sessions`] | signing in, refreshing, listing and ending sessions |
@@ -40,6 +41,7 @@ pub mod logging;
 mod mail;
 pub mod metrics;
 mod outbox;
+pub mod pages;
 pub mod passwords;
 pub mod prepare;
 mod private_file;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::db::{DbError, MigrationState, check_writable, foreign_messages, migrate, statuses};
 use crate::mail::Mailer;
+use crate::pages::Pages;
 use crate::settings::{Settings, SettingsError, Target};
 use crate::tokens::{Keys, secret};
 
@@ -46,8 +47,9 @@ pub(crate) enum Missing {
     Leave,
 }
 
-/// The secret, the keys, the database and the mailer to start with.
+/// The secret, the keys, the database, the mailer and the pages to start with.
 pub(crate) struct Prepared {
+    pub(crate) pages: Option<Pages>,
     pub(crate) secret: Vec<u8>,
     pub(crate) keys: Keys,
     pub(crate) target: Target,
@@ -67,12 +69,13 @@ pub(crate) fn prepare(settings: &Settings, missing: Missing) -> Result<Prepared,
         secret::load(&settings.auth).map_err(StartError::Configuration)?
     };
     let keys = Keys::load(&settings.auth, &secret).map_err(StartError::Configuration)?;
+    let pages = settings.pages.enabled.then(|| Pages::load(settings)).transpose().map_err(StartError::Configuration)?;
     let mailer = Mailer::load(settings).map_err(StartError::Configuration)?;
     let target = settings.target()?;
     if missing == Missing::Make || target.missing_file().is_none() {
         prepare_database(settings, &target, missing)?;
     }
-    Ok(Prepared { secret, keys, target, mailer })
+    Ok(Prepared { secret, keys, target, mailer, pages })
 }
 
 fn prepare_database(settings: &Settings, target: &Target, missing: Missing) -> Result<(), StartError> {

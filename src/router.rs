@@ -17,6 +17,7 @@ use crate::http::health::Health;
 use crate::http::jwks::KeySet;
 use crate::http::{Action, Problem, docs, health, jwks, openapi};
 use crate::metrics::UNMATCHED;
+use crate::pages;
 use crate::passwords::change as passwords;
 use crate::passwords::change::PasswordChange;
 use crate::recovery::body::{EmailChange, ForgottenPassword, PasswordReset, UsedLink};
@@ -241,6 +242,9 @@ pub(crate) fn configure(app: &App, config: &mut web::ServiceConfig) {
     endpoints.retain(|endpoint| app.sends_mail || !endpoint.needs_mail);
     for same_path in endpoints.chunk_by(|one, next| one.path == next.path) {
         config.service(resource(app, same_path));
+    }
+    if let Some(pages) = &app.pages {
+        config.service(pages::routes::scope(app, pages.clone()));
     }
     config.app_data(app.metrics.http.route(UNMATCHED));
     config.default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::NotFound) }));

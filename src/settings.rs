@@ -10,6 +10,7 @@ mod layers;
 mod limits;
 mod mail;
 mod origin;
+mod pages;
 mod postgres_url;
 mod secret;
 mod smtp_url;
@@ -27,6 +28,7 @@ pub use self::base_url::BaseUrl;
 pub use self::database_url::{DatabaseUrl, Session, Target};
 pub use self::mail::{Mail, Transport};
 pub use self::origin::Origin;
+pub use self::pages::{Pages, ReturnUrl};
 pub use self::postgres_url::PostgresUrl;
 pub use self::secret::{Secret, trimmed};
 pub use self::smtp_url::{Security, SmtpServer};
@@ -68,6 +70,8 @@ pub struct Settings {
     pub throttle: Throttle,
     /// `[mail]`
     pub mail: Mail,
+    /// `[pages]`
+    pub pages: Pages,
     /// `[history]`
     pub history: History,
     /// `[log]`
@@ -334,6 +338,7 @@ impl Settings {
 
     fn validate(&self) -> Result<(), SettingsError> {
         limits::check_filter("log.filter", &self.log.filter)?;
+        limits::check_listeners(self.server.bind, self.metrics.bind)?;
         if self.auth.algorithm == Algorithm::EdDSA && self.auth.key_file.as_os_str().is_empty() {
             return Err(SettingsError::new(
                 "auth.algorithm = \"EdDSA\" needs auth.key_file: see `clientele keys generate`",

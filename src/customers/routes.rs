@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use super::change::{Change, PatchCustomer, PutCustomer};
 use super::email_throttle::EmailThrottle;
 use super::model::Versioned;
-use super::personal_data::personal_data;
+use super::personal_data::{PersonalData, personal_data};
 use super::queries;
 use super::registration::Registration;
 use super::update::{Done, EmailChange, Update};
@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::events::Event;
 use crate::http::conditional::{Conditions, IfMatch, IfNoneMatch};
 use crate::http::{Action, Denied, OwnedCustomer, Problem, ValidJson};
+use crate::ids::CustomerId;
 use crate::mail::file;
 
 /// `PUT`. The reply has no `ETag`, because the stored customer may differ from the body (RFC 9110 §9.3.4).
@@ -41,7 +42,8 @@ pub(crate) async fn patch(
     Ok(located(tagged(HttpResponse::Ok(), &versioned), location).json(&versioned.customer))
 }
 
-async fn apply(
+/// Changes a customer, and returns the customer after the change.
+pub(crate) async fn apply(
     app: &App,
     request: &HttpRequest,
     customer: OwnedCustomer,
@@ -90,12 +92,21 @@ pub(crate) async fn export(
     request: HttpRequest,
     customer: OwnedCustomer,
 ) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(all_data(&app, &request, customer).await?))
+}
+
+/// Collects everything that is held about the customer.
+pub(crate) async fn all_data(
+    app: &App,
+    request: &HttpRequest,
+    customer: OwnedCustomer,
+) -> Result<PersonalData, Problem> {
     let (id, session) = (customer.id(), customer.session());
-    let caller = app.caller(&request)?;
+    let caller = app.caller(request)?;
     // Writes, because the export is in the history.
     let data = app.database.write(Some(id), move |connection| personal_data(connection, &customer, &caller)).await??;
     Event::Export.record(Some(id), session);
-    Ok(HttpResponse::Ok().json(data))
+    Ok(data)
 }
 
 fn located(mut builder: HttpResponseBuilder, location: Option<(HeaderName, String)>) -> HttpResponseBuilder {
@@ -115,7 +126,18 @@ pub(crate) async fn register(
     request: HttpRequest,
     ValidJson(registration): ValidJson<Registration>,
 ) -> Result<HttpResponse, Problem> {
-    let client = app.throttle.client(&request)?;
+    let (id, versioned) = add(&app, &request, registration).await?;
+    let location = (LOCATION, format!("/api/v1/customers/{id}/"));
+    Ok(tagged(HttpResponse::Created(), &versioned).insert_header(location).json(&versioned.customer))
+}
+
+/// Adds a customer who can sign in.
+pub(crate) async fn add(
+    app: &App,
+    request: &HttpRequest,
+    registration: Registration,
+) -> Result<(CustomerId, Versioned), Problem> {
+    let client = app.throttle.client(request)?;
     let (customer, hash) = registration.check_and_hash(&app.passwords).await?;
     if app.sends_mail {
         // Otherwise somebody who registers and erases an email again and again could flood its mailbox.
@@ -124,7 +146,7 @@ pub(crate) async fn register(
     // Always treated as a known network, so that clients elsewhere cannot keep anybody from registering.
     let known = true;
     let guess = app.throttle.guess(Action::Registration, customer.email.canonical(), client.network(), known)?;
-    let caller = app.caller_in(client.network(), &request);
+    let caller = app.caller_in(client.network(), request);
     let registered =
         app.database.write(None, move |connection| queries::register(connection, &customer, &hash, &caller)).await;
     // Only an email that is taken counts as a guess.
@@ -133,8 +155,7 @@ pub(crate) async fn register(
     }
     let (id, versioned) = registered??;
     Event::Registration.record(Some(id), None);
-    let location = (LOCATION, format!("/api/v1/customers/{id}/"));
-    Ok(tagged(HttpResponse::Created(), &versioned).insert_header(location).json(&versioned.customer))
+    Ok((id, versioned))
 }
 
 /// Erases customer, address, sessions and password. The email can be registered again.
@@ -144,13 +165,23 @@ pub(crate) async fn erase(
     customer: OwnedCustomer,
     if_match: IfMatch,
 ) -> Result<HttpResponse, Problem> {
+    remove(&app, &request, customer, if_match.versions()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Erases the customer, if the version is one of the expected ones.
+pub(crate) async fn remove(
+    app: &App,
+    request: &HttpRequest,
+    customer: OwnedCustomer,
+    versions: Option<Vec<i64>>,
+) -> Result<(), Problem> {
     let id = customer.id();
-    let caller = app.caller(&request)?;
-    let versions = if_match.versions();
+    let caller = app.caller(request)?;
     app.database
         .write(Some(id), move |connection| queries::erase(connection, &customer, versions.as_deref(), &caller))
         .await??;
     file::forget(app.mail_folder.clone(), id).await;
     Event::Erasure.record(Some(id), None);
-    Ok(HttpResponse::NoContent().finish())
+    Ok(())
 }

@@ -14,6 +14,6 @@ mod rows;
 
 pub use self::caller::Caller;
 pub(crate) use self::entry::{Entry, HistoryEntry};
-pub(crate) use self::page::PARAMETERS;
+pub(crate) use self::page::{PARAMETERS, Page};
 pub(crate) use self::queries::{of_customer, sweep};
 pub(crate) use self::rows::{add, add_all};

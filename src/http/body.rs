@@ -81,13 +81,25 @@ impl<T: Body> FromRequest for ValidJson<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let media_type = check_media_type(request, T::MEDIA_TYPES);
-        let payload = payload.take();
-        async move {
-            media_type?;
-            T::from_json(&collect(payload).await?).map(Self)
-        }
-        .boxed_local()
+        let body = read(request, payload, T::MEDIA_TYPES);
+        async move { T::from_json(&body.await?).map(Self) }.boxed_local()
+    }
+}
+
+/// Reads a body of one of the `accepted` media types.
+///
+/// # Errors
+/// 415, 413, 408, or 400 if the body ends early.
+pub(crate) fn read(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    accepted: &'static [&'static str],
+) -> impl Future<Output = Result<BytesMut, Problem>> + use<> {
+    let media_type = check_media_type(request, accepted);
+    let payload = payload.take();
+    async move {
+        media_type?;
+        collect(payload).await
     }
 }
 

@@ -67,6 +67,11 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// The conditions of a change that starts from one version, as `If-Match` with its tag.
+    pub(crate) fn of_version(version: i64) -> Self {
+        Self { if_match: Some(vec![version]), if_none_match: IfNoneMatch::default() }
+    }
+
     /// Returns whether a change may start from this version.
     pub(crate) fn allow(&self, version: i64) -> bool {
         self.if_match.as_ref().is_none_or(|versions| versions.contains(&version)) && !self.if_none_match.has(version)

@@ -1,7 +1,7 @@
 //! All ownership rules. A query on a customer's data requires an [`OwnedCustomer`] or an [`Operator`], and only this
 //! module creates them.
 //!
-//! Ownership is decided from the token and the path alone: before the body is read, without the database, and with the same
+//! Ownership is decided from the token (or the cookie of the account pages) and the path alone: before the body is read, without the database, and with the same
 //! result whether or not the other customer exists.
 
 use std::future::{Ready, ready};
@@ -13,9 +13,10 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 use actix_web_httpauth::middleware::HttpAuthentication;
 
 use super::auth::authenticate;
+use super::cookie;
 use super::problem::Problem;
 use crate::ids::{CustomerId, SessionId};
-use crate::tokens::{AccessTokens, Principal};
+use crate::tokens::{AccessTokens, Principal, SessionCookie, SessionCookies};
 
 /// Proof that the principal of this request owns the customer that the path names.
 #[derive(Clone, Debug)]
@@ -102,6 +103,21 @@ fn decide(principal: &Principal, id: &str) -> Result<OwnedCustomer, Problem> {
         Some(id) if id == own.id => Ok(own),
         Some(_) => Err(Problem::NotOwner),
     }
+}
+
+/// Returns the customer whom the cookie of the account pages names, and the cookie. Only the pages call this: the API takes no
+/// cookie, so that no other site can make a browser use it.
+pub(crate) fn of_cookie(request: &HttpRequest, cookies: &SessionCookies) -> Option<(OwnedCustomer, SessionCookie)> {
+    let found = of_cookie_value(cookie::value(request)?, cookies)?;
+    request.extensions_mut().insert(Principal { customer: found.0.id, session: found.0.session });
+    Some(found)
+}
+
+/// Returns the customer whom the value of a cookie names, which a browser has sent or is about to get.
+pub(crate) fn of_cookie_value(value: &str, cookies: &SessionCookies) -> Option<(OwnedCustomer, SessionCookie)> {
+    let cookie = cookies.read(value)?;
+    let SessionCookie { customer, session, .. } = cookie;
+    Some((OwnedCustomer { id: customer, session: Some(session), is_me: false, is_operators: false }, cookie))
 }
 
 impl FromRequest for OwnedCustomer {

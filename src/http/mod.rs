@@ -2,13 +2,14 @@
 //!
 //! From the socket up: `deadlines` bounds each connection in time and memory, `respond` gives every reply its
 //! request id, headers and log line, and every error its `problem` body. `cors` admits pages of other origins,
-//! `guard` lets an account's owner through, `throttle` slows guessing and floods, `body` reads and validates JSON,
-//! `conditional` reads preconditions.
+//! `guard` lets an account's owner through (by a bearer token, or on the account pages by a `cookie`), `throttle` slows guessing
+//! and floods, `body` reads and validates JSON, `conditional` reads preconditions.
 
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod conditional;
 mod connection;
+pub(crate) mod cookie;
 mod cors;
 mod deadlines;
 mod denied;
@@ -27,6 +28,7 @@ pub(crate) mod openapi;
 mod problem;
 mod request_body;
 pub(crate) mod respond;
+mod short_stream;
 pub(crate) mod throttle;
 
 pub use self::body::{Body, ValidJson};

@@ -184,7 +184,8 @@ impl Problem {
         serde_json::to_vec(&document).unwrap_or_default()
     }
 
-    fn errors(&self) -> Option<Cow<'_, [FieldError]>> {
+    /// Returns the errors of single fields, if that is what is wrong.
+    pub(crate) fn errors(&self) -> Option<Cow<'_, [FieldError]>> {
         match self {
             Self::Validation(errors) => Some(Cow::Borrowed(errors)),
             Self::EmailTaken => Some(Cow::Owned(vec![Violation::taken(EMAIL_TAKEN).at("#/email")])),

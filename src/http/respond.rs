@@ -21,6 +21,12 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest request id that is accepted from a client, in bytes.
 const LONGEST_REQUEST_ID: usize = 128;
 
+/// The id of a request, in its extensions.
+pub(crate) struct RequestId(pub(crate) String);
+
+/// Marks a reply, in its extensions, whose error has a body already: a page, and not a problem document.
+pub(crate) struct OwnBody;
+
 /// Runs a request and finishes its reply.
 ///
 /// # Errors
@@ -32,6 +38,7 @@ pub(crate) async fn respond<B: MessageBody + 'static>(
     let started = Instant::now();
     let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let request_id = request_id(sent);
+    request.extensions_mut().insert(RequestId(request_id.clone()));
     let connection = request.request().conn_data::<Rc<Connection>>().cloned();
     let body = connection.as_ref().and_then(|connection| RequestBody::of(&mut request, connection));
     if let Some(connection) = &connection {
@@ -99,18 +106,24 @@ pub(crate) fn request_id(sent: Option<&str>) -> String {
 
 /// Returns the problem body of a 4xx or 5xx, including those of the framework. Logs the cause of a 5xx.
 fn problem_body<B>(response: &ServiceResponse<B>, request_id: &str) -> Option<Vec<u8>> {
-    if response.status().as_u16() < 400 {
+    if response.status().as_u16() < 400 || response.response().extensions().contains::<OwnBody>() {
         return None;
     }
     with_problem(response.response(), |problem| {
-        if let Some(cause) = problem.cause() {
-            log::error!(target: "clientele", request_id, code = problem.code(); "{cause}");
-        }
+        log_cause(problem, request_id);
         Some(problem.body(request_id))
     })
 }
 
-fn with_problem<B, T>(response: &actix_web::HttpResponse<B>, f: impl FnOnce(&Problem) -> T) -> T {
+/// Logs the cause of a 5xx.
+pub(crate) fn log_cause(problem: &Problem, request_id: &str) {
+    if let Some(cause) = problem.cause() {
+        log::error!(target: "clientele", request_id, code = problem.code(); "{cause}");
+    }
+}
+
+/// Passes the problem of a reply on: the handler's, or that of the framework's status.
+pub(crate) fn with_problem<B, T>(response: &actix_web::HttpResponse<B>, f: impl FnOnce(&Problem) -> T) -> T {
     match response.error().and_then(|error| error.as_error::<Problem>()) {
         Some(problem) => f(problem),
         None => f(&Problem::from_status(response.status())),

@@ -115,7 +115,7 @@ impl Throttle {
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].
-    fn by_address(&self, action: Action, client: ClientAddress) -> Result<(), Problem> {
+    pub(crate) fn by_address(&self, action: Action, client: ClientAddress) -> Result<(), Problem> {
         self.take_for_address(action, client).map_err(|exceeded| self.refuse(&exceeded))
     }
 

@@ -5,7 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body::EmailChange;
-use super::pending::{self, State};
+use super::pending;
+pub(crate) use super::pending::State;
 use crate::app::App;
 use crate::http::{Action, Denied, FieldErrors, OwnedCustomer, Problem, ValidJson};
 use crate::passwords::current::{self, Checked};
@@ -44,9 +45,13 @@ impl From<State> for EmailState {
 }
 
 pub(crate) async fn show(app: web::Data<App>, customer: OwnedCustomer) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(EmailState::from(state(&app, customer).await?)))
+}
+
+/// Returns the email of the customer.
+pub(crate) async fn state(app: &App, customer: OwnedCustomer) -> Result<State, Problem> {
     let id = customer.id();
-    let state = app.database.read(Some(id), move |connection| pending::state(connection, &customer)).await??;
-    Ok(HttpResponse::Ok().json(EmailState::from(state)))
+    Ok(app.database.read(Some(id), move |connection| pending::state(connection, &customer)).await??)
 }
 
 /// Requests a change of the email. It counts for the throttle of email changes, because it tells whether the new email is taken.

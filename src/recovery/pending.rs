@@ -15,12 +15,12 @@ use crate::sessions::hold;
 use crate::tokens::{LinkKind, LinkTokens};
 
 /// The email of a customer.
-pub(super) struct State {
+pub(crate) struct State {
     /// As typed.
-    pub(super) email: String,
-    pub(super) verified: bool,
+    pub(crate) email: String,
+    pub(crate) verified: bool,
     /// The new email that waits, and until when.
-    pub(super) pending: Option<(String, UtcMicros)>,
+    pub(crate) pending: Option<(String, UtcMicros)>,
 }
 
 /// Returns the email of the owner.

@@ -9,4 +9,4 @@ pub(crate) mod routes;
 pub(crate) use self::model::SessionInfo;
 pub use self::model::{Lifetimes, SignInRules};
 pub(crate) use self::networks::Networks;
-pub(crate) use self::queries::{hold, sweep};
+pub(crate) use self::queries::{Ending, hold, sweep, touch};

@@ -243,11 +243,32 @@ pub(crate) fn list(connection: &mut DbConnection, customer: &OwnedCustomer) -> D
     })
 }
 
-/// Ends the given session of the customer, or all. Returns how many it ended.
+/// Which sessions of a customer end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ending {
+    /// One of them.
+    One(SessionId),
+    /// All but the one that asks.
+    Others,
+    /// All.
+    All,
+}
+
+impl Ending {
+    /// Returns the session that the history names: the one that ends, or the one that asks.
+    pub(crate) fn about(self, customer: &OwnedCustomer) -> Option<SessionId> {
+        match self {
+            Self::One(session) => Some(session),
+            Self::Others | Self::All => customer.session(),
+        }
+    }
+}
+
+/// Ends sessions of the customer. Returns how many.
 pub(crate) fn end_of_customer(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
-    session: Option<SessionId>,
+    ending: Ending,
     caller: &Caller,
 ) -> DbResult<Result<usize, Denied>> {
     connection.transaction(|connection| {
@@ -255,11 +276,15 @@ pub(crate) fn end_of_customer(
             return Ok(Err(denied));
         }
         let owned = sessions::customer_id.eq(customer.id().get());
-        let ended = match session {
-            Some(session) => {
+        let ended = match ending {
+            Ending::One(session) => {
                 diesel::delete(sessions::table.filter(owned.and(sessions::id.eq(session.get())))).execute(connection)?
             }
-            None => diesel::delete(sessions::table.filter(owned)).execute(connection)?,
+            Ending::Others => {
+                let own = customer.session().map_or(0, SessionId::get);
+                diesel::delete(sessions::table.filter(owned.and(sessions::id.ne(own)))).execute(connection)?
+            }
+            Ending::All => diesel::delete(sessions::table.filter(owned)).execute(connection)?,
         };
         if ended == 0 && customer.session().is_none() {
             let found = customers::table.find(customer.id().get()).select(customers::disabled_at.is_null());
@@ -270,8 +295,7 @@ pub(crate) fn end_of_customer(
             });
         }
         if ended > 0 {
-            let about = session.or(customer.session());
-            history::add(connection, Event::SignOut, customer.id(), about, caller)?;
+            history::add(connection, Event::SignOut, customer.id(), ending.about(customer), caller)?;
         }
         Ok(Ok(ended))
     })
@@ -290,6 +314,16 @@ pub(crate) fn hold(connection: &mut DbConnection, customer: &OwnedCustomer) -> D
     let held =
         diesel::update(sessions::table.filter(own)).set(sessions::counter.eq(sessions::counter)).execute(connection)?;
     Ok(if held == 1 { Ok(()) } else { Err(Denied::SessionEnded) })
+}
+
+/// Marks the customer's session as used now, as a refresh does, so that it does not end by being idle. Does nothing if the
+/// session has ended.
+pub(crate) fn touch(connection: &mut DbConnection, customer: &OwnedCustomer) -> DbResult<()> {
+    let own = customer.session().map_or(0, SessionId::get);
+    let own = sessions::id.eq(own).and(sessions::customer_id.eq(customer.id().get()));
+    let touched = diesel::update(sessions::table.filter(own)).set(sessions::refreshed_at.eq(UtcMicros::now()));
+    touched.execute(connection)?;
+    Ok(())
 }
 
 /// Deletes up to [`SWEPT`] sessions that have ended. Returns how many.

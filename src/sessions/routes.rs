@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::body::{Refresh, Revocation, SignIn};
 use super::model::{Session, SessionInfo};
-use super::queries::{self, Rotation};
+use super::queries::{self, Ending, Rotation};
 use crate::app::App;
 use crate::db::UtcMicros;
 use crate::events::Event;
@@ -43,14 +43,30 @@ fn reply(app: &App, principal: Principal, claims: RefreshClaims, ends_at: UtcMic
     Ok(HttpResponse::Ok().json(Tokens { access, refresh, token_type: "Bearer", expires_in: lifetime.as_secs() }))
 }
 
-/// Signs in. An unknown email costs the same work as a wrong password and gets the same reply.
 pub(crate) async fn sign_in(
     app: web::Data<App>,
     request: HttpRequest,
-    ValidJson(SignIn { email, password }): ValidJson<SignIn>,
+    ValidJson(body): ValidJson<SignIn>,
 ) -> Result<HttpResponse, Problem> {
-    let client = app.throttle.client(&request)?;
-    let caller = app.caller_in(client.network(), &request);
+    let Begun { customer, session, ends_at } = begin(&app, &request, body).await?;
+    reply(&app, Principal { customer, session: Some(session) }, RefreshClaims { session, counter: 0 }, ends_at)
+}
+
+/// A session that began.
+pub(crate) struct Begun {
+    pub(crate) customer: CustomerId,
+    pub(crate) session: SessionId,
+    ends_at: UtcMicros,
+}
+
+/// Signs in. An unknown email costs the same work as a wrong password and gets the same reply.
+pub(crate) async fn begin(
+    app: &App,
+    request: &HttpRequest,
+    SignIn { email, password }: SignIn,
+) -> Result<Begun, Problem> {
+    let client = app.throttle.client(request)?;
+    let caller = app.caller_in(client.network(), request);
     let canonical = email.canonical().to_owned();
     let wanted = email.clone();
     let found = app.database.read(None, move |connection| queries::credentials(connection, &wanted)).await?;
@@ -72,7 +88,7 @@ pub(crate) async fn sign_in(
         let fresh = match verified {
             Ok(Verified { fresh }) => fresh,
             Err(wrong) => {
-                fail(&app, customer, &caller).await;
+                fail(app, customer, &caller).await;
                 wrong.wait().await;
                 return Err(Problem::BadCredentials);
             }
@@ -93,7 +109,7 @@ pub(crate) async fn sign_in(
             }
             Err(denied @ (Denied::Disabled | Denied::Unverified)) => {
                 guess.take_back();
-                fail(&app, Some(customer), &caller).await;
+                fail(app, Some(customer), &caller).await;
                 if denied == Denied::Unverified && app.throttle.may_mail(Action::Verification, &customer.to_string()) {
                     let send = move |connection: &mut _| queries::send_verification(connection, customer, &caller);
                     app.database.write(None, send).await?;
@@ -108,14 +124,14 @@ pub(crate) async fn sign_in(
                 stored = found.and_then(|found| found.hash);
             }
             Err(_) => {
-                fail(&app, Some(customer), &caller).await;
+                fail(app, Some(customer), &caller).await;
                 return Err(Problem::BadCredentials);
             }
         }
     };
     app.metrics.sessions.begun.inc();
     Event::SignIn.record(Some(customer), Some(id));
-    reply(&app, Principal { customer, session: Some(id) }, RefreshClaims { session: id, counter: 0 }, ends_at)
+    Ok(Begun { customer, session: id, ends_at })
 }
 
 /// Records a failed sign-in. The reply does not depend on whether that succeeds, because it would tell who has an account.
@@ -177,10 +193,15 @@ pub(crate) async fn revoke(
 
 pub(crate) async fn list(app: web::Data<App>, customer: OwnedCustomer) -> Result<HttpResponse, Problem> {
     let own = customer.session();
-    let id = customer.id();
-    let sessions = app.database.read(Some(id), move |connection| queries::list(connection, &customer)).await??;
+    let sessions = all_of(&app, customer).await?;
     let sessions: Vec<SessionInfo> = sessions.into_iter().map(|session| SessionInfo::new(session, own)).collect();
     Ok(HttpResponse::Ok().json(sessions))
+}
+
+/// Returns the customer's sessions, the newest first.
+pub(crate) async fn all_of(app: &App, customer: OwnedCustomer) -> Result<Vec<Session>, Problem> {
+    let id = customer.id();
+    Ok(app.database.read(Some(id), move |connection| queries::list(connection, &customer)).await??)
 }
 
 pub(crate) async fn end_one(
@@ -190,7 +211,7 @@ pub(crate) async fn end_one(
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     let session = SessionId::parse(&path.1).ok_or(Problem::NotFound)?;
-    match end(&app, &request, customer, Some(session)).await? {
+    match end(&app, &request, customer, Ending::One(session)).await? {
         0 => Err(Problem::NotFound),
         _ => Ok(HttpResponse::NoContent().finish()),
     }
@@ -201,25 +222,27 @@ pub(crate) async fn end_all(
     request: HttpRequest,
     customer: OwnedCustomer,
 ) -> Result<HttpResponse, Problem> {
-    end(&app, &request, customer, None).await?;
+    end(&app, &request, customer, Ending::All).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn end(
+/// Ends sessions of the customer. Returns how many.
+pub(crate) async fn end(
     app: &App,
     request: &HttpRequest,
     customer: OwnedCustomer,
-    session: Option<SessionId>,
+    ending: Ending,
 ) -> Result<usize, Problem> {
     let id = customer.id();
+    let one = if let Ending::One(session) = ending { Some(session) } else { None };
     let caller = app.caller(request)?;
     let ended = app
         .database
-        .write(Some(id), move |connection| queries::end_of_customer(connection, &customer, session, &caller))
+        .write(Some(id), move |connection| queries::end_of_customer(connection, &customer, ending, &caller))
         .await??;
     if ended > 0 {
         app.metrics.sessions.signed_out.inc_by(ended as u64);
-        Event::SignOut.record(Some(id), session);
+        Event::SignOut.record(Some(id), one);
     }
     Ok(ended)
 }

@@ -21,6 +21,11 @@ impl BaseUrl {
         &self.0
     }
 
+    /// Returns the origin, as browsers write it.
+    pub fn origin(&self) -> String {
+        Url::parse(&self.0).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+    }
+
     /// Returns the host, without its port.
     pub fn host(&self) -> String {
         Url::parse(&self.0).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()

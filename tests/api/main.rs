@@ -12,6 +12,7 @@ mod docs;
 mod harness;
 mod honest_tests;
 mod mail;
+mod pages;
 mod passwords;
 mod recovery;
 mod service;

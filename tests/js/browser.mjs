@@ -16,14 +16,21 @@ const options = {
     ],
 };
 
-/** Calls `use` with a new page; the browser ends with it. */
-export async function withPage(use) {
+/** Calls `use` with a new browser, and ends it. */
+export async function withBrowser(use) {
     const browser = await chromium.launch(options);
     try {
-        const page = await browser.newPage();
-        page.setDefaultTimeout(0);
-        return await use(page);
+        return await use(browser);
     } finally {
         await browser.close();
     }
+}
+
+/** Calls `use` with a new page; the browser ends with it. */
+export async function withPage(use) {
+    return withBrowser(async (browser) => {
+        const page = await browser.newPage();
+        page.setDefaultTimeout(0);
+        return await use(page);
+    });
 }

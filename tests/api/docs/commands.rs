@@ -21,9 +21,11 @@ macro_rules! run {
 
 run! {
     "README.md": the_commands_of_the_readme_work on Terminal::new();
+    "docs/account-pages.md": the_commands_of_the_account_pages_page_work on Terminal::new();
     "docs/api.md": the_commands_of_the_api_page_work on Terminal::new().serving();
     "docs/load-testing.md": the_commands_of_the_load_testing_page_work on Terminal::on_postgresql("POSTGRES_URL");
     "docs/operations.md": the_commands_of_the_operations_page_work on Terminal::new().serving();
+    "docs/operations/import.md": the_commands_of_the_import_page_work on Terminal::new();
     "docs/operations/postgresql.md": the_commands_of_the_postgresql_page_work on Terminal::on_postgresql("DATABASE_URL");
     "docs/operations/upgrades.md": the_commands_of_the_upgrades_page_work_on_postgresql on Terminal::on_postgresql("DATABASE_URL");
     "docs/operations/upgrades.md": the_commands_of_the_upgrades_page_work_on_sqlite on Terminal::new().serving();
@@ -58,7 +60,7 @@ fn no_page_with_commands_is_forgotten() {
                 "js" => &["", "no-test"],
                 "json" | "text" => &["", "output"],
                 // A shell under another name would not be run.
-                "" | "mermaid" | "nginx" | "sql" | "toml" | "ts" | "yaml" => &[""],
+                "" | "css" | "mermaid" | "nginx" | "sql" | "toml" | "ts" | "yaml" => &[""],
                 other => unreachable!("{page}:{}: what is {other}?", block.line),
             };
             assert!(known.contains(&block.role.as_str()), "{page}:{}: what is {}?", block.line, block.role);

@@ -9,6 +9,7 @@ mod page;
 mod prose;
 mod rotation;
 mod security;
+mod shop;
 mod shown;
 mod site;
 mod systemd;

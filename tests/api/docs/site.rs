@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::page::read;
+use super::page::{blocks, read};
 use crate::harness::{Binary, Serving, free_port};
 
 /// The name that the site has.
@@ -30,6 +30,19 @@ http {
 }
 ";
 
+/// A shop with pages of its own, before the account pages stand beside it.
+const SHOP: &str = r#"server {
+    listen 443 ssl http2;
+    server_name accounts.example.com;
+    ssl_certificate /etc/ssl/certs/accounts.example.com.pem;
+    ssl_certificate_key /etc/ssl/private/accounts.example.com.key;
+    location / {
+        return 200 "The shop";
+    }
+ACCOUNT
+}
+"#;
+
 /// The service behind nginx.
 pub(super) struct Site {
     nginx: Child,
@@ -49,7 +62,7 @@ pub(super) struct Answer {
     status: u16,
     /// The status line and the headers.
     pub(super) head: String,
-    body: String,
+    pub(super) body: String,
 }
 
 impl Answer {
@@ -89,8 +102,20 @@ impl Answer {
 }
 
 impl Site {
-    /// Starts both and waits until nginx listens. One address may try to sign in three times.
+    /// Starts both, with config/nginx.conf.
     pub(super) fn start() -> Self {
+        Self::behind(&read("config/nginx.conf"))
+    }
+
+    /// Starts both, with the part of docs/account-pages.md in the settings of a shop.
+    pub(super) fn beside_a_shop() -> Self {
+        let pages =
+            blocks("docs/account-pages.md").into_iter().find(|block| block.language == "nginx").expect("a part");
+        Self::behind(&SHOP.replace("ACCOUNT", &pages.text))
+    }
+
+    /// Starts both and waits until nginx listens. One address may try to sign in three times.
+    fn behind(settings: &str) -> Self {
         let binary = Binary::on("sqlite://site.db")
             .with("CLIENTELE__THROTTLE__TRUSTED_PROXIES", "127.0.0.1")
             .with("CLIENTELE__THROTTLE__ADDRESS_BURST", "3")
@@ -98,8 +123,8 @@ impl Site {
         let service = binary.serve();
         let (folder, https, http) = (tempfile::tempdir().expect("a folder"), free_port(), free_port());
         certify(folder.path());
-        let site = read("config/nginx.conf")
-            .replace("server 127.0.0.1:8080;", &format!("server {};", service.address))
+        let site = settings
+            .replace("127.0.0.1:8080;", &format!("{};", service.address))
             .replace("listen 443 ", &format!("listen 127.0.0.1:{https} "))
             .replace("listen 80;", &format!("listen 127.0.0.1:{http};"))
             .replace("/etc/ssl/certs/accounts.example.com.pem", "site.pem")
