@@ -210,7 +210,9 @@ on_both_databases! {
         let input = lines(&[named("same@example.com", "Ada"), named("other@example.com", "Eve"), numbered(3, "new@example.com"),
             named("slug@example.com", "Ada")]);
         assert!(importing.try_wait().expect("its state").is_none());
-        drop(importing.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes()).expect("the import reads")));
+        let mut stdin = importing.stdin.take().expect("standard input");
+        stdin.write_all(input.as_bytes()).expect("the import reads");
+        drop(stdin);
         // Until it has read the database and waits.
         actix_rt::time::sleep(Duration::from_millis(1_500)).await;
         assert!(importing.try_wait().expect("its state").is_none());
