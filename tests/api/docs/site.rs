@@ -109,7 +109,8 @@ impl Site {
 
     /// Starts both, with the part of docs/account-pages.md in the settings of a shop.
     pub(super) fn beside_a_shop() -> Self {
-        let pages = blocks("docs/account-pages.md").into_iter().find(|block| block.language == "nginx").expect("a part");
+        let pages =
+            blocks("docs/account-pages.md").into_iter().find(|block| block.language == "nginx").expect("a part");
         Self::behind(&SHOP.replace("ACCOUNT", &pages.text))
     }
 
