@@ -7,8 +7,8 @@
 //! | [`cli`] | the command line, one file per subcommand |
 //! | [`server`] | listens, serves, stops |
 //! | `router` | all routes: method, path, who may call it, handler, documentation |
-//! | [`pages`] | the account pages: templates and texts, forms, their handlers |
 //! | [`app`] | the state that handlers share |
+//! | [`pages`] | the account pages: templates and texts, forms, their handlers |
 //! | [`customers`] | the profile and its address: handlers, bodies, rules of fields, statements, import and export |
 //! | `recovery` | what the links in mails do: verify, reset, revert; the change of an email that is confirmed by one |
 //! | [`sessions`] | signing in, refreshing, listing and ending sessions |

@@ -9,7 +9,7 @@ use super::dates;
 use super::fields::Fields;
 use super::form::Form;
 use super::visit::{Shown, Visit};
-use crate::http::{Body, Problem, ValidJson};
+use crate::http::{Action, Body, Problem, ValidJson};
 use crate::recovery::body::EmailChange;
 use crate::recovery::email as recovery;
 use crate::recovery::email::State;
@@ -48,7 +48,7 @@ pub(super) async fn submit(mut visit: Visit, mut form: Form) -> Result<HttpRespo
             sign_in_first(visit, "email", &Carried::of_fields(&owner, &fields))
         }
         Err(problem) => {
-            let customer = visit.customer_for(&problem).await?;
+            let customer = visit.profile().await?.customer;
             let more = more(&visit).await?;
             visit.refused(TEMPLATE, Some(&customer), &mut fields, &problem, more)
         }
@@ -61,6 +61,7 @@ async fn act(visit: &Visit, action: &str, fields: &Fields, form: &Form) -> Resul
     let (app, request) = (visit.app.clone(), visit.request.clone());
     match action {
         "change" => {
+            visit.count(Action::PasswordChange)?;
             let body = EmailChange::from_json(Json::Object(fields.json()).to_string().as_bytes())?;
             recovery::request_change(app, request, customer, ValidJson(body)).await?;
             Ok("email_requested")

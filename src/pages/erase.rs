@@ -52,7 +52,7 @@ pub(super) async fn submit(mut visit: Visit, mut form: Form) -> Result<HttpRespo
             Ok(visit.see_other("/account/erased"))
         }
         Err(problem) => {
-            let customer = visit.customer_for(&problem).await?;
+            let customer = visit.profile().await?.customer;
             let more = context! { email => customer.email.as_str() };
             visit.refused(TEMPLATE, Some(&customer), &mut fields, &problem, more)
         }

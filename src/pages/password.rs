@@ -26,7 +26,7 @@ pub(super) async fn submit(mut visit: Visit, mut form: Form) -> Result<HttpRespo
     match change(&visit, &fields, &form).await {
         Ok(()) => Ok(visit.done(OVERVIEW, "password")),
         Err(problem) => {
-            let customer = visit.customer_for(&problem).await?;
+            let customer = visit.profile().await?.customer;
             let more = context! { username => customer.email.as_str() };
             visit.refused(TEMPLATE, Some(&customer), &mut fields, &problem, more)
         }

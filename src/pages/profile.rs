@@ -36,7 +36,7 @@ pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Problem> {
     visit.page(
         TEMPLATE,
         Shown::to(&versioned.customer).with(&typed.fields),
-        more(&visit, &versioned.customer, &typed, false),
+        more(&visit, Some(&versioned.customer), &typed, false),
     )
 }
 
@@ -109,26 +109,35 @@ async fn refused(
     mut typed: Typed,
     problem: Problem,
 ) -> Result<HttpResponse, Problem> {
-    let Versioned { customer, version: newest } = match visit.profile().await {
-        Ok(versioned) => versioned,
+    let versioned = match visit.profile().await {
+        Ok(versioned) => Some(versioned),
         Err(Problem::TokenMissing | Problem::SessionEnded) => {
             return sign_in_first(visit, "profile", &carried(&version, &typed));
         }
-        // Without the customer there is no page to show the form on.
-        Err(_) => return Err(problem),
+        // Without the database there is still what was typed.
+        Err(_) => None,
     };
-    if !matches!(problem, Problem::VersionMismatch) {
-        typed.fields.hide(VERSION, version);
-        let more = more(&visit, &customer, &typed, false);
-        return visit.refused(TEMPLATE, Some(&customer), &mut typed.fields, &problem, more);
+    match versioned {
+        Some(Versioned { customer, version }) if matches!(problem, Problem::VersionMismatch) => {
+            typed.fields.hide(VERSION, tag(visit.owner()?.id(), version));
+            conflict(&visit, typed, &customer)
+        }
+        versioned => {
+            typed.fields.hide(VERSION, version);
+            let customer = versioned.map(|versioned| versioned.customer);
+            let more = more(&visit, customer.as_ref(), &typed, false);
+            visit.refused(TEMPLATE, customer.as_ref(), &mut typed.fields, &problem, more)
+        }
     }
-    typed.fields.hide(VERSION, tag(visit.owner()?.id(), newest));
-    if !show_differences(&visit, &mut typed, &customer) {
+}
+
+fn conflict(visit: &Visit, mut typed: Typed, customer: &Customer) -> Result<HttpResponse, Problem> {
+    if !show_differences(visit, &mut typed, customer) {
         // The form was sent twice, or somebody else changed the same.
         return Ok(visit.done(OVERVIEW, "profile"));
     }
-    let more = more(&visit, &customer, &typed, true);
-    let shown = Shown { status: StatusCode::CONFLICT, ..Shown::to(&customer).with(&typed.fields) };
+    let more = more(visit, Some(customer), &typed, true);
+    let shown = Shown { status: StatusCode::CONFLICT, ..Shown::to(customer).with(&typed.fields) };
     visit.page(TEMPLATE, shown, more)
 }
 
@@ -178,7 +187,7 @@ pub(super) async fn resume(mut visit: Visit, mut form: Form) -> Result<HttpRespo
     let mut typed = Typed::of(&mut form);
     typed.fields.hide(VERSION, version);
     let versioned = visit.profile().await?;
-    let more = more(&visit, &versioned.customer, &typed, false);
+    let more = more(&visit, Some(&versioned.customer), &typed, false);
     visit.page(TEMPLATE, Shown::to(&versioned.customer).with(&typed.fields), more)
 }
 
@@ -200,9 +209,9 @@ fn stored(customer: &Customer) -> Fields {
 }
 
 /// Returns the page's own variables.
-fn more(visit: &Visit, customer: &Customer, typed: &Typed, conflict: bool) -> Value {
+fn more(visit: &Visit, customer: Option<&Customer>, typed: &Typed, conflict: bool) -> Value {
     context! {
-        has_address => customer.address.is_some(),
+        has_address => typed.removing || customer.is_some_and(|customer| customer.address.is_some()),
         removing => typed.removing,
         countries => countries::choices(visit.language, typed.fields.text("address.country")),
         conflict,

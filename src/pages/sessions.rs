@@ -8,7 +8,7 @@ use super::destination::SIGN_IN;
 use super::devices::device;
 use super::form::Form;
 use super::visit::{Shown, Visit};
-use crate::http::{OwnedCustomer, Problem};
+use crate::http::Problem;
 use crate::ids::SessionId;
 use crate::sessions::Ending;
 use crate::sessions::routes as sessions;
@@ -47,7 +47,8 @@ pub(super) async fn submit(mut visit: Visit, mut form: Form) -> Result<HttpRespo
         ("end_all", _) => Ending::All,
         _ => return Err(Problem::MalformedJson("The form lacks what to do.".into())),
     };
-    end(&visit, customer.clone(), ending).await?;
+    // It is no error that a session had ended before.
+    sessions::end(&visit.app, &visit.request, customer.clone(), ending).await?;
     let is_signed_out = match ending {
         Ending::One(session) => customer.session() == Some(session),
         Ending::Others => false,
@@ -62,9 +63,4 @@ pub(super) async fn submit(mut visit: Visit, mut form: Form) -> Result<HttpRespo
         Ending::Others => visit.done(PATH, "others_ended"),
         Ending::All => visit.done(SIGN_IN, "all_ended"),
     })
-}
-
-/// Ends sessions. It is no error that one had ended before.
-async fn end(visit: &Visit, customer: OwnedCustomer, ending: Ending) -> Result<(), Problem> {
-    sessions::end(&visit.app, &visit.request, customer, ending).await.map(drop)
 }

@@ -1,12 +1,13 @@
 //! A visit of a page: who comes, with which language, and the reply.
 
+use std::future::{Ready, ready};
+
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_LANGUAGE, LOCATION, RETRY_AFTER, SET_COOKIE, VARY};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use chrono::Utc;
 use minijinja::{Value, context};
-use std::future::{Ready, ready};
 use url::form_urlencoded::parse;
 
 use super::destination::{Destination, with_query};
@@ -99,21 +100,6 @@ impl Visit {
         }
     }
 
-    /// Reads the customer for a page that shows a form again.
-    ///
-    /// # Errors
-    /// The problem itself where the database is what is wrong: without the customer there is no such page.
-    pub(super) async fn customer_for(&mut self, problem: &Problem) -> Result<Customer, Problem> {
-        match self.profile().await {
-            Ok(versioned) => Ok(versioned.customer),
-            Err(ended @ (Problem::TokenMissing | Problem::SessionEnded)) => Err(ended),
-            Err(other) => {
-                log::debug!("a form cannot be shown again after {problem}: {other}");
-                Err(other)
-            }
-        }
-    }
-
     /// Checks that mail is sent. Without, there is no recovery, and no page for it.
     ///
     /// # Errors
@@ -202,7 +188,7 @@ impl Visit {
     ) -> Result<HttpResponse, Problem> {
         log_cause(problem, &self.request_id());
         fields.refuse(problem, self.messages());
-        let status = actix_web::ResponseError::status_code(problem);
+        let status = problem.status_code();
         let mut reply = self.page(template, Shown { status, customer, fields: Some(fields) }, more)?;
         if let Some(seconds) = problem.retry_after() {
             reply.headers_mut().insert(RETRY_AFTER, seconds.into());
@@ -212,7 +198,6 @@ impl Visit {
 
     /// Returns the id of the request.
     pub(super) fn request_id(&self) -> String {
-        use actix_web::HttpMessage;
         self.request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
     }
 
