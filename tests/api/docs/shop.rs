@@ -1,6 +1,6 @@
 //! docs/account-pages.md: the account pages beside a shop, behind Debian's nginx.
 
-use super::site::Site;
+use super::site::{Answer, Site};
 use crate::harness::PASSWORD;
 
 /// Clients have other addresses than nginx.
@@ -51,9 +51,12 @@ fn customers_of_the_shop_are_throttled_one_by_one() {
 }
 
 /// What a client gets for a form.
-fn submit(site: &Site, client: &str, path: &str, fields: &[&str], more: &[&str]) -> super::site::Answer {
+fn submit(site: &Site, client: &str, path: &str, fields: &[&str], more: &[&str]) -> Answer {
     let url = site.url(path);
-    let fields = fields.iter().flat_map(|field| ["--data-urlencode", field]);
-    let arguments: Vec<&str> = ["-X", "POST", &url].into_iter().chain(fields).chain(more.iter().copied()).collect();
+    let mut arguments = vec!["-X", "POST", &url];
+    for field in fields {
+        arguments.extend(["--data-urlencode", field]);
+    }
+    arguments.extend(more);
     site.curl(client, &arguments)
 }
