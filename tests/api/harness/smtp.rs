@@ -46,7 +46,8 @@ impl SmtpServer {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new(root.join("target/tools/python/bin/python3"));
         command.arg(root.join("tests/smtp_server.py")).arg(port.to_string()).args(options);
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("Python: tests/run installs it");
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("Python: tests/run installs it");
         let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines().map_while(Result::ok);
         assert_eq!(lines.next().as_deref(), Some("listening"), "aiosmtpd: tests/run installs it");
         let received = Arc::<Mutex<Vec<Received>>>::default();

@@ -59,7 +59,7 @@ on_both_databases! {
         }
         instance(&app, &server.url());
         server.wait_for(2).await;
-        until(|| errors(&app).len() == 2).await;
+        until(|| app.rows("outbox") == 2 && errors(&app).len() == 2).await;
         let mut errors = errors(&app);
         errors.sort();
         assert_eq!(errors, ["failed: the server replied 550", "failed: the server replied 554"]);
