@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use diesel::prelude::*;
 
 use super::mail::Mail;
-use super::queries::{Held, Taken};
+use super::queries::Held;
 use crate::db::{DbConnection, DbResult, UtcMicros};
 use crate::ids::{CustomerId, EntryId};
 use crate::mail::Kind;
@@ -80,7 +80,6 @@ impl Mail {
 /// or unknown, the email is verified, or the link is used, or replaced by a newer one.
 pub(super) fn find(
     connection: &mut DbConnection,
-    taken: Taken,
     held: &Held,
     mail: &Mail,
     tokens: &LinkTokens,
@@ -99,7 +98,7 @@ pub(super) fn find(
         addressee = Addressee { email: old_email.clone(), name: None, ..addressee };
     } else if *mail == Mail::ConfirmEmail {
         let Some(email) =
-            links::table.find(taken.id.get()).select(links::email).load::<Option<String>>(connection)?.pop()
+            links::table.find(held.id.get()).select(links::email).load::<Option<String>>(connection)?.pop()
         else {
             return Ok(None);
         };
@@ -110,7 +109,7 @@ pub(super) fn find(
         Mail::EmailChanged { old_email, verified } => Some((old_email.as_str(), *verified)),
         _ => None,
     };
-    let is_alive = keep_link(connection, taken, id, kind, reverts_to, tokens)?;
+    let is_alive = keep_link(connection, held, id, kind, reverts_to, tokens)?;
     Ok(is_alive.then_some(addressee))
 }
 
@@ -139,27 +138,30 @@ fn customer(connection: &mut DbConnection, held: &Held, mail: &Mail) -> DbResult
 /// its kind. But each change of the email has a link of its own: `reverts_to` is the email before it, and whether it was verified.
 fn keep_link(
     connection: &mut DbConnection,
-    taken: Taken,
+    held: &Held,
     customer: i64,
     kind: LinkKind,
     reverts_to: Option<(&str, bool)>,
     tokens: &LinkTokens,
 ) -> DbResult<bool> {
-    let id = taken.id.get();
+    let id = held.id.get();
     let lifetime = TimeDelta::from_std(kind.lifetime()).unwrap_or_default();
     let expires_at = UtcMicros::now().plus(lifetime);
-    let kept = diesel::update(links::table.find(id)).set(links::expires_at.eq(expires_at)).execute(connection)?;
+    let hash = tokens.hash(held.id);
+    // The secret behind the hash may be another one since.
+    let renewed = (links::hash.eq(&hash), links::expires_at.eq(expires_at));
+    let kept = diesel::update(links::table.find(id)).set(renewed).execute(connection)?;
     if kept > 0 || kind == LinkKind::EmailChange {
         return Ok(kept > 0);
     }
-    if taken.attempts > 1 || reverts_to.is_none() && has_newer(connection, taken.id, customer, kind)? {
+    if held.attempts > 1 || reverts_to.is_none() && has_newer(connection, held.id, customer, kind)? {
         return Ok(false);
     }
     if reverts_to.is_none() {
         let older = links::customer_id.eq(customer).and(links::kind.eq(kind.name())).and(links::id.lt(id));
         diesel::delete(links::table.filter(older)).execute(connection)?;
     }
-    let (hash, email) = (tokens.hash(taken.id), reverts_to.map(|(email, _)| email));
+    let email = reverts_to.map(|(email, _)| email);
     let was_verified = reverts_to.is_some_and(|(_, verified)| verified);
     let link = Link { id, customer_id: customer, kind: kind.name(), hash, email, was_verified, expires_at };
     diesel::insert_into(links::table).values(link).execute(connection)?;

@@ -15,14 +15,14 @@ const UNIQUE: usize = 12;
 
 /// A row whose turn has come.
 pub(super) enum Prepared {
-    /// To be sent.
-    Ready(Box<Letter>),
+    /// To be sent. Holds the number of attempts.
+    Ready(Box<Letter>, i64),
     /// Deleted, because it need not be sent any more.
     Dropped(Kind, Option<CustomerId>),
     /// Deleted before, or taken by another thread.
     Gone,
-    /// Of a kind that only a newer version knows.
-    Unreadable,
+    /// Of a kind that only a newer version knows. Holds the number of attempts.
+    Unreadable(i64),
 }
 
 /// Renews the lease of a row, looks up to whom it goes and makes its link, in one transaction. With `keeps_files`, mails stay
@@ -37,19 +37,19 @@ pub(super) fn prepare(
     connection.transaction(|connection| {
         let Some(held) = queries::hold(connection, row)? else { return Ok(Prepared::Gone) };
         let Ok(Content { mail, language }) = serde_json::from_str::<Content>(&held.content) else {
-            return Ok(Prepared::Unreadable);
+            return Ok(Prepared::Unreadable(held.attempts));
         };
         let kind = mail.kind();
         // A file would keep the address that was erased.
         let is_kept = keeps_files && kind == Kind::Erased;
-        let found = if is_kept { None } else { addressee::find(connection, row, &held, &mail, tokens)? };
+        let found = if is_kept { None } else { addressee::find(connection, &held, &mail, tokens)? };
         let Some(addressee) = found else {
             queries::delete(connection, row.id)?;
             return Ok(Prepared::Dropped(kind, held.customer));
         };
         let link = kind.page().map(|page| format!("{links}{page}?token={}", tokens.derive(row.id)));
         let network = if let Mail::NewNetwork { network } = mail { Some(network) } else { None };
-        Ok(Prepared::Ready(Box::new(Letter {
+        let letter = Letter {
             id: row.id,
             unique: tokens.hash(row.id).chars().take(UNIQUE).collect(),
             customer: addressee.customer,
@@ -57,6 +57,7 @@ pub(super) fn prepare(
             language,
             to: addressee.email,
             values: Values { name: addressee.name, link, network },
-        })))
+        };
+        Ok(Prepared::Ready(Box::new(letter), held.attempts))
     })
 }

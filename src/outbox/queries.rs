@@ -1,7 +1,5 @@
 //! Statements of the delivery. Each function is one statement or one transaction.
 
-use std::collections::BTreeMap;
-
 use chrono::{TimeDelta, Utc};
 use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
@@ -24,15 +22,18 @@ const VISIBLE: TimeDelta = TimeDelta::days(30);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
     pub(super) id: EntryId,
-    /// How often delivery was begun, this time included. Tells whether another thread has taken the row since.
-    pub(super) attempts: i64,
+    /// When its lease ends. Tells whether another thread has taken the row since.
+    due_at: UtcMicros,
 }
 
 /// What a taken row holds.
 #[derive(Debug)]
 pub(super) struct Held {
+    pub(super) id: EntryId,
     pub(super) customer: Option<CustomerId>,
     pub(super) content: String,
+    /// How often delivery was begun, this time included.
+    pub(super) attempts: i64,
 }
 
 /// Takes some of the mails that are due. Until their lease ends, they are not due for others.
@@ -51,32 +52,28 @@ pub(super) fn take(connection: &mut DbConnection) -> DbResult<Vec<Taken>> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let attempts: BTreeMap<i64, i64> = diesel::update(outbox::table.filter(outbox::id.eq_any(&ids)))
-            .set((
-                outbox::due_at.eq(now.plus(LEASE)),
-                outbox::attempts.eq(outbox::attempts + 1),
-                // Tells a row that is being delivered from one that waits to be tried again.
-                outbox::error.eq(None::<String>),
-            ))
-            .returning((outbox::id, outbox::attempts))
-            .get_results::<(i64, i64)>(connection)?
-            .into_iter()
-            .collect();
+        let due_at = now.plus(LEASE);
+        // Without an error, a row that is being delivered differs from one that waits to be tried again.
+        let lease = (outbox::due_at.eq(due_at), outbox::error.eq(None::<String>));
+        diesel::update(outbox::table.filter(outbox::id.eq_any(&ids))).set(lease).execute(connection)?;
         // In the order in which they are due, so that a mail that delays the others does so once.
-        let taken = |id: i64| attempts.get(&id).map(|attempts| Taken { id: EntryId::of_row(id), attempts: *attempts });
-        Ok(ids.into_iter().filter_map(taken).collect())
+        Ok(ids.into_iter().map(|id| Taken { id: EntryId::of_row(id), due_at }).collect())
     })
 }
 
-/// Renews the lease of a row and returns what the row holds. `None` if the row was deleted, or another thread has taken it.
+/// Renews the lease of a row, counts the attempt and returns what the row holds. `None` if the row was deleted, or another
+/// thread has taken it.
 pub(super) fn hold(connection: &mut DbConnection, taken: Taken) -> DbResult<Option<Held>> {
-    let row = outbox::id.eq(taken.id.get()).and(outbox::attempts.eq(taken.attempts)).and(outbox::due_at.is_not_null());
+    let row = outbox::id.eq(taken.id.get()).and(outbox::due_at.eq(taken.due_at));
     let held = diesel::update(outbox::table.filter(row))
-        .set(outbox::due_at.eq(UtcMicros::now().plus(LEASE)))
-        .returning((outbox::customer_id, outbox::content))
-        .get_results::<(Option<i64>, String)>(connection)?;
+        .set((outbox::due_at.eq(UtcMicros::now().plus(LEASE)), outbox::attempts.eq(outbox::attempts + 1)))
+        .returning((outbox::customer_id, outbox::content, outbox::attempts))
+        .get_results::<(Option<i64>, String, i64)>(connection)?;
     let held = held.into_iter().next();
-    Ok(held.map(|(customer, content)| Held { customer: customer.and_then(CustomerId::new), content }))
+    Ok(held.map(|(customer, content, attempts)| {
+        let customer = customer.and_then(CustomerId::new);
+        Held { id: taken.id, customer, content, attempts }
+    }))
 }
 
 /// Deletes a row that is delivered, or need not be any more.
@@ -100,15 +97,20 @@ pub(super) fn retry(connection: &mut DbConnection, id: EntryId, pause: TimeDelta
     })
 }
 
-/// Makes rows due at once and does not count the attempt, because the server could not be reached.
+/// Makes rows due at once whose delivery was not begun.
 pub(super) fn give_back(connection: &mut DbConnection, rows: &[Taken], reason: Option<&str>) -> DbResult<()> {
     let ids: Vec<i64> = rows.iter().map(|row| row.id.get()).collect();
-    let given_back = diesel::update(outbox::table.filter(outbox::id.eq_any(ids).and(outbox::due_at.is_not_null())));
-    let set = (outbox::due_at.eq(UtcMicros::now()), outbox::attempts.eq(outbox::attempts - 1));
-    match reason {
-        Some(reason) => given_back.set((set, outbox::error.eq(reason))).execute(connection)?,
-        None => given_back.set(set).execute(connection)?,
-    };
+    diesel::update(outbox::table.filter(outbox::id.eq_any(ids).and(outbox::due_at.is_not_null())))
+        .set((outbox::due_at.eq(UtcMicros::now()), outbox::error.eq(reason)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Makes a row due at once and does not count the attempt, because the server could not be reached.
+pub(super) fn take_back(connection: &mut DbConnection, id: EntryId, reason: &str) -> DbResult<()> {
+    let again =
+        (outbox::due_at.eq(UtcMicros::now()), outbox::attempts.eq(outbox::attempts - 1), outbox::error.eq(reason));
+    diesel::update(outbox::table.find(id.get()).filter(outbox::due_at.is_not_null())).set(again).execute(connection)?;
     Ok(())
 }
 

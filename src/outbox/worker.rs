@@ -11,7 +11,7 @@ use super::prepared::{self, Prepared};
 use super::queries::{self, Taken};
 use super::upkeep::Upkeep;
 use crate::db::Database;
-use crate::ids::CustomerId;
+use crate::ids::{CustomerId, EntryId};
 use crate::mail::{Letter, Mailer, SendError};
 use crate::metrics::Mails;
 use crate::tokens::LinkTokens;
@@ -112,17 +112,17 @@ impl Worker {
                 self.metrics.dropped.inc();
                 Server::Available
             }
-            Some(Prepared::Unreadable) => {
+            Some(Prepared::Unreadable(attempts)) => {
                 log::error!(outbox_id:% = row.id; "a mail has an unknown kind; a newer version may deliver it");
-                self.retry(row, "the kind of mail is not known to this version".into());
+                self.retry(row.id, attempts, "the kind of mail is not known to this version".into());
                 Server::Available
             }
-            Some(Prepared::Ready(letter)) => self.send(row, &letter),
+            Some(Prepared::Ready(letter, attempts)) => self.send(&letter, attempts),
         }
     }
 
-    fn send(&mut self, row: Taken, letter: &Letter) -> Server {
-        let (id, customer, kind) = (row.id, letter.customer.map(CustomerId::get), letter.kind.name());
+    fn send(&mut self, letter: &Letter, attempts: i64) -> Server {
+        let (id, customer, kind) = (letter.id, letter.customer.map(CustomerId::get), letter.kind.name());
         let sent = self.mailer.send(letter);
         match &sent {
             Ok(()) => log::info!(outbox_id:% = id, customer_id = customer, kind; "mail delivered"),
@@ -144,25 +144,25 @@ impl Worker {
                 Server::Available
             }
             Err(SendError::Later(reason)) => {
-                self.retry(row, reason);
+                self.retry(id, attempts, reason);
                 Server::Available
             }
             Err(SendError::Interrupted(reason)) => {
-                self.retry(row, reason.clone());
+                self.retry(id, attempts, reason.clone());
                 Server::Unavailable(reason)
             }
             Err(SendError::Unreachable(reason)) => {
                 self.metrics.retried.inc();
                 let told = reason.clone();
-                self.jobs.insist(move |connection| queries::give_back(connection, &[row], Some(&told)));
+                self.jobs.insist(move |connection| queries::take_back(connection, id, &told));
                 Server::Unavailable(reason)
             }
         }
     }
 
-    fn retry(&mut self, row: Taken, reason: String) {
-        let pause = pause_after(self.retry, row.attempts);
-        self.jobs.insist(move |connection| queries::retry(connection, row.id, pause, &reason));
+    fn retry(&mut self, id: EntryId, attempts: i64, reason: String) {
+        let pause = pause_after(self.retry, attempts);
+        self.jobs.insist(move |connection| queries::retry(connection, id, pause, &reason));
         self.metrics.retried.inc();
     }
 
