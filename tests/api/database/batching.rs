@@ -34,7 +34,7 @@ impl Batch for Notes {
     fn apply(connection: &mut DbConnection, notes: &[Note]) -> DbResult<Vec<DbResult<usize>>> {
         for note in notes {
             if note.text == "slow" {
-                std::thread::sleep(Duration::from_millis(200));
+                std::thread::sleep(Duration::from_millis(600));
             }
             assert_ne!(note.text, "panic", "a defect in one item");
             if note.text == "conflict" {
