@@ -95,12 +95,15 @@ pub(crate) fn make_with<E: From<Error>>(
     write: impl FnOnce(&Path) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
     let at = |error: Error| at(path, &error);
-    match path.symlink_metadata() {
-        Ok(_) if !replace => return Err(at(ErrorKind::AlreadyExists.into()).into()),
-        Ok(_) if path.metadata().is_ok_and(|metadata| !metadata.is_file()) => {
-            return Err(at(Error::new(ErrorKind::AlreadyExists, "this is not a file")).into());
-        }
-        _ => {}
+    let obstacle = match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => Some("this is a directory"),
+        Ok(metadata) if !metadata.is_file() => Some("this is not a file"),
+        // Also a link to nothing.
+        _ if !replace && path.symlink_metadata().is_ok() => Some("there is a file already"),
+        _ => None,
+    };
+    if let Some(obstacle) = obstacle {
+        return Err(at(Error::new(ErrorKind::AlreadyExists, obstacle)).into());
     }
     // Keep a link, and replace the file behind it.
     let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());

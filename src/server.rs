@@ -114,6 +114,9 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
     let app = web::Data::new(App::start(settings, prepared)?);
     let (database, counted) = (app.database.clone(), app.metrics.sessions.clone());
     let delivery = mailer.map(|mailer| deliver(settings, &app, mailer, address)).transpose()?;
+    if delivery.is_none() {
+        log::info!("no mail is sent (mail.transport = \"none\"), so a forgotten password cannot be recovered");
+    }
     let kept = settings.history.days;
     actix_rt::spawn(clean_up(database.clone(), Arc::clone(&app.throttle), app.lifetimes, counted, kept));
     let stop = Arc::<Stop>::default();

@@ -338,6 +338,7 @@ impl Settings {
 
     fn validate(&self) -> Result<(), SettingsError> {
         limits::check_filter("log.filter", &self.log.filter)?;
+        limits::check_listeners(self.server.bind, self.metrics.bind)?;
         if self.auth.algorithm == Algorithm::EdDSA && self.auth.key_file.as_os_str().is_empty() {
             return Err(SettingsError::new(
                 "auth.algorithm = \"EdDSA\" needs auth.key_file: see `clientele keys generate`",

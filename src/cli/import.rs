@@ -1,67 +1,105 @@
-//! `clientele customer import`: reads JSON Lines in chunks.
+//! `clientele customer import`: reads JSON Lines or CSV in chunks.
 
-use std::collections::BTreeMap;
+mod columns;
+mod counted;
+mod csv_rows;
+mod json_lines;
+mod report;
+mod row;
+
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 use clap::Args;
+use columns::{Columns, Mapping};
+use csv_rows::CsvRows;
+use indicatif::ProgressBar;
+use json_lines::JsonLines;
+use report::{Report, progress_bar};
+use row::Rows;
 
-use super::{Failure, connect, print};
-use crate::customers::{CHUNK, ImportLine, ImportOutcome, ImportedSoFar, import};
+use super::format::Format;
+use super::{Failure, connect};
+use crate::customers::{CHUNK, ImportLine, ImportedSoFar, import};
 use crate::db::DbConnection;
-use crate::http::Problem;
-use crate::http::{Body, LONGEST_BODY, Operator};
+use crate::http::Operator;
 use crate::settings::Settings;
 
 #[derive(Args)]
 pub(super) struct Import {
-    /// The file to read, with one JSON object per line; `-` for standard input
+    /// The file to read: JSON Lines, or CSV with a header; `-` for standard input
     file: PathBuf,
+    /// The format of the file (default: told by its name, else by its first character)
+    #[arg(long)]
+    format: Option<Format>,
+    /// Read the CSV column THEIRS as OURS, such as `email` or `address.city`; ignore it if OURS is empty
+    #[arg(long = "map", value_name = "THEIRS=OURS", value_parser = Mapping::parse)]
+    mappings: Vec<Mapping>,
+    /// Ignore CSV columns that are unknown, instead of refusing the file
+    #[arg(long)]
+    ignore_unknown: bool,
     /// Check every line without adding anything
     #[arg(long)]
     dry_run: bool,
 }
 
-/// The outcomes of the lines so far.
-#[derive(Default)]
-struct Report {
-    read: u64,
-    added: u64,
-    present: u64,
-    refused: u64,
-    /// Members that were not imported: the number of lines, and the number of the first one.
-    ignored: BTreeMap<&'static str, (u64, u64)>,
-}
-
 impl Import {
     pub(super) fn run(self, settings: &Settings) -> Result<(), Failure> {
+        let (reader, progress) = self.open()?;
+        let mut rows = self.rows(reader)?;
         let mut connection = connect(settings)?;
-        let mut reader: Box<dyn BufRead> = if self.file.as_os_str() == "-" {
-            Box::new(std::io::stdin().lock())
-        } else {
-            let file = File::open(&self.file);
-            Box::new(BufReader::new(
-                file.map_err(|error| Failure::Failed(format!("{}: {error}", self.file.display())))?,
-            ))
-        };
-        let mut report = Report::default();
+        let mut report = Report::new(progress, rows.noun());
         let mut earlier = self.dry_run.then(ImportedSoFar::default);
         let mut chunk: Vec<(u64, ImportLine)> = Vec::with_capacity(CHUNK);
-        while let Some(line) = next_line(&mut reader)? {
-            report.read += 1;
-            let line = if report.read == 1 { without_mark(&line) } else { &line };
-            match parse(line) {
-                Ok(None) => {}
-                Ok(Some(parsed)) => chunk.push((report.read, parsed)),
-                Err(reasons) => report.refuse(report.read, &reasons)?,
+        let end = loop {
+            match rows.next_row() {
+                Ok(Some(row)) => match row.parsed {
+                    Ok(line) => chunk.push((row.line, line)),
+                    Err(reasons) => report.refuse(row.line, &reasons)?,
+                },
+                Ok(None) => break Ok(()),
+                // What was read before is still added.
+                Err(failure) => break Err(failure),
             }
             if chunk.len() == CHUNK {
-                add(&mut connection, &mut chunk, earlier.as_mut(), &mut report)?;
+                add(&mut connection, &mut chunk, earlier.as_mut(), rows.as_ref(), &mut report)?;
+                report.show_progress(rows.count());
             }
+        };
+        add(&mut connection, &mut chunk, earlier.as_mut(), rows.as_ref(), &mut report)?;
+        let finished = report.finish(rows.count(), self.dry_run);
+        end.and(finished)
+    }
+
+    /// Opens the file, with a progress bar that shows how much of it was read.
+    fn open(&self) -> Result<(Box<dyn BufRead>, ProgressBar), Failure> {
+        if self.file.as_os_str() == "-" {
+            let progress = progress_bar(None);
+            return Ok((Box::new(BufReader::new(progress.wrap_read(std::io::stdin()))), progress));
         }
-        add(&mut connection, &mut chunk, earlier.as_mut(), &mut report)?;
-        report.finish(self.dry_run)
+        let opened = File::open(&self.file).and_then(|file| Ok((file.metadata()?, file)));
+        let (metadata, file) = opened.map_err(|error| Failure::Failed(format!("{}: {error}", self.file.display())))?;
+        let progress = progress_bar(metadata.is_file().then_some(metadata.len()));
+        Ok((Box::new(BufReader::new(progress.wrap_read(file))), progress))
+    }
+
+    /// Chooses the format. Reads the header of CSV and says what becomes of each column.
+    fn rows(&self, mut reader: Box<dyn BufRead>) -> Result<Box<dyn Rows>, Failure> {
+        let format = match self.format.or_else(|| Format::of_name(&self.file)) {
+            Some(format) => format,
+            None => Format::of_content(reader.fill_buf()?),
+        };
+        match format {
+            Format::Csv => {
+                let columns = |header: &_| Columns::new(header, &self.mappings, self.ignore_unknown);
+                Ok(Box::new(CsvRows::open(reader, columns)?))
+            }
+            Format::Jsonl if self.ignore_unknown || !self.mappings.is_empty() => {
+                Err(Failure::Usage("--map and --ignore-unknown are for CSV; this is JSON Lines".into()))
+            }
+            Format::Jsonl => Ok(Box::new(JsonLines::new(reader))),
+        }
     }
 }
 
@@ -69,125 +107,10 @@ fn add(
     connection: &mut DbConnection,
     chunk: &mut Vec<(u64, ImportLine)>,
     earlier: Option<&mut ImportedSoFar>,
+    rows: &dyn Rows,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let (numbers, lines): (Vec<u64>, Vec<ImportLine>) = chunk.drain(..).unzip();
     let outcomes = import(connection, Operator::of_command_line(), &lines, earlier)?;
-    for (number, outcome) in numbers.into_iter().zip(outcomes) {
-        match outcome {
-            ImportOutcome::Added(ignored) => report.add(number, &ignored),
-            ImportOutcome::Present => report.present += 1,
-            ImportOutcome::IdTaken => report.refuse(number, "#/id: another customer has this id")?,
-            ImportOutcome::EmailTaken => report.refuse(number, "#/email: another customer has this email")?,
-        }
-    }
-    report.progress()
-}
-
-/// Removes the byte order mark that some editors put at the start of a file.
-fn without_mark(line: &[u8]) -> &[u8] {
-    line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line)
-}
-
-/// Reads the next line, without its end. A line longer than a request body is cut to one byte more than is allowed, so
-/// [`parse`] refuses it.
-fn next_line(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, Failure> {
-    let mut line = Vec::new();
-    let most = LONGEST_BODY as u64 + 1;
-    if reader.by_ref().take(most).read_until(b'\n', &mut line)? == 0 {
-        return Ok(None);
-    }
-    if line.last() == Some(&b'\n') {
-        line.pop();
-    } else if line.len() > LONGEST_BODY {
-        skip_line(reader)?;
-    }
-    Ok(Some(line))
-}
-
-/// Skips the rest of the line.
-fn skip_line(reader: &mut impl BufRead) -> Result<(), Failure> {
-    loop {
-        let buffer = reader.fill_buf()?;
-        let (used, done) = match buffer.iter().position(|byte| *byte == b'\n') {
-            Some(end) => (end + 1, true),
-            None => (buffer.len(), buffer.is_empty()),
-        };
-        reader.consume(used);
-        if done {
-            return Ok(());
-        }
-    }
-}
-
-/// Parses a line. Returns `None` for an empty one.
-fn parse(line: &[u8]) -> Result<Option<ImportLine>, String> {
-    if line.len() > LONGEST_BODY {
-        return Err(format!("longer than {LONGEST_BODY} bytes"));
-    }
-    let line = line.trim_ascii();
-    if line.is_empty() {
-        return Ok(None);
-    }
-    ImportLine::from_json(line).map(Some).map_err(|problem| match problem {
-        Problem::Validation(errors) => {
-            let reasons: Vec<String> =
-                errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
-            reasons.join(" ")
-        }
-        Problem::MalformedJson(detail) => detail.into_owned(),
-        other => other.to_string(),
-    })
-}
-
-impl Report {
-    fn add(&mut self, number: u64, ignored: &[&'static str]) {
-        self.added += 1;
-        for name in ignored {
-            self.ignored.entry(name).or_insert((0, number)).0 += 1;
-        }
-    }
-
-    fn refuse(&mut self, number: u64, reason: &str) -> Result<(), Failure> {
-        self.refused += 1;
-        Ok(writeln!(std::io::stderr(), "line {number}: {reason}")?)
-    }
-
-    fn progress(&self) -> Result<(), Failure> {
-        let mut terminal = std::io::stderr();
-        if terminal.is_terminal() {
-            write!(terminal, "\r{} lines read, {} refused ", self.read, self.refused)?;
-            terminal.flush()?;
-        }
-        Ok(())
-    }
-
-    fn finish(self, dry_run: bool) -> Result<(), Failure> {
-        if std::io::stderr().is_terminal() {
-            writeln!(std::io::stderr())?;
-        }
-        for (name, (count, first)) in &self.ignored {
-            let kept = if dry_run { "would not be kept" } else { "was not kept" };
-            writeln!(
-                std::io::stderr(),
-                "{name} {kept} in {count} lines, first in line {first}: {}",
-                why_ignored(name)
-            )?;
-        }
-        let added = if dry_run { "would be added" } else { "added" };
-        let Self { read, added: count, present, refused, .. } = self;
-        print(format_args!("{read} lines: {count} {added}, {present} were there, {refused} refused"))?;
-        match refused {
-            0 => Ok(()),
-            refused => Err(Failure::Failed(format!("{refused} lines were refused"))),
-        }
-    }
-}
-
-fn why_ignored(name: &str) -> &'static str {
-    match name {
-        "slug" => "it does not fit the name, or another customer has it",
-        "created_at" => "it is not a time in the past, such as 2026-01-31T12:00:00Z",
-        _ => "the database does not store it",
-    }
+    numbers.into_iter().zip(outcomes).try_for_each(|(number, outcome)| report.note(number, &outcome, rows))
 }

@@ -6,6 +6,7 @@ mod backup;
 mod config;
 mod customer;
 mod export;
+mod format;
 mod import;
 mod keys;
 mod mail;

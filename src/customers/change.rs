@@ -53,12 +53,25 @@ pub struct NewCustomer {
     pub address: Option<AddressMembers>,
     /// When the customer was created, if that was in another system. `None` means now.
     pub created_at: Option<UtcMicros>,
+    /// When the email was verified, if that was in another system.
+    pub email_verified_at: Option<UtcMicros>,
+    /// When the account was disabled, if that was in another system.
+    pub disabled_at: Option<UtcMicros>,
 }
 
 impl NewCustomer {
     /// Creates a customer without the optional data.
     pub fn named(email: Email, first_name: Name, last_name: Name) -> Self {
-        Self { email, first_name, last_name, date_of_birth: None, address: None, created_at: None }
+        Self {
+            email,
+            first_name,
+            last_name,
+            date_of_birth: None,
+            address: None,
+            created_at: None,
+            email_verified_at: None,
+            disabled_at: None,
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 mod change;
 mod email_throttle;
+mod export;
 pub(crate) mod fields;
 mod holders;
-mod import_export;
+mod import;
 mod model;
 mod personal_data;
 mod queries;
@@ -16,9 +17,10 @@ pub mod support;
 mod update;
 
 pub use self::change::{AddressChange, AddressMembers, Change, NewCustomer, PatchCustomer, PutCustomer};
+pub use self::export::{ExportLine, export};
 pub use self::fields::slug::form as slug_form;
 pub use self::fields::{Email, Name, PostalCode, date_of_birth};
-pub use self::import_export::{CHUNK, ExportLine, ImportLine, ImportOutcome, ImportedSoFar, export, import};
+pub use self::import::{CHUNK, ImportLine, ImportOutcome, ImportedSoFar, import};
 pub use self::model::{Address, Customer, Versioned};
 pub(crate) use self::personal_data::PersonalData;
 pub use self::queries::{NewRow, create, erase_by_id, insert_at, insert_rows};

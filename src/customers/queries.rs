@@ -31,6 +31,8 @@ struct CustomerInsert {
     version: i64,
     created_at: UtcMicros,
     updated_at: UtcMicros,
+    disabled_at: Option<UtcMicros>,
+    email_verified_at: Option<UtcMicros>,
 }
 
 #[derive(Insertable)]
@@ -44,7 +46,15 @@ struct AddressInsert {
 impl CustomerInsert {
     fn new(id: CustomerId, new: &NewCustomer, slug: &str, now: UtcMicros) -> Self {
         let columns = CustomerRow::new(new, slug.to_owned());
-        Self { id: id.get(), columns, version: 1, created_at: new.created_at.unwrap_or(now), updated_at: now }
+        Self {
+            id: id.get(),
+            columns,
+            version: 1,
+            created_at: new.created_at.unwrap_or(now),
+            updated_at: now,
+            disabled_at: new.disabled_at,
+            email_verified_at: new.email_verified_at,
+        }
     }
 }
 

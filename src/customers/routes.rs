@@ -53,6 +53,7 @@ pub(crate) async fn apply(
     let emails = EmailThrottle::new(app, request)?;
     // Only a changed email has a row in the history, and mails.
     let caller = change.email.as_ref().map(|_| app.caller_in(emails.network(), request)).unwrap_or_default();
+    let email = change.email.clone();
     let update = Update { customer, change, email_rule: app.email_rule, conditions, caller };
     let customer = update.customer.id();
     emails.admit(&update).await?;
@@ -60,6 +61,9 @@ pub(crate) async fn apply(
     let is_changed = matches!(&outcome, Ok(done) if done.email != EmailChange::None);
     if is_changed || matches!(outcome, Err(Denied::EmailTaken)) {
         emails.count(&customer.to_string());
+    }
+    if let (Ok(Done { email: EmailChange::Replaced(_), .. }), Some(email)) = (&outcome, &email) {
+        emails.count_mails(&customer.to_string(), email);
     }
     let Done { versioned, .. } = outcome?;
     if is_changed {
@@ -135,6 +139,10 @@ pub(crate) async fn add(
 ) -> Result<(CustomerId, Versioned), Problem> {
     let client = app.throttle.client(request)?;
     let (customer, hash) = registration.check_and_hash(&app.passwords).await?;
+    if app.sends_mail {
+        // Otherwise somebody who registers and erases an email again and again could flood its mailbox.
+        app.throttle.mail(Action::Registration, customer.email.canonical())?;
+    }
     // Always treated as a known network, so that clients elsewhere cannot keep anybody from registering.
     let known = true;
     let guess = app.throttle.guess(Action::Registration, customer.email.canonical(), client.network(), known)?;

@@ -14,7 +14,7 @@ pub enum Json<'a> {
     /// `null`
     Null,
     /// `true`, `false`
-    Bool,
+    Bool(bool),
     /// A number, as it was written.
     Number(&'a str),
     /// A string.
@@ -32,7 +32,8 @@ impl<'a> Json<'a> {
     pub fn parse(raw: &'a str) -> Option<Self> {
         Some(match raw.as_bytes().first()? {
             b'n' => Self::Null,
-            b't' | b'f' => Self::Bool,
+            b't' => Self::Bool(true),
+            b'f' => Self::Bool(false),
             b'[' => Self::Array,
             b'{' => Self::Object(raw),
             b'"' if !raw.contains('\\') => Self::String(Cow::Borrowed(raw.get(1..raw.len() - 1)?)),

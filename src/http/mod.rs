@@ -28,6 +28,7 @@ pub(crate) mod openapi;
 mod problem;
 mod request_body;
 pub(crate) mod respond;
+mod short_stream;
 pub(crate) mod throttle;
 
 pub use self::body::{Body, ValidJson};
@@ -42,4 +43,4 @@ pub use self::language::Language;
 pub use self::members::{Member, Rule};
 pub use self::problem::Problem;
 pub use self::request_body::LONGEST_BODY;
-pub use self::throttle::{Action, ClientAddress, ClientNetwork, Throttle};
+pub use self::throttle::{Action, ClientAddress, ClientNetwork, Exceeded, Throttle};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 
-use super::mailer::SendError;
+use super::send_error::SendError;
 use crate::db::create_private_folder;
 use crate::ids::{CustomerId, EntryId};
 use crate::private_file::PrivateFile;

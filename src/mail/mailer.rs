@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use lettre::Message;
 use lettre::address::Envelope;
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 
 use super::kind::Kind;
+use super::send_error::SendError;
 use super::smtp::Smtp;
-use super::templates::{Templates, Values};
+use super::templates::Templates;
+use super::values::Values;
 use super::{address, file};
 use crate::http::Language;
 use crate::ids::{CustomerId, EntryId};
@@ -30,28 +32,6 @@ pub(crate) struct Letter {
     pub(crate) to: String,
     /// What its texts show.
     pub(crate) values: Values,
-}
-
-/// Why a mail was not sent. The texts name neither an address nor what the server said, which may quote the address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SendError {
-    /// The server could not be reached or refuses this service, whatever the mail.
-    Unreachable(String),
-    /// The connection broke while the mail was sent. It may have arrived.
-    Interrupted(String),
-    /// This mail was refused for now.
-    Later(String),
-    /// This mail was refused for good.
-    Refused(String),
-}
-
-impl SendError {
-    /// Returns the reason.
-    pub(crate) fn reason(&self) -> &str {
-        let (Self::Unreachable(reason) | Self::Interrupted(reason) | Self::Later(reason) | Self::Refused(reason)) =
-            self;
-        reason
-    }
 }
 
 /// Makes mails and sends them, as the settings say.
@@ -140,7 +120,23 @@ impl Mailer {
             // RFC 3834: no automatic reply to this.
             .raw_header(header("Auto-Submitted", "auto-generated"))
             .raw_header(header("Content-Language", letter.language.tag()))
-            .multipart(MultiPart::alternative_plain_html(text.plain, text.html))
+            .multipart(
+                MultiPart::alternative()
+                    .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(readable(text.plain)))
+                    .singlepart(SinglePart::html(text.html)),
+            )
             .map_err(failed)
     }
+}
+
+/// The longest line in a mail, in bytes (RFC 5322 §2.1.1).
+const LONGEST_LINE: usize = 998;
+
+/// Leaves a text as it is where that is allowed, so that a link in a file can be found with grep.
+fn readable(text: String) -> Body {
+    if !text.is_ascii() || text.lines().any(|line| line.len() > LONGEST_LINE) {
+        return Body::new(text);
+    }
+    let lines = text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
+    Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit)
 }

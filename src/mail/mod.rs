@@ -10,9 +10,12 @@ mod kind;
 mod mailer;
 mod messages;
 mod sample;
+mod send_error;
 mod smtp;
 mod templates;
+mod values;
 
 pub(crate) use self::kind::Kind;
-pub(crate) use self::mailer::{Letter, Mailer, SendError};
-pub(crate) use self::templates::Values;
+pub(crate) use self::mailer::{Letter, Mailer};
+pub(crate) use self::send_error::SendError;
+pub(crate) use self::values::Values;

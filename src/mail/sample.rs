@@ -1,7 +1,7 @@
 //! Samples of all mails, to check templates with.
 
 use super::kind::Kind;
-use super::templates::Values;
+use super::values::Values;
 use crate::http::Language;
 
 /// Returns every kind in every language, with and without a name.

@@ -11,7 +11,7 @@ use lettre::transport::smtp::client::{SmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 
-use super::mailer::SendError;
+use super::send_error::SendError;
 use crate::settings::{self, Secret, Security, SmtpServer, trimmed};
 
 /// How long to wait for a connection, and for each reply.

@@ -7,6 +7,7 @@ use minijinja::{AutoEscape, Environment, HtmlEscape, UndefinedBehavior, Value, c
 use super::kind::Kind;
 use super::messages::{Line, Message, Messages, line_at};
 use super::sample;
+use super::values::Values;
 use crate::http::Language;
 
 const PLAIN: &str = "mail.txt";
@@ -21,17 +22,6 @@ const BUILT_IN: [(&str, &str); 6] = [
     ("fr.toml", include_str!("templates/fr.toml")),
     ("es.toml", include_str!("templates/es.toml")),
 ];
-
-/// What is different in each mail of a kind.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Values {
-    /// The customer's first name, if it may be used.
-    pub(crate) name: Option<String>,
-    /// The URL of the mail's link.
-    pub(crate) link: Option<String>,
-    /// The network of [`Kind::NewNetwork`].
-    pub(crate) network: Option<String>,
-}
 
 /// A rendered mail.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! Statements of the delivery. Each function is one statement or one transaction.
 
+use std::collections::BTreeMap;
+
 use chrono::{TimeDelta, Utc};
 use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
@@ -42,15 +44,14 @@ pub(super) fn take(connection: &mut DbConnection) -> DbResult<Vec<Taken>> {
             .order(outbox::due_at)
             .limit(MOST)
             .select(outbox::id);
-        let mut ids = match connection {
+        let ids = match connection {
             DbConnection::Postgres(postgres) => due.for_update().skip_locked().load::<i64>(postgres)?,
             DbConnection::Sqlite(sqlite) => due.load::<i64>(sqlite)?,
         };
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        ids.sort_unstable();
-        let taken = diesel::update(outbox::table.filter(outbox::id.eq_any(ids)))
+        let attempts: BTreeMap<i64, i64> = diesel::update(outbox::table.filter(outbox::id.eq_any(&ids)))
             .set((
                 outbox::due_at.eq(now.plus(LEASE)),
                 outbox::attempts.eq(outbox::attempts + 1),
@@ -58,8 +59,12 @@ pub(super) fn take(connection: &mut DbConnection) -> DbResult<Vec<Taken>> {
                 outbox::error.eq(None::<String>),
             ))
             .returning((outbox::id, outbox::attempts))
-            .get_results::<(i64, i64)>(connection)?;
-        Ok(taken.into_iter().map(|(id, attempts)| Taken { id: EntryId::of_row(id), attempts }).collect())
+            .get_results::<(i64, i64)>(connection)?
+            .into_iter()
+            .collect();
+        // In the order in which they are due, so that a mail that delays the others does so once.
+        let taken = |id: i64| attempts.get(&id).map(|attempts| Taken { id: EntryId::of_row(id), attempts: *attempts });
+        Ok(ids.into_iter().filter_map(taken).collect())
     })
 }
 

@@ -10,7 +10,7 @@ use super::value::{ANY_PASSWORD, NEW_PASSWORD, Password};
 use crate::app::App;
 use crate::customers::Customer;
 use crate::events::Event;
-use crate::http::{Body, FieldErrors, Member, OwnedCustomer, Problem, ValidJson};
+use crate::http::{Action, Body, FieldErrors, Member, OwnedCustomer, Problem, ValidJson};
 
 /// The body of a password change.
 pub(crate) struct PasswordChange {
@@ -60,6 +60,10 @@ pub(crate) async fn change_password(
     let fresh = fresh?;
     let Checked { hash, network, caller, .. } = checked;
     let id = customer.id();
+    if app.sends_mail {
+        // A change mails a notice, and ends the link of somebody who recovers the account.
+        app.throttle.mail(Action::PasswordChange, &id.to_string())?;
+    }
     let verified = hash.ok_or(Problem::NotFound)?;
     let ended = app
         .database

@@ -1,21 +1,19 @@
-//! Password hashes: Argon2id in the PHC format, and imported hashes, which the next sign-in replaces.
+//! Password hashes: Argon2id in the PHC format. Others are verified too, see [`Imported`].
 
 use argon2::password_hash::rand_core::{OsRng, RngCore};
 use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use sha2::Sha256;
+
+use super::imported::{Imported, TOO_EXPENSIVE};
 
 /// OWASP's parameters for Argon2id: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// The highest costs of an imported hash.
+/// The highest costs of an imported hash of Argon2.
 const MOST_MEMORY_KIB: u32 = 256 * 1024;
 const MOST_PASSES: u32 = 16;
 const MOST_LANES: u32 = 16;
-const MOST_ITERATIONS: u32 = 5_000_000;
 
 /// The result of a check against a stored hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +54,11 @@ pub(super) fn of_nobody(argon2: &Argon2<'_>) -> Result<String, argon2::password_
     Ok(hash.to_string())
 }
 
-/// Checks a password against an Argon2 or a Django hash.
+/// Checks a password against a stored hash.
 pub(super) fn verify(argon2: &Argon2<'_>, password: &str, stored: &str) -> Verification {
-    if stored.starts_with("pbkdf2_sha256$") {
-        return match django_matches(password, stored) {
-            Some(true) => Verification::Outdated,
+    if let Some(imported) = Imported::parse(stored) {
+        return match imported {
+            Ok(imported) if imported.matches(password) => Verification::Outdated,
             _ => Verification::Wrong,
         };
     }
@@ -76,41 +74,30 @@ pub(super) fn verify(argon2: &Argon2<'_>, password: &str, stored: &str) -> Verif
     if current { Verification::Right } else { Verification::Outdated }
 }
 
-/// Parses a Django hash: `pbkdf2_sha256$<iterations>$<salt>$<base64 of 32 bytes>`.
-fn django_parts(stored: &str) -> Option<(u32, &str, Vec<u8>)> {
-    let mut parts = stored.split('$').skip(1);
-    let (iterations, salt, digest) = (parts.next()?, parts.next()?, parts.next()?);
-    let iterations = iterations.parse().ok().filter(|count| (1..=MOST_ITERATIONS).contains(count))?;
-    let digest = STANDARD.decode(digest).ok().filter(|digest| digest.len() == 32)?;
-    parts.next().is_none().then_some((iterations, salt, digest))
-}
-
-fn django_matches(password: &str, stored: &str) -> Option<bool> {
-    use hmac::digest::CtOutput;
-    let (iterations, salt, digest) = django_parts(stored)?;
-    let derived = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), salt.as_bytes(), iterations);
-    let stored: [u8; 32] = digest.try_into().ok()?;
-    // Compared in constant time.
-    Some(CtOutput::<hmac::Hmac<Sha256>>::new(derived.into()) == CtOutput::new(stored.into()))
-}
-
-/// Returns whether a hash from another system can be verified at a bounded cost.
-pub fn is_importable(stored: &str) -> bool {
-    if stored.starts_with("pbkdf2_sha256$") {
-        return django_parts(stored).is_some();
+/// Checks that a hash from another system can be verified at a bounded cost.
+///
+/// # Errors
+/// Says why not.
+pub fn check_importable(stored: &str) -> Result<(), &'static str> {
+    if let Some(imported) = Imported::parse(stored) {
+        return imported.map(drop);
     }
-    PasswordHash::new(stored).is_ok_and(|parsed| {
-        let algorithm = Algorithm::try_from(parsed.algorithm).is_ok();
-        let bounded = Params::try_from(&parsed).is_ok_and(|params| {
-            params.m_cost() <= MOST_MEMORY_KIB && params.t_cost() <= MOST_PASSES && params.p_cost() <= MOST_LANES
-        });
-        // The library verifies neither other versions nor shorter salts.
-        let version = parsed.version.is_none_or(|version| Version::try_from(version).is_ok());
-        let salt = parsed.salt.is_some_and(|salt| {
-            salt.decode_b64(&mut [0; Salt::MAX_LENGTH]).is_ok_and(|bytes| bytes.len() >= argon2::MIN_SALT_LEN)
-        });
-        algorithm && bounded && version && salt && parsed.hash.is_some()
-    })
+    let malformed = "Use a hash of Argon2, bcrypt or scrypt, or of Django's PBKDF2.";
+    let parsed = PasswordHash::new(stored).map_err(|_| malformed)?;
+    let params = Params::try_from(&parsed).map_err(|_| malformed)?;
+    let algorithm = Algorithm::try_from(parsed.algorithm).is_ok();
+    // The library verifies neither other versions nor shorter salts.
+    let version = parsed.version.is_none_or(|version| Version::try_from(version).is_ok());
+    let salt = parsed.salt.is_some_and(|salt| {
+        salt.decode_b64(&mut [0; Salt::MAX_LENGTH]).is_ok_and(|bytes| bytes.len() >= argon2::MIN_SALT_LEN)
+    });
+    if !(algorithm && version && salt && parsed.hash.is_some()) {
+        return Err(malformed);
+    }
+    if params.m_cost() > MOST_MEMORY_KIB || params.t_cost() > MOST_PASSES || params.p_cost() > MOST_LANES {
+        return Err(TOO_EXPENSIVE);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -118,17 +105,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_of_today_and_of_django_verify() {
+    fn a_hash_of_today_verifies() {
         let argon2 = argon2().expect("valid parameters");
         let stored = hash(&argon2, "SecureP@ssw0rd123").expect("a hash");
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         assert_eq!(verify(&argon2, "SecureP@ssw0rd123", &stored), Verification::Right);
         assert_eq!(verify(&argon2, "SecureP@ssw0rd124", &stored), Verification::Wrong);
-        // Made by Python: hashlib.pbkdf2_hmac("sha256", "lètmein".encode(), b"seasalt", 1000), in base64.
-        let django = "pbkdf2_sha256$1000$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=";
-        assert!(is_importable(django) && is_importable(&stored));
-        assert_eq!(verify(&argon2, "lètmein", django), Verification::Outdated);
-        assert_eq!(verify(&argon2, "letmein", django), Verification::Wrong);
+        assert_eq!(check_importable(&stored), Ok(()));
     }
 
     #[test]
@@ -144,15 +127,16 @@ mod tests {
     }
 
     #[test]
-    fn hashes_that_would_cost_too_much_are_not_importable() {
-        for stored in [
-            "",
-            "plain",
-            "pbkdf2_sha256$99999999$s$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-            "pbkdf2_sha1$1000$s$AAAA",
-            "$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-        ] {
-            assert!(!is_importable(stored), "{stored}");
+    fn a_hash_of_argon2_is_importable_if_it_is_complete_and_its_cost_bounded() {
+        let hash = |parameters: &str| format!("$argon2id$v=19${parameters}$c2FsdHNhbHQ${}", "A".repeat(43));
+        assert_eq!(check_importable(&hash("m=65536,t=3,p=4")), Ok(()));
+        for expensive in ["m=4194304,t=2,p=1", "m=19456,t=17,p=1", "m=19456,t=2,p=17"] {
+            assert_eq!(check_importable(&hash(expensive)), Err(TOO_EXPENSIVE), "{expensive}");
+        }
+        for malformed in
+            ["", "plain", "$argon2id$", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ", "pbkdf2_sha1$1000$s$AAAA"]
+        {
+            assert!(check_importable(malformed).is_err_and(|reason| reason != TOO_EXPENSIVE), "{malformed}");
         }
     }
 }

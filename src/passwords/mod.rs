@@ -3,12 +3,13 @@
 pub(crate) mod change;
 pub(crate) mod current;
 mod hash;
+mod imported;
 mod queries;
 mod strength;
 mod threads;
 mod value;
 
-pub use self::hash::is_importable;
+pub use self::hash::check_importable;
 pub use self::threads::{Client, Passwords, Verified};
 pub use self::value::Password;
 pub(crate) use self::value::{ANY_PASSWORD, NEW_PASSWORD};

@@ -1,7 +1,7 @@
 //! Runs Argon2id and the strength estimate on dedicated threads with a bounded queue.
 //!
 //! A flood of sign-ins fills the queue and gets 503. It does not block the event loop, and its memory is bounded by
-//! threads × 19 MiB.
+//! threads × 19 MiB (256 MiB for the largest hash that can be imported).
 
 use std::time::{Duration, Instant};
 

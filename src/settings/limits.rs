@@ -1,4 +1,6 @@
-//! Checks the range of numbers and the syntax of log filters.
+//! Checks the range of numbers, the syntax of log filters, and that listeners do not collide.
+
+use std::net::{IpAddr, SocketAddr};
 
 use toml::{Table, Value};
 
@@ -68,6 +70,24 @@ pub(super) fn check_filter(source: &str, filter: &str) -> Result<(), SettingsErr
     }
     let levels = LEVELS.join(", ");
     Err(SettingsError::new(format!("{source} takes a level ({levels}), or target=level, separated by commas")))
+}
+
+/// Checks that the two listeners can be bound at the same time.
+pub(super) fn check_listeners(server: SocketAddr, metrics: Option<SocketAddr>) -> Result<(), SettingsError> {
+    let collides = |metrics: SocketAddr| {
+        let (one, other) = (server.ip(), metrics.ip());
+        let same_address = one == other || includes(one, other) || includes(other, one);
+        server.port() == metrics.port() && server.port() != 0 && same_address
+    };
+    if metrics.is_some_and(collides) {
+        return Err(SettingsError::new("metrics.bind and server.bind are the same address; use another port"));
+    }
+    Ok(())
+}
+
+/// Returns whether a listener on one address gets the connections to another too. `[::]` takes those of IPv4.
+fn includes(one: IpAddr, other: IpAddr) -> bool {
+    one.is_unspecified() && (one.is_ipv6() || other.is_ipv4())
 }
 
 #[cfg(test)]

@@ -93,12 +93,13 @@ fn a_backup_never_replaces_a_file_unless_it_is_told_to() {
     fs::write(&path, "precious").expect("a file");
     std::os::unix::fs::symlink("copy.db", binary.folder().join("link.db")).expect("a link");
     std::os::unix::fs::symlink("nowhere.db", binary.folder().join("dangling.db")).expect("a link");
-    for name in ["copy.db", "link.db", "dangling.db", "data", "/dev/null"] {
-        binary.run(&["backup", name]).refused(1, &[name, "exists"]);
+    for name in ["copy.db", "link.db", "dangling.db"] {
+        binary.run(&["backup", name]).refused(1, &[name, "there is a file already"]);
     }
     assert_eq!(fs::read_to_string(&path).expect("the file"), "precious");
-    for name in ["data", "/dev/null"] {
-        binary.run(&["backup", "--force", name]).refused(1, &[name, "not a file"]);
+    for (name, reason) in [("data", "this is a directory"), ("/dev/null", "this is not a file")] {
+        binary.run(&["backup", name]).refused(1, &[name, reason]);
+        binary.run(&["backup", "--force", name]).refused(1, &[name, reason]);
     }
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
     assert!(binary.run(&["backup", "link.db", "--force"]).done().contains("link.db"));

@@ -155,6 +155,33 @@ fn every_number_has_a_least_and_a_most() {
 }
 
 #[test]
+fn both_listeners_need_addresses_of_their_own() {
+    let check = |server: &str, metrics: &str| {
+        let binary = Binary::bare().with("CLIENTELE__SERVER__BIND", server).with("CLIENTELE__METRICS__BIND", metrics);
+        binary.run(&["config", "check"])
+    };
+    for (server, metrics) in [
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
+        ("0.0.0.0:8080", "127.0.0.1:8080"),
+        ("127.0.0.1:8080", "0.0.0.0:8080"),
+        ("[::]:8080", "127.0.0.1:8080"),
+        ("[::1]:8080", "[::]:8080"),
+        ("0.0.0.0:8080", "[::]:8080"),
+    ] {
+        check(server, metrics).refused(2, &["metrics.bind", "server.bind"]);
+    }
+    for (server, metrics) in [
+        ("127.0.0.1:8080", "127.0.0.1:9100"),
+        ("127.0.0.1:8080", "127.0.0.2:8080"),
+        ("127.0.0.1:0", "127.0.0.1:0"),
+        ("0.0.0.0:8080", "[::1]:8080"),
+        ("127.0.0.1:8080", "[::1]:8080"),
+    ] {
+        check(server, metrics).done();
+    }
+}
+
+#[test]
 fn where_no_key_is_near_the_keys_of_the_section_are_named() {
     for (variable, words) in [
         ("CLIENTELE__SERVER__PORT", ["server.port", "bind"]),

@@ -1,7 +1,10 @@
 //! `clientele customer import` and `export`: JSON Lines in and out (issue: accounts, part 8).
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 
 use crate::harness::{App, Backend, Binary, Database, Finished, PASSWORD, on_both_databases, registration};
@@ -188,6 +191,39 @@ on_both_databases! {
         assert_eq!(app.texts("SELECT first_name AS value FROM customers WHERE id = 77"), ["Changed"]);
     }
 
+    async fn a_line_whose_customer_another_process_adds_meanwhile_is_decided_anew(app: App) {
+        let mut importing = Binary::on(app.database_url()).start(&["customer", "import", "--format", "jsonl", "-"]);
+        // Until it has connected and waits for its input.
+        actix_rt::time::sleep(Duration::from_millis(1_500)).await;
+        let mut blocker = app.connection();
+        let insert = |id: u32, email: &str, slug: &str| format!("INSERT INTO customers (id, email, email_canonical, first_name, last_name,
+            first_name_slug, last_name_slug, slug, version, created_at, updated_at)
+            VALUES ({id}, '{email}', '{email}', 'Ada', 'Doe', 'ada', 'doe', '{slug}', 1, '2020-01-01 00:00:00', '2020-01-01 00:00:00')");
+        let begin = match app.backend() {
+            Backend::Sqlite => "BEGIN IMMEDIATE",
+            Backend::Postgres => "BEGIN",
+        };
+        let statements = [begin.to_owned(), insert(1, "same@example.com", "ada-doe"), insert(2, "other@example.com", "ada-doe-2"),
+            insert(3, "third@example.com", "ada-doe-3")];
+        blocker.batch_execute(&statements.join(";")).expect("customers that nobody sees yet");
+        let numbered = |id: u32, email: &str| json!({"id": id, "email": email, "first_name": "Ada", "last_name": "Doe"});
+        let input = lines(&[named("same@example.com", "Ada"), named("other@example.com", "Eve"), numbered(3, "new@example.com"),
+            named("slug@example.com", "Ada")]);
+        assert!(importing.try_wait().expect("its state").is_none());
+        let mut stdin = importing.stdin.take().expect("a pipe");
+        stdin.write_all(input.as_bytes()).expect("the import reads");
+        drop(stdin);
+        // Until it has read the database and waits.
+        actix_rt::time::sleep(Duration::from_millis(1_500)).await;
+        assert!(importing.try_wait().expect("its state").is_none());
+        blocker.batch_execute("COMMIT").expect("a commit");
+        let finished = Finished::from(importing.wait_with_output().expect("its end"));
+        assert_eq!(finished.out, "4 lines: 1 added, 1 were there, 2 refused\n", "{finished:?}");
+        assert_eq!(refusals(&finished), ["line 2: #/email: another customer has this email", "line 3: #/id: another customer has this id"]);
+        assert!(!finished.err.contains("slug was not kept"), "{finished:?}");
+        assert_eq!(app.rows("customers"), 4);
+    }
+
     async fn a_line_that_repeats_another_of_the_same_file_is_told(app: App) {
         let numbered = |id: u32, email: &str| json!({"id": id, "email": email, "first_name": "A", "last_name": "Doe"});
         let input = lines(&[
@@ -233,6 +269,32 @@ on_both_databases! {
         assert!(renewed.contains(&argon) && renewed.iter().all(|hash| hash.starts_with(TODAY)), "{renewed:?}");
     }
 
+    async fn a_hash_is_imported_only_if_its_check_is_known_and_bounded(app: App) {
+        let with_hash = |number: usize, hash: &str| {
+            let mut value = named(&format!("p{number}@example.com"), "P");
+            value["password_hash"] = json!(hash);
+            value
+        };
+        let scrypt = format!("$scrypt$ln=18,r=8,p=1$c2FsdHNhbHQ${}", "A".repeat(43));
+        let hashes = [
+            "$2b$05$aeS.4uS5rG.DPjf3ZFPCW.KAbd/06SX.9xArdIF3X9PDCjHqwHCN.", "$2b$16$aeS.4uS5rG.DPjf3ZFPCW.KAbd/06SX.9xArdIF3X9PDCjHqwHCN.",
+            &scrypt, "pbkdf2_sha256$5000001$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=",
+            "$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "$2b$05$aeS.4uS5rG.DPjf3ZFPCW.KAbd/06SX.9xArdIF3X9PDCjHqwHCN", "5f4dcc3b5aa765d61d8327deb882cf99",
+            // A Django user who has no password.
+            "!Xo8qtxVsKQZ6sPTyQ2pJcyvT1kDDUJ3bGVFGZCyE",
+        ];
+        let values: Vec<Value> = hashes.iter().enumerate().map(|(number, hash)| with_hash(number, hash)).collect();
+        let finished = import(&app, &lines(&values));
+        assert_eq!(finished.out, "8 lines: 2 added, 0 were there, 6 refused\n", "{finished:?}");
+        let expensive = "#/password_hash: This hash takes too much time or memory to check.";
+        let expected = [expensive, expensive, expensive, expensive, "#/password_hash: This hash is incomplete or damaged.",
+            "#/password_hash: Use a hash of Argon2, bcrypt or scrypt, or of Django's PBKDF2."];
+        let expected: Vec<String> = expected.iter().zip(2..).map(|(reason, line)| format!("line {line}: {reason}")).collect();
+        assert_eq!(refusals(&finished), expected);
+        assert_eq!(app.texts("SELECT hash AS value FROM passwords"), [hashes[0]]);
+    }
+
     async fn an_export_read_by_the_other_database_gives_the_same_customers(app: App) {
         for (email, code) in [("rosa@example.com", json!("02134")), ("ROSA2@example.com", json!(54321)), ("x@example.com", json!("SW1A 1AA"))] {
             let mut body = registration(email);
@@ -244,9 +306,12 @@ on_both_databases! {
         plain["last_name"] = json!("");
         app.register(&plain).await.expect(201);
         app.john();
+        app.execute("UPDATE customers SET email_verified_at = '2020-02-03 04:05:06.789012' WHERE email LIKE 'ROSA2%'");
+        app.execute("UPDATE customers SET disabled_at = '2021-02-03 04:05:06.7' WHERE email LIKE 'x@%'");
         let exported = export(app.database_url());
         assert_eq!(exported.lines().count(), 5);
-        for kept in [r#""postal_code":"02134""#, r#""postal_code":54321"#, r#""postal_code":"SW1A 1AA""#, r#""slug":"rosa-delgado-"#, TODAY] {
+        for kept in [r#""postal_code":"02134""#, r#""postal_code":54321"#, r#""postal_code":"SW1A 1AA""#, r#""slug":"rosa-delgado-"#, TODAY,
+            r#""email_verified":"2020-02-03T04:05:06.789012Z","disabled_at":null"#, r#""email_verified":null,"disabled_at":"2021-02-03T04:05:06.700000Z""#] {
             assert!(exported.contains(kept), "{kept} in {exported}");
         }
         let other = Database::migrated(match app.backend() {

@@ -56,6 +56,26 @@ on_both_databases! {
         assert_eq!(child.wait().expect("its end").code(), Some(0));
         assert!(late < early + GROWTH, "{early} KiB, then {late} KiB");
     }
+
+    async fn sixty_thousand_rows_of_csv_take_the_memory_of_ten_thousand(app: App) {
+        let mut child = Binary::on(app.database_url()).start(&["customer", "import", "--format", "csv", "-"]);
+        let mut feed = |numbers: std::ops::Range<u32>| {
+            let input = child.stdin.as_mut().expect("standard input");
+            if numbers.start == 0 {
+                input.write_all(b"id,email,first_name,last_name,date_of_birth,city,country,street_address\r\n").expect("the import reads");
+            }
+            for number in numbers {
+                let row = format!("{},c{number}@example.com,Customer,Number {number},1990-01-15,Lima,Peru,\"{number} Long,\r\nRoad\"\r\n", number + 1);
+                input.write_all(row.as_bytes()).expect("the import reads");
+            }
+            peak_memory(child.id())
+        };
+        let (early, late) = (feed(0..10_000), feed(10_000..60_000));
+        let finished = Finished::from(child.wait_with_output().expect("its end"));
+        assert_eq!(finished.done(), "60000 rows: 60000 added, 0 were there, 0 refused");
+        assert!(late < early + GROWTH, "{early} KiB, then {late} KiB");
+    }
+
     async fn twenty_thousand_namesakes_are_imported_in_one_run(app: App) {
         let namesake = |number| json!({"email": format!("n{number}@example.com"), "first_name": "John", "last_name": "Doe"});
         let input: String = (0..20_000).map(|number| format!("{}\n", namesake(number))).collect();

@@ -3,6 +3,7 @@
 mod backup;
 mod commands;
 mod configuration;
+mod csv;
 mod hanging;
 mod import_export;
 mod large_imports;

@@ -183,7 +183,7 @@ fn production_refuses_to_start_without_a_configured_secret() {
         binary.run(&[&["--config", &production], arguments].concat()).refused(2, &["CLIENTELE__AUTH__SECRET"]);
         assert!(!binary.folder().join("data/secret").exists());
     }
-    let configured = Binary::bare().with("CLIENTELE__AUTH__SECRET", SECRET);
+    let configured = Binary::bare().with("CLIENTELE__AUTH__SECRET", SECRET).with("CLIENTELE__MAIL__TRANSPORT", "none");
     configured.run(&["--config", &production, "config", "check"]).done();
 }
 

@@ -25,9 +25,11 @@ run! {
     "docs/api.md": the_commands_of_the_api_page_work on Terminal::new().serving();
     "docs/load-testing.md": the_commands_of_the_load_testing_page_work on Terminal::on_postgresql("POSTGRES_URL");
     "docs/operations.md": the_commands_of_the_operations_page_work on Terminal::new().serving();
+    "docs/operations/import.md": the_commands_of_the_import_page_work on Terminal::new();
     "docs/operations/postgresql.md": the_commands_of_the_postgresql_page_work on Terminal::on_postgresql("DATABASE_URL");
     "docs/operations/upgrades.md": the_commands_of_the_upgrades_page_work_on_postgresql on Terminal::on_postgresql("DATABASE_URL");
     "docs/operations/upgrades.md": the_commands_of_the_upgrades_page_work_on_sqlite on Terminal::new().serving();
+    "docs/recovery.md": the_commands_of_the_recovery_page_work on Terminal::new().serving();
     "docs/support.md": the_commands_of_the_support_page_work on Terminal::new().serving();
 }
 
@@ -42,6 +44,7 @@ const UNTESTED: &[(&str, &str, &str)] = &[
     ("docs/operations/postgresql.md", "cargo build", "it compiles for minutes"),
     ("docs/operations/upgrades.md", "systemctl", "it needs systemd"),
     ("docs/performance.md", "benches/run", "it measures for minutes"),
+    ("docs/recovery.md", "const token", "it is a part of a page"),
 ];
 
 #[test]

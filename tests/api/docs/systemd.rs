@@ -65,7 +65,8 @@ fn the_settings_that_the_page_proposes_are_taken() {
     let secret = binary.folder().join("secret").display().to_string();
     std::fs::write(binary.folder().join("settings.toml"), {
         let block = blocks(PAGE).into_iter().find(|block| block.language == "toml").expect("settings");
-        block.text.replace("/etc/clientele/secret", &secret)
+        std::fs::write(binary.folder().join("mail-password"), "secret").expect("a password");
+        block.text.replace("/etc/clientele/secret", &secret).replace("/etc/clientele/mail-password", "mail-password")
     })
     .expect("a file");
     let check = ["--config", "settings.toml", "config", "check"];

@@ -17,7 +17,7 @@ fn kinds() -> Vec<(Value, Option<&'static str>)> {
         (json!({"mail": "reset_password"}), Some("reset")),
         (json!({"mail": "confirm_email"}), Some("verify")),
         (json!({"mail": "email_change_requested"}), None),
-        (json!({"mail": "email_changed", "old_email": "Old@Bücher.example"}), Some("revert")),
+        (json!({"mail": "email_changed", "old_email": "Old@Bücher.example", "verified": true}), Some("revert")),
         (json!({"mail": "password_changed"}), None),
         (json!({"mail": "password_reset"}), None),
         (json!({"mail": "new_network", "network": "198.51.100.0/24"}), None),

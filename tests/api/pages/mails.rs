@@ -112,8 +112,10 @@ on_both_databases! {
         visitor.submit(&path, &[("token", &token)]).await.leads_to("/account/sign-in?done=reverted");
         assert_eq!((visitor.cookie(), app.rows("sessions")), (None, 0));
         is_over(&visitor.submit(&path, &[("token", &token)]).await.expect(400).page());
-        mailbox.wait_for("ada@example.com", "Set a new password").await;
-        let form = [("email", "ada@example.com"), ("password", PASSWORD)];
+        let letter = mailbox.wait_for("ada@example.com", "Set a new password").await;
+        let (path, token) = opened(&visitor, &letter).await;
+        visitor.submit(&path, &[("token", &token), ("new_password", NEW)]).await.leads_to("/account/sign-in?done=reset");
+        let form = [("email", "ada@example.com"), ("password", NEW)];
         visitor.submit("/account/sign-in", &form).await.leads_to("/account/");
     }
 

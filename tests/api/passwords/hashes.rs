@@ -15,6 +15,17 @@ const TODAY: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
 /// "lètmein" with 1,000 iterations, as Django writes it.
 const DJANGO: &str = "pbkdf2_sha256$1000$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=";
 
+/// The same password, hashed by Python's bcrypt, Django and passlib.
+const ELSEWHERE: [&str; 7] = [
+    "$2a$05$aNz7VjOtqEUs44QmDuycROn6zYtIrQoSA5ehfXOAi7UkBGHkNohaq",
+    "$2b$12$Bf4HkSNWFNyizlMVPUHI2OnwFq8nN.H0LXyHAu8Id/9FqY2Hs0a.6",
+    "$2y$05$UsJmfBNIi0LjZheSpcyWRutVmDXs.UCKOXjLdi8K9his4vec5FA9m",
+    "bcrypt$$2b$05$9hSEZL2Xlo.jbY.nThp8x.rG697NYLRCOxZrX1FLX0bFwyc1aG1pu",
+    "bcrypt_sha256$$2b$05$.4ZaCbfCLXw61nKSmUTX2eKX4jzxQN.sUWXZLX8rkPZMv/4KXATBq",
+    "scrypt$16384$seasalt$8$5$ECMIUp+LMxMSK8xB/IVyba+KYGTI7FTnet025q/1f/vBAVnnP3hdYqJuRi+mJn6ji6ze3Fbb7JEFPKGpuEf5vw==",
+    "$scrypt$ln=10,r=8,p=1$QiglZKzVuve+F0II4bwXog$OU5V60w2Wacx7Y568/Upkqne4YvsCRCSIx6md+p/RYk",
+];
+
 fn stored(app: &App) -> String {
     app.texts("SELECT hash AS value FROM passwords").pop().expect("a hash")
 }
@@ -67,6 +78,34 @@ on_both_databases! {
         app.sign_in("rosa@example.com", "letmein").await.problem(401, "bad_credentials");
         // A new hash is no new password: other sessions live on.
         app.profile(&member).await.expect(200);
+    }
+
+    async fn hashes_of_other_systems_sign_in_and_are_rehashed(app: App) {
+        let member = app.member("rosa@example.com").await;
+        for hash in ELSEWHERE {
+            store(&app, member.id, hash);
+            for wrong in ["letmein", "lètmein ", hash] {
+                app.sign_in("rosa@example.com", wrong).await.problem(401, "bad_credentials");
+            }
+            assert_eq!(stored(&app), hash);
+            app.sign_in("rosa@example.com", "lètmein").await.expect(200);
+            assert!(stored(&app).starts_with(TODAY), "{hash} became {}", stored(&app));
+            app.sign_in("rosa@example.com", "lètmein").await.expect(200);
+            app.sign_in("rosa@example.com", "letmein").await.problem(401, "bad_credentials");
+        }
+    }
+
+    async fn a_hash_whose_check_would_never_end_is_not_checked(app: App) {
+        let member = app.member("rosa@example.com").await;
+        let hostile = ["$2b$31$aeS.4uS5rG.DPjf3ZFPCW.KAbd/06SX.9xArdIF3X9PDCjHqwHCN.".to_owned(),
+            format!("$scrypt$ln=30,r=8,p=1$c2FsdHNhbHQ${}", "A".repeat(43)),
+            format!("pbkdf2_sha256$4000000000$s${}=", "A".repeat(43))];
+        for hash in hostile {
+            store(&app, member.id, &hash);
+            let began = Instant::now();
+            app.sign_in("rosa@example.com", PASSWORD).await.problem(401, "bad_credentials");
+            assert!(began.elapsed() < Duration::from_secs(5), "{hash}: {:?}", began.elapsed());
+        }
     }
 
     async fn overlapping_sign_ins_succeed_while_the_first_one_replaces_the_hash(app: App) {
@@ -147,7 +186,7 @@ on_both_databases! {
             app.sign_in(email, "wrong").await.problem(401, "bad_credentials");
             began.elapsed()
         };
-        for hash in [django("lètmein", 20_000), argon2(argon2::Algorithm::Argon2id, 65_536, 2), "broken".into(), DJANGO.into()] {
+        for hash in [django("lètmein", 20_000), argon2(argon2::Algorithm::Argon2id, 65_536, 2), "broken".into(), ELSEWHERE[1].into(), ELSEWHERE[5].into(), DJANGO.into()] {
             store(&app, member.id, &hash);
             assert!(took("rosa@example.com").await >= floor, "{hash}");
         }

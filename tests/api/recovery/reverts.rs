@@ -55,6 +55,7 @@ on_both_databases! {
         // A later owner can go back too, but not past an earlier one.
         shop.revert(&second).await.expect(204);
         is_invalid(&shop.revert(&third).await);
+        shop.mailbox.wait_for(THIEF, "Set a new password").await;
         shop.revert(&first).await.expect(204);
         is_invalid(&shop.revert(&second).await);
         let token = shop.mailbox.wait_for(ROSA, "Set a new password").await.token();

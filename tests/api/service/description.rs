@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{App, Backend, node, run, run_to_end};
+use crate::harness::{App, Backend, Mailbox, node, run, run_to_end};
 
 #[actix_rt::test]
 async fn a_linter_finds_nothing_in_the_document() {
@@ -17,12 +17,12 @@ async fn a_linter_finds_nothing_in_the_document() {
     }
 }
 
-/// An instance that takes as many requests as one client sends.
-fn unthrottled(app: &App) -> App {
-    let limits = ["ADDRESS_BURST", "ADDRESS_PER_MINUTE", "ACCOUNT_BURST", "ACCOUNT_PER_MINUTE"]
+/// An instance that takes as many requests as one client sends, and sends mail, so that every route exists.
+fn unthrottled(app: &App, mailbox: &Mailbox) -> App {
+    let limits = ["ADDRESS_BURST", "ADDRESS_PER_MINUTE", "ACCOUNT_BURST", "ACCOUNT_PER_MINUTE", "MAIL_BURST"]
         .map(|name| format!("CLIENTELE__THROTTLE__{name}"));
     let overrides: Vec<_> = limits.iter().map(|name| (name.as_str(), "1000000")).collect();
-    app.instance(&overrides)
+    mailbox.instance(app, &overrides)
 }
 
 /// Runs schemathesis on the document and a service; it fails when it finds something.
@@ -46,13 +46,18 @@ async fn try_all(app: &App, arguments: &[&str]) {
 
 #[actix_rt::test]
 async fn the_service_does_to_anybody_as_the_document_says() {
-    run(Backend::Sqlite, async |app: App| try_all(&unthrottled(&app), &[]).await).await;
+    run(Backend::Sqlite, async |app: App| {
+        let mailbox = Mailbox::new();
+        try_all(&unthrottled(&app, &mailbox), &[]).await;
+    })
+    .await;
 }
 
 #[actix_rt::test]
 async fn the_service_does_to_a_customer_as_the_document_says() {
     run(Backend::Sqlite, async |app: App| {
-        let app = unthrottled(&app);
+        let mailbox = Mailbox::new();
+        let app = unthrottled(&app, &mailbox);
         // Of no session, so that it outlives those that are ended on the way.
         let token = app.token(app.member("ada@example.com").await.id);
         let header = format!("Authorization: Bearer {token}");

@@ -324,6 +324,22 @@ on_both_databases! {
         replies.map(drop).collect::<()>().await;
     }
 
+    async fn clients_that_send_nothing_or_read_nothing_keep_prometheus_out_for_seconds_at_most(app: App) {
+        let app = app.instance(&[METRICS]);
+        let address = app.metrics_address.expect("metrics");
+        let took = async || {
+            let began = Instant::now();
+            app.scrape().await;
+            began.elapsed()
+        };
+        let _idle: Vec<TcpStream> = (0..150).map(|_| begin(address, b"")).collect();
+        assert!(took().await < Duration::from_secs(2));
+        let requests = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(500);
+        let greedy = actix_rt::task::spawn_blocking(move || (0..80).map(|_| begin(address, &requests)).collect::<Vec<_>>());
+        let _greedy = greedy.await.expect("connections");
+        assert!(took().await < Duration::from_secs(15));
+    }
+
     async fn an_address_that_is_taken_is_one_clear_line(app: App) {
         let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = taken.local_addr().expect("an address").to_string();
