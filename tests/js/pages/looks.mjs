@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
-import { Visitor } from './visitor.mjs';
+import { PASSWORD, Visitor } from './visitor.mjs';
 
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -18,11 +18,16 @@ const WRONG = {
 
 export default async function looks(browser, { address }) {
     for (const colorScheme of ['light', 'dark']) {
-        const visitor = await Visitor.arrive(browser, address, { colorScheme, viewport: { width: 320, height: 640 }, bypassCSP: false });
+        const visitor = await Visitor.arrive(browser, address, { colorScheme, viewport: { width: 320, height: 640 } });
         const sizes = weigh(visitor);
+        const email = `${colorScheme}@example.com`;
         await all(visitor, OUTSIDE, WRONG.outside);
-        await visitor.register(`${colorScheme}@example.com`, ['Maximiliane-Wilhelmine-Friederike', 'Übersichtlichkeitsbeauftragtenstellvertretung']);
+        await submits(visitor, 'forgot', { 'Email address': email }, 'Send me a link', 'Check your inbox');
+        await visitor.register(email, ['Maximiliane-Wilhelmine-Friederike', 'Übersichtlichkeitsbeauftragtenstellvertretung']);
         await all(visitor, INSIDE, WRONG.inside);
+        const change = { 'New email address': `new.${email}`, 'Current password': PASSWORD };
+        await submits(visitor, 'email', change, 'Send me a link', 'Email address');
+        await submits(visitor, 'erase', { 'Current password': PASSWORD }, 'Delete my account for good', 'Your account is deleted');
         await sizes();
         await visitor.leave();
     }
@@ -41,6 +46,15 @@ async function all(visitor, pages, wrong) {
         await visitor.page.getByRole('alert').waitFor();
         await look(visitor);
     }
+}
+
+/** Looks at the page that follows a form without errors. */
+async function submits(visitor, path, values, button, title) {
+    await visitor.open(path);
+    await visitor.fill(values);
+    await visitor.press(button);
+    await visitor.isOn(title);
+    await look(visitor);
 }
 
 async function look({ page }) {
