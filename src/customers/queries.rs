@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::change::NewCustomer;
-use super::fields::slug;
+use super::fields::{Email, slug};
 use super::model::Versioned;
 use super::read::{find_owned, find_unowned};
 use super::stored::{AddressRow, CustomerRow};
@@ -228,6 +228,9 @@ const LAST_SEEN: (customers::email, customers::email_verified_at, customers::fir
 /// Mails a notice to somebody who was erased. Its row belongs to no customer, so that it outlives the customer.
 fn notify_erased(connection: &mut DbConnection, caller: &Caller, last_seen: LastSeen) -> DbResult<()> {
     let (email, verified_at, first_name) = last_seen;
+    if let Ok(email) = Email::parse(&email) {
+        outbox::forget_requests(connection, email.canonical())?;
+    }
     let first_name = verified_at.map(|_| first_name);
     outbox::add(connection, caller, None, Mail::Erased { email, first_name })?;
     Ok(())

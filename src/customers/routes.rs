@@ -146,12 +146,15 @@ pub(crate) async fn add(
     // Always treated as a known network, so that clients elsewhere cannot keep anybody from registering.
     let known = true;
     let guess = app.throttle.guess(Action::Registration, customer.email.canonical(), client.network(), known)?;
-    let caller = app.caller_in(client.network(), request);
+    let (caller, email) = (app.caller_in(client.network(), request), customer.email.clone());
     let registered =
         app.database.write(None, move |connection| queries::register(connection, &customer, &hash, &caller)).await;
     // Only an email that is taken counts as a guess.
     if !matches!(registered, Ok(Err(Denied::EmailTaken))) {
         guess.take_back();
+    }
+    if app.sends_mail && !matches!(registered, Ok(Ok(_))) {
+        app.throttle.take_mail_back(Action::Registration, email.canonical());
     }
     let (id, versioned) = registered??;
     Event::Registration.record(Some(id), None);

@@ -3,6 +3,8 @@
 use lettre::Address;
 use lettre::message::Mailbox;
 
+use crate::customers::fields::canonical_domain;
+
 /// Returns the address to which mail for an email goes: the domain as an A-label, and the local part as typed.
 ///
 /// # Errors
@@ -10,7 +12,7 @@ use lettre::message::Mailbox;
 pub(super) fn recipient(email: &str) -> Result<Address, String> {
     let invalid = || "the email is not one that mail can be sent to".to_owned();
     let (local, domain) = email.rsplit_once('@').ok_or_else(invalid)?;
-    let domain = idna::domain_to_ascii_strict(domain).map_err(|_| invalid())?;
+    let domain = canonical_domain(domain).ok_or_else(invalid)?;
     if local.is_empty() || !local.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\(),:;<>@[]".contains(&byte)) {
         return Err(invalid());
     }
@@ -48,6 +50,7 @@ mod tests {
             ("o'brien+shop@Bücher.Example", "o'brien+shop@xn--bcher-kva.example"),
             ("a..b.@example.com", "\"a..b.\"@example.com"),
             ("john@localhost", "john@localhost"),
+            ("a@ab--cd.example", "a@ab--cd.example"),
         ] {
             assert_eq!(recipient(email).as_ref().map(AsRef::as_ref), Ok(expected));
         }

@@ -14,8 +14,12 @@ use lettre::transport::smtp::extension::ClientId;
 use super::send_error::SendError;
 use crate::settings::{self, Secret, Security, SmtpServer, trimmed};
 
-/// How long to wait for a connection, and for each reply.
+/// How long to wait for a connection, and for each reply but the last.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait for the reply to a whole mail, which the server may scan first. Shorter than the 10 minutes of RFC 5321
+/// §4.5.3.2.6, so that one mail does not hold up the others for too long, and than the lease of a row.
+const DATA_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How connections fail.
 const CONNECTION: [ErrorKind; 8] = [
@@ -108,6 +112,7 @@ fn transfer(connection: &mut SmtpConnection, envelope: &Envelope, message: &[u8]
         connection.command(Rcpt::new(recipient.clone(), Vec::new())).map_err(of_mail)?;
     }
     connection.command(Data).map_err(of_mail)?;
+    connection.set_timeout(Some(DATA_TIMEOUT)).map_err(|error| SendError::Interrupted(error.to_string()))?;
     connection.message(message).map(drop).map_err(of_mail)
 }
 

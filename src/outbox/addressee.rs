@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use diesel::prelude::*;
 
 use super::mail::Mail;
-use super::queries::Held;
+use super::queries::Begun;
 use crate::db::{DbConnection, DbResult, UtcMicros};
 use crate::ids::{CustomerId, EntryId};
 use crate::mail::Kind;
@@ -80,14 +80,14 @@ impl Mail {
 /// or unknown, the email is verified, or the link is used, or replaced by a newer one.
 pub(super) fn find(
     connection: &mut DbConnection,
-    held: &Held,
+    begun: &Begun,
     mail: &Mail,
     tokens: &LinkTokens,
 ) -> DbResult<Option<Addressee>> {
     if let Mail::Erased { email, first_name } = mail {
         return Ok(Some(Addressee { customer: None, email: email.clone(), name: first_name.clone() }));
     }
-    let Some(row) = customer(connection, held, mail)? else { return Ok(None) };
+    let Some(row) = customer(connection, begun, mail)? else { return Ok(None) };
     let id = row.id;
     if *mail == Mail::VerifyEmail && row.email_verified_at.is_some() {
         return Ok(None);
@@ -98,7 +98,7 @@ pub(super) fn find(
         addressee = Addressee { email: old_email.clone(), name: None, ..addressee };
     } else if *mail == Mail::ConfirmEmail {
         let Some(email) =
-            links::table.find(held.id.get()).select(links::email).load::<Option<String>>(connection)?.pop()
+            links::table.find(begun.lease.id.get()).select(links::email).load::<Option<String>>(connection)?.pop()
         else {
             return Ok(None);
         };
@@ -109,18 +109,18 @@ pub(super) fn find(
         Mail::EmailChanged { old_email, verified } => Some((old_email.as_str(), *verified)),
         _ => None,
     };
-    let is_alive = keep_link(connection, held, id, kind, reverts_to, tokens)?;
+    let is_alive = keep_link(connection, begun, id, kind, reverts_to, tokens)?;
     Ok(is_alive.then_some(addressee))
 }
 
 /// Returns the customer, locked so that no other mail to this customer makes a link at the same time.
-fn customer(connection: &mut DbConnection, held: &Held, mail: &Mail) -> DbResult<Option<Row>> {
+fn customer(connection: &mut DbConnection, begun: &Begun, mail: &Mail) -> DbResult<Option<Row>> {
     let id = match mail {
         Mail::ForgottenPassword { email } => {
             let known = customers::table.filter(customers::email_canonical.eq(email)).select(customers::id);
             known.load::<i64>(connection)?.pop()
         }
-        _ => held.customer.map(CustomerId::get),
+        _ => begun.customer.map(CustomerId::get),
     };
     let Some(id) = id else { return Ok(None) };
     let columns = (customers::id, customers::email, customers::first_name, customers::email_verified_at);
@@ -138,23 +138,23 @@ fn customer(connection: &mut DbConnection, held: &Held, mail: &Mail) -> DbResult
 /// its kind. But each change of the email has a link of its own: `reverts_to` is the email before it, and whether it was verified.
 fn keep_link(
     connection: &mut DbConnection,
-    held: &Held,
+    begun: &Begun,
     customer: i64,
     kind: LinkKind,
     reverts_to: Option<(&str, bool)>,
     tokens: &LinkTokens,
 ) -> DbResult<bool> {
-    let id = held.id.get();
+    let id = begun.lease.id.get();
     let lifetime = TimeDelta::from_std(kind.lifetime()).unwrap_or_default();
     let expires_at = UtcMicros::now().plus(lifetime);
-    let hash = tokens.hash(held.id);
+    let hash = tokens.hash(begun.lease.id);
     // The secret behind the hash may be another one since.
     let renewed = (links::hash.eq(&hash), links::expires_at.eq(expires_at));
     let kept = diesel::update(links::table.find(id)).set(renewed).execute(connection)?;
     if kept > 0 || kind == LinkKind::EmailChange {
         return Ok(kept > 0);
     }
-    if held.attempts > 1 || reverts_to.is_none() && has_newer(connection, held.id, customer, kind)? {
+    if begun.attempts > 1 || reverts_to.is_none() && has_newer(connection, begun.lease.id, customer, kind)? {
         return Ok(false);
     }
     if reverts_to.is_none() {

@@ -1,5 +1,7 @@
 //! What the outbox and the links hold about a customer.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 use serde_json::Value;
 
@@ -59,4 +61,44 @@ pub(crate) fn forget_changes(
         diesel::delete(outbox::table.filter(outbox::id.eq_any(ids))).execute(connection)?;
     }
     Ok(())
+}
+
+/// Deletes requests for a forgotten password of this email that wait, because they belong to no customer and hold the email.
+pub(crate) fn forget_requests(connection: &mut DbConnection, canonical: &str) -> DbResult<()> {
+    let waiting = outbox::table.filter(outbox::customer_id.is_null().and(outbox::due_at.is_not_null()));
+    let rows = waiting.select((outbox::id, outbox::content)).load::<(i64, String)>(connection)?;
+    let is_of_email = |(_, content): &(i64, String)| match serde_json::from_str(content) {
+        Ok(Content { mail: Mail::ForgottenPassword { email }, .. }) => email == canonical,
+        _ => false,
+    };
+    let ids: Vec<i64> = rows.into_iter().filter(is_of_email).map(|(id, _)| id).collect();
+    if !ids.is_empty() {
+        diesel::delete(outbox::table.filter(outbox::id.eq_any(ids))).execute(connection)?;
+    }
+    Ok(())
+}
+
+/// Deletes the verification mails of these customers that wait, because each email that follows gets one of its own, and returns
+/// the emails before earlier changes whose notices wait. So changes at the same time send few mails.
+pub(crate) fn replace_changes(
+    connection: &mut DbConnection,
+    customers: &[CustomerId],
+) -> DbResult<HashSet<(CustomerId, String)>> {
+    let ids = customers.iter().map(|customer| customer.get());
+    let waiting = outbox::table.filter(outbox::customer_id.eq_any(ids).and(outbox::attempts.eq(0)));
+    let rows = waiting.select((outbox::id, outbox::customer_id, outbox::content));
+    let (mut replaced, mut told) = (Vec::new(), HashSet::new());
+    for (id, customer, content) in rows.load::<(i64, Option<i64>, String)>(connection)? {
+        match (customer.and_then(CustomerId::new), serde_json::from_str::<Content>(&content)) {
+            (Some(_), Ok(Content { mail: Mail::VerifyEmail, .. })) => replaced.push(id),
+            (Some(customer), Ok(Content { mail: Mail::EmailChanged { old_email, .. }, .. })) => {
+                told.insert((customer, old_email));
+            }
+            _ => {}
+        }
+    }
+    if !replaced.is_empty() {
+        diesel::delete(outbox::table.filter(outbox::id.eq_any(replaced))).execute(connection)?;
+    }
+    Ok(told)
 }

@@ -18,7 +18,7 @@ mod worker;
 
 pub(crate) use self::delivery::Delivery;
 pub(crate) use self::ended_links::end_links;
-pub(crate) use self::held::{Held, forget_changes, held};
+pub(crate) use self::held::{Held, forget_changes, forget_requests, held, replace_changes};
 pub(crate) use self::mail::Mail;
 pub(crate) use self::rows::{add, add_all};
 pub(crate) use self::worker::Parts;

@@ -8,10 +8,10 @@ use tokio::runtime::Runtime;
 
 use super::jobs::Jobs;
 use super::prepared::{self, Prepared};
-use super::queries::{self, Taken};
+use super::queries::{self, Begun, Lease};
 use super::upkeep::Upkeep;
 use crate::db::Database;
-use crate::ids::{CustomerId, EntryId};
+use crate::ids::CustomerId;
 use crate::mail::{Letter, Mailer, SendError};
 use crate::metrics::Mails;
 use crate::tokens::LinkTokens;
@@ -22,6 +22,8 @@ const IDLE: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause when the mail server is not available.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How many connections in a row must break before the server counts as unavailable.
+const INTERRUPTED: u32 = 3;
 /// The longest pause before a mail is tried again.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
@@ -48,6 +50,8 @@ pub(super) struct Worker {
     upkeep: Upkeep,
     /// The last pause, while the mail server is not available.
     pause: Option<Duration>,
+    /// How many connections in a row broke while a mail was sent.
+    interrupted: u32,
 }
 
 /// Whether the rest of a round is worth trying.
@@ -61,7 +65,7 @@ impl Worker {
     pub(super) fn new(parts: Parts, runtime: Runtime, stopped: Receiver<()>) -> Self {
         let Parts { database, mailer, tokens, links, retry, metrics } = parts;
         let jobs = Jobs::new(database, runtime, stopped);
-        Self { jobs, mailer, tokens, links, retry, metrics, upkeep: Upkeep::default(), pause: None }
+        Self { jobs, mailer, tokens, links, retry, metrics, upkeep: Upkeep::default(), pause: None, interrupted: 0 }
     }
 
     /// Delivers until the service stops.
@@ -99,29 +103,37 @@ impl Worker {
     }
 
     /// Delivers one mail, or notes why it was not delivered.
-    fn deliver(&mut self, row: Taken) -> Server {
+    fn deliver(&mut self, row: Lease) -> Server {
         let (tokens, links) = (self.tokens.clone(), self.links.clone());
         let keeps_files = self.mailer.folder().is_some();
         let prepared =
             self.jobs.insist(move |connection| prepared::prepare(connection, row, &tokens, &links, keeps_files));
         match prepared {
-            None | Some(Prepared::Gone) => Server::Available,
+            None => {
+                // Otherwise a mail with a defect would be tried for ever.
+                if !self.is_stopped_within(Duration::ZERO) {
+                    self.retry(row, i64::MAX, "a defect; the log has the reason".into());
+                }
+                Server::Available
+            }
+            Some(Prepared::Gone) => Server::Available,
             Some(Prepared::Dropped(kind, customer)) => {
                 log::info!(outbox_id:% = row.id, customer_id = customer.map(CustomerId::get), kind = kind.name();
                     "a mail need not be sent any more");
                 self.metrics.dropped.inc();
                 Server::Available
             }
-            Some(Prepared::Unreadable(attempts)) => {
+            Some(Prepared::Unreadable(Begun { lease, attempts, .. })) => {
                 log::error!(outbox_id:% = row.id; "a mail has an unknown kind; a newer version may deliver it");
-                self.retry(row.id, attempts, "the kind of mail is not known to this version".into());
+                self.retry(lease, attempts, "the kind of mail is not known to this version".into());
                 Server::Available
             }
-            Some(Prepared::Ready(letter, attempts)) => self.send(&letter, attempts),
+            Some(Prepared::Ready(letter, begun)) => self.send(&letter, &begun),
         }
     }
 
-    fn send(&mut self, letter: &Letter, attempts: i64) -> Server {
+    fn send(&mut self, letter: &Letter, begun: &Begun) -> Server {
+        let Begun { lease, attempts, .. } = *begun;
         let (id, customer, kind) = (letter.id, letter.customer.map(CustomerId::get), letter.kind.name());
         let sent = self.mailer.send(letter);
         match &sent {
@@ -135,39 +147,41 @@ impl Worker {
             Ok(()) => {
                 self.jobs.insist(move |connection| queries::delete(connection, id));
                 self.metrics.delivered.inc();
-                self.pause = None;
+                (self.pause, self.interrupted) = (None, 0);
                 Server::Available
             }
             Err(SendError::Refused(reason)) => {
-                self.jobs.insist(move |connection| queries::fail(connection, id, &reason));
+                self.jobs.insist(move |connection| queries::fail(connection, lease, &reason));
                 self.metrics.failed.inc();
                 Server::Available
             }
             Err(SendError::Later(reason)) => {
-                self.retry(id, attempts, reason);
+                self.retry(lease, attempts, reason);
                 Server::Available
             }
             Err(SendError::Interrupted(reason)) => {
-                self.retry(id, attempts, reason.clone());
-                Server::Unavailable(reason)
+                self.retry(lease, attempts, reason.clone());
+                self.interrupted += 1;
+                // One mail that a server does not survive must not hold up the others.
+                if self.interrupted < INTERRUPTED { Server::Available } else { Server::Unavailable(reason) }
             }
             Err(SendError::Unreachable(reason)) => {
                 self.metrics.retried.inc();
                 let told = reason.clone();
-                self.jobs.insist(move |connection| queries::take_back(connection, id, &told));
+                self.jobs.insist(move |connection| queries::take_back(connection, lease, &told));
                 Server::Unavailable(reason)
             }
         }
     }
 
-    fn retry(&mut self, id: EntryId, attempts: i64, reason: String) {
+    fn retry(&mut self, lease: Lease, attempts: i64, reason: String) {
         let pause = pause_after(self.retry, attempts);
-        self.jobs.insist(move |connection| queries::retry(connection, id, pause, &reason));
+        self.jobs.insist(move |connection| queries::retry(connection, lease, pause, &reason));
         self.metrics.retried.inc();
     }
 
     /// Gives the rest of a round back. Returns the pause, which grows.
-    fn wait_for_server(&mut self, rest: Vec<Taken>, reason: String) -> Duration {
+    fn wait_for_server(&mut self, rest: Vec<Lease>, reason: String) -> Duration {
         let pause = self.pause.map_or(FIRST_PAUSE, |last| (last * 2).min(LONGEST_PAUSE));
         self.pause = Some(pause);
         if !rest.is_empty() {

@@ -65,12 +65,13 @@ pub(crate) async fn change_password(
         app.throttle.mail(Action::PasswordChange, &id.to_string())?;
     }
     let verified = hash.ok_or(Problem::NotFound)?;
-    let ended = app
-        .database
-        .write(Some(id), move |connection| {
-            queries::change_password(connection, &customer, &verified, &fresh, network, &caller)
-        })
-        .await??;
+    let change =
+        move |connection: &mut _| queries::change_password(connection, &customer, &verified, &fresh, network, &caller);
+    let changed = app.database.write(Some(id), change).await;
+    if app.sends_mail && !matches!(changed, Ok(Ok(_))) {
+        app.throttle.take_mail_back(Action::PasswordChange, &id.to_string());
+    }
+    let ended = changed??;
     app.metrics.sessions.password_changed.inc_by(ended as u64);
     Event::PasswordChange.record(Some(id), None);
     Ok(HttpResponse::NoContent().finish())

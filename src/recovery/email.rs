@@ -69,16 +69,19 @@ pub(crate) async fn request_change(
     let mut checked = current::check(&app, &request, &customer, current, &mut errors).await?;
     checked.wait().await;
     errors.into_result(Some(()))?;
-    app.throttle.mail(Action::EmailChange, &account)?;
-    app.throttle.mail(Action::EmailChange, email.canonical())?;
+    let recipients = [account.clone(), email.canonical().to_owned()];
+    recipients.iter().try_for_each(|recipient| app.throttle.mail(Action::EmailChange, recipient))?;
     let Checked { hash, caller, .. } = checked;
     let (hash, tokens) = (hash.ok_or(Problem::NotFound)?, app.link_tokens.clone());
     let write = move |connection: &mut _| pending::request(connection, &customer, &hash, &email, &tokens, &caller);
-    let outcome = app.database.write(Some(id), write).await?;
-    if matches!(outcome, Ok(()) | Err(Denied::EmailTaken)) {
+    let outcome = app.database.write(Some(id), write).await;
+    if !matches!(outcome, Ok(Ok(()))) {
+        recipients.iter().for_each(|recipient| app.throttle.take_mail_back(Action::EmailChange, recipient));
+    }
+    if matches!(outcome, Ok(Ok(()) | Err(Denied::EmailTaken))) {
         app.throttle.count(Action::EmailChange, &account, client);
     }
-    outcome?;
+    outcome??;
     Ok(HttpResponse::Accepted().finish())
 }
 

@@ -1,10 +1,11 @@
 //! The rows of links: finding, using and ending them. Each function is one statement, or part of its caller's transaction.
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
 use crate::db::{DbConnection, DbResult, UtcMicros};
 use crate::ids::{CustomerId, EntryId};
-use crate::schema::{customers, links};
+use crate::schema::{customers, links, outbox};
 use crate::tokens::{LinkKind, LinkToken};
 
 /// The most links that one statement deletes, so that it does not hold locks for long.
@@ -25,6 +26,8 @@ struct Row<'a> {
 /// A link that was used.
 pub(super) struct Redeemed {
     pub(super) customer: CustomerId,
+    /// The name of a [`LinkKind`].
+    pub(super) kind: String,
     /// The email that the link switches to, if any.
     pub(super) email: Option<String>,
     pub(super) current: Current,
@@ -42,12 +45,12 @@ pub(super) struct Current {
 pub(super) fn owner(
     connection: &mut DbConnection,
     token: &LinkToken,
-    kind: LinkKind,
+    kinds: &[LinkKind],
 ) -> DbResult<Option<(CustomerId, Vec<String>)>> {
     let mut rows = links::table
         .inner_join(customers::table)
         .filter(links::id.eq(token.id.get()).and(links::hash.eq(&token.hash)))
-        .filter(links::kind.eq(kind.name()).and(links::expires_at.gt(UtcMicros::now())))
+        .filter(links::kind.eq_any(names(kinds)).and(links::expires_at.gt(UtcMicros::now())))
         .filter(customers::disabled_at.is_null())
         .select((customers::id, customers::email, customers::first_name, customers::last_name))
         .load::<(i64, String, String, String)>(connection)?;
@@ -62,16 +65,19 @@ pub(super) fn redeem(
     token: &LinkToken,
     kinds: &[LinkKind],
 ) -> DbResult<Option<Redeemed>> {
-    let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
     let same = links::id.eq(token.id.get()).and(links::hash.eq(&token.hash));
-    let live = same.and(links::kind.eq_any(names)).and(links::expires_at.gt(UtcMicros::now()));
+    let live = same.and(links::kind.eq_any(names(kinds))).and(links::expires_at.gt(UtcMicros::now()));
     let customer = links::table.filter(live.clone()).select(links::customer_id).load::<i64>(connection)?.pop();
-    // The customer first, as everything else does, so that transactions do not wait for each other in a circle.
+    // The customer first: what changes an account locks it before its links.
     let Some(customer) = customer.and_then(CustomerId::new) else { return Ok(None) };
     let Some(current) = lock_enabled(connection, customer)? else { return Ok(None) };
     let used = diesel::delete(links::table.filter(live));
-    let mut used = used.returning(links::email).get_results::<Option<String>>(connection)?;
-    Ok(used.pop().map(|email| Redeemed { customer, email, current }))
+    let mut used = used.returning((links::kind, links::email)).get_results::<(String, Option<String>)>(connection)?;
+    Ok(used.pop().map(|(kind, email)| Redeemed { customer, kind, email, current }))
+}
+
+fn names(kinds: &[LinkKind]) -> Vec<&'static str> {
+    kinds.iter().map(|kind| kind.name()).collect()
 }
 
 /// Locks a customer's row until the transaction ends, and returns the email. `None` if there is no such customer, or the
@@ -112,7 +118,10 @@ pub(super) fn end_kind(connection: &mut DbConnection, customer: CustomerId, kind
 /// Deletes up to [`SWEPT`] links whose time is over. Returns how many.
 pub(crate) fn sweep(connection: &mut DbConnection) -> DbResult<usize> {
     let over = links::expires_at.le(UtcMicros::now());
-    let ids = links::table.filter(over).select(links::id).limit(SWEPT).load::<i64>(connection)?;
+    // The link of a mail that still waits is renewed when the mail is sent.
+    let waits = exists(outbox::table.filter(outbox::id.eq(links::id)));
+    let ended = links::table.filter(over.and(not(waits)));
+    let ids = ended.select(links::id).limit(SWEPT).load::<i64>(connection)?;
     if ids.is_empty() {
         return Ok(0);
     }

@@ -15,6 +15,9 @@ use crate::schema::{customers, passwords, sessions};
 use crate::sessions::Networks;
 use crate::tokens::{LinkKind, LinkToken};
 
+/// The links that set a password.
+pub(super) const RESETS: [LinkKind; 2] = [LinkKind::Reset, LinkKind::SupportReset];
+
 /// Adds a mail for whoever has this email, if anybody has. That is looked up when the mail is due, so the work is the same for all
 /// emails.
 pub(super) fn forgot(connection: &mut DbConnection, email: &Email, caller: &Caller) -> DbResult<()> {
@@ -23,8 +26,8 @@ pub(super) fn forgot(connection: &mut DbConnection, email: &Email, caller: &Call
     Ok(())
 }
 
-/// Sets the password, ends all sessions and verifies the email, because whoever has the link reads the mailbox. Returns the
-/// customer and how many sessions ended.
+/// Sets the password and ends all sessions. A link that was mailed also verifies the email, because whoever has it reads the
+/// mailbox; one that support made does not. Returns the customer and how many sessions ended.
 pub(super) fn reset(
     connection: &mut DbConnection,
     token: &LinkToken,
@@ -33,15 +36,17 @@ pub(super) fn reset(
     caller: &Caller,
 ) -> DbResult<Result<(CustomerId, usize), Denied>> {
     connection.transaction(|connection| {
-        let Some(Redeemed { customer, current, .. }) = links::redeem(connection, token, &[LinkKind::Reset])? else {
+        let Some(Redeemed { customer, kind, current, .. }) = links::redeem(connection, token, &RESETS)? else {
             return Ok(Err(Denied::LinkInvalid));
         };
         set_password(connection, customer, hash, network)?;
-        let verified = customers::email_verified_at.eq(UtcMicros::now());
-        diesel::update(customers::table.find(customer.get())).set(verified).execute(connection)?;
         let ended = end_sessions(connection, customer)?;
         outbox::end_links(connection, &[customer])?;
-        claims::end_weaker(connection, customer, &current.canonical)?;
+        if kind == LinkKind::Reset.name() {
+            let verified = customers::email_verified_at.eq(UtcMicros::now());
+            diesel::update(customers::table.find(customer.get())).set(verified).execute(connection)?;
+            claims::end_weaker(connection, customer, &current.canonical)?;
+        }
         history::add(connection, Event::PasswordReset, customer, None, caller)?;
         outbox::add(connection, caller, Some(customer), Mail::PasswordReset)?;
         Ok(Ok((customer, ended)))
@@ -76,21 +81,27 @@ pub(super) fn verify(
 ) -> DbResult<Result<(CustomerId, Event), Denied>> {
     unless_taken(connection.transaction(|connection| {
         let used = links::redeem(connection, token, &[LinkKind::Verify, LinkKind::EmailChange])?;
-        let Some(Redeemed { customer, email, current }) = used else {
+        let Some(Redeemed { customer, email, current, .. }) = used else {
             return Ok(Err(Denied::LinkInvalid));
         };
         let event = match email {
             Some(email) => {
-                set_email(connection, customer, &parse(&email)?)?;
+                let email = parse(&email)?;
+                set_email(connection, customer, &email)?;
                 outbox::end_links(connection, &[customer])?;
-                let notice = Mail::EmailChanged { old_email: current.email, verified: current.verified };
-                outbox::add(connection, caller, Some(customer), notice)?;
+                claims::end_weaker(connection, customer, email.canonical())?;
+                // An old email that was never verified is no proof against the new one, so it gets no link that reverts.
+                if current.verified {
+                    let notice = Mail::EmailChanged { old_email: current.email, verified: true };
+                    outbox::add(connection, caller, Some(customer), notice)?;
+                }
                 Event::EmailChange
             }
             None => {
                 let verified = customers::email_verified_at.eq(UtcMicros::now());
                 diesel::update(customers::table.find(customer.get())).set(verified).execute(connection)?;
                 links::end_kind(connection, customer, LinkKind::Verify)?;
+                claims::end_weaker(connection, customer, &current.canonical)?;
                 Event::EmailVerified
             }
         };
@@ -113,9 +124,9 @@ pub(super) fn revert(
         };
         let email = parse(&email)?;
         set_email(connection, customer, &email)?;
-        let ended = end_sessions(connection, customer)?;
-        // Whoever changed the email may know it.
+        // Whoever changed the email may know it. Before the sessions: a sign-in in progress locks it, and its session ends too.
         diesel::delete(passwords::table.find(customer.get())).execute(connection)?;
+        let ended = end_sessions(connection, customer)?;
         outbox::end_links(connection, &[customer])?;
         claims::end_after(connection, customer, email.canonical(), token.id)?;
         history::add(connection, Event::EmailReverted, customer, None, caller)?;

@@ -8,7 +8,6 @@ use crate::app::App;
 use crate::events::Event;
 use crate::http::{Action, Problem, ValidJson};
 use crate::passwords::Client;
-use crate::tokens::LinkKind;
 
 /// Mails a link to whoever has the email. Whether anybody has is not looked up here, so neither the reply nor its time tells.
 pub(crate) async fn forgot(
@@ -30,7 +29,7 @@ pub(crate) async fn reset(
 ) -> Result<HttpResponse, Problem> {
     let (token, caller) = (token.parse()?, app.caller(&request)?);
     let wanted = token.clone();
-    let find = move |connection: &mut _| links::owner(connection, &wanted, LinkKind::Reset);
+    let find = move |connection: &mut _| links::owner(connection, &wanted, &queries::RESETS);
     let (owner, known) = app.database.read(None, find).await?.ok_or(Problem::LinkInvalid)?;
     // Each attempt costs an estimate of the password's strength, and does not use the link up.
     app.throttle.by_account(Action::Link, &owner.to_string())?;

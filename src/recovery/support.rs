@@ -12,7 +12,8 @@ use crate::outbox::{self, Mail};
 use crate::schema::customers;
 use crate::tokens::{LinkKind, LinkTokens};
 
-/// Makes a link and returns its token. It ends the customer's earlier links of this kind.
+/// Makes a link and returns its token. It ends the customer's earlier links that set a password. Whoever uses it need not read the
+/// mailbox, so it does not verify the email.
 pub(crate) fn make_reset_link(
     connection: &mut DbConnection,
     operator: Operator,
@@ -25,8 +26,10 @@ pub(crate) fn make_reset_link(
             return Ok(Err(denied));
         }
         let id = EntryId::generate();
-        links::end_kind(connection, customer, LinkKind::Reset)?;
-        links::add(connection, id, customer, LinkKind::Reset, &tokens.hash(id), None)?;
+        for kind in super::queries::RESETS {
+            links::end_kind(connection, customer, kind)?;
+        }
+        links::add(connection, id, customer, LinkKind::SupportReset, &tokens.hash(id), None)?;
         note_operator(connection, operator, customer, caller)?;
         Ok(Ok(tokens.derive(id)))
     })

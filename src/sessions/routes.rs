@@ -98,7 +98,10 @@ pub(crate) async fn begin(
         };
         let session = Session::new(id, customer, app.lifetimes.absolute, caller.user_agent(), network);
         let (ends_at, from) = (session.ends_at, caller.clone());
-        let rules = app.sign_in_rules;
+        let mut rules = app.sign_in_rules;
+        // Otherwise somebody who moves from network to network could flood the mailbox.
+        rules.notifies_new_networks =
+            rules.notifies_new_networks && !known && app.throttle.may_mail(Action::SignIn, &customer.to_string());
         let begin = move |connection: &mut _| {
             queries::begin(connection, rules, (&hash, fresh.as_deref()), &session, network, &from)
         };

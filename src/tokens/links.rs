@@ -20,6 +20,8 @@ pub enum LinkKind {
     Verify,
     /// Sets a new password.
     Reset,
+    /// Sets a new password. Made by support, who gives it to the customer in another way than by mail.
+    SupportReset,
     /// Switches to the email that the link was mailed to.
     EmailChange,
     /// Returns to the email that the link was mailed to.
@@ -32,6 +34,7 @@ impl LinkKind {
         match self {
             Self::Verify => "verify",
             Self::Reset => "reset",
+            Self::SupportReset => "support_reset",
             Self::EmailChange => "email_change",
             Self::Revert => "revert",
         }
@@ -42,7 +45,7 @@ impl LinkKind {
         const HOUR: u64 = 3600;
         Duration::from_secs(match self {
             Self::Verify | Self::EmailChange => 24 * HOUR,
-            Self::Reset => HOUR,
+            Self::Reset | Self::SupportReset => HOUR,
             Self::Revert => 7 * 24 * HOUR,
         })
     }

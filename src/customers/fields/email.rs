@@ -1,5 +1,7 @@
 //! Email addresses. They are stored as typed and are unique by their canonical form.
 
+use std::borrow::Cow;
+
 use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
 
@@ -48,10 +50,7 @@ impl Email {
         if !is_local_part(local) {
             return Err(malformed());
         }
-        // HTML has the same rule for a domain: labels of 1 to 63 letters, digits and inner hyphens.
-        let domain = Uts46::new()
-            .to_ascii(typed_domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify)
-            .map_err(|_| malformed())?;
+        let domain = canonical_domain(typed_domain).ok_or_else(malformed)?;
         let canonical = format!("{}@{domain}", local.to_ascii_lowercase());
         if canonical.len() > LONGEST {
             return Err(too_long());
@@ -71,6 +70,12 @@ impl Email {
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
+}
+
+/// Returns the form of a domain that the DNS knows, or `None` if it is not one. HTML has the same rule: labels of 1 to 63 letters,
+/// digits and inner hyphens.
+pub(crate) fn canonical_domain(domain: &str) -> Option<Cow<'_, str>> {
+    Uts46::new().to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify).ok()
 }
 
 /// Returns whether this is a zero-width joiner or non-joiner (RFC 5892 appendix A).

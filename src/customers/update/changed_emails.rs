@@ -34,12 +34,23 @@ pub(super) fn record(connection: &mut DbConnection, updates: &[Update], outcomes
     });
     let replaced: Vec<(CustomerId, &Caller, &String)> = replaced.collect();
     let ids: Vec<CustomerId> = replaced.iter().map(|(id, ..)| *id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
     let mut verified = unverify(connection, &ids)?;
+    // However many changes there are at the same time, a mailbox gets one mail of each kind.
+    let mut told = outbox::replace_changes(connection, &ids)?;
+    let mut asked = HashSet::new();
     let mut mails = Vec::new();
     for (id, caller, old_email) in replaced {
+        if asked.insert(id) {
+            mails.push((caller, id, Mail::VerifyEmail));
+        }
         // A second change of one customer replaces an email that nobody has verified.
-        let notice = Mail::EmailChanged { old_email: old_email.clone(), verified: verified.remove(&id.get()) };
-        mails.extend([(caller, id, Mail::VerifyEmail), (caller, id, notice)]);
+        let verified = verified.remove(&id.get());
+        if told.insert((id, old_email.clone())) {
+            mails.push((caller, id, Mail::EmailChanged { old_email: old_email.clone(), verified }));
+        }
     }
     outbox::add_all(connection, mails)
 }
@@ -55,9 +66,6 @@ fn entries(changed: &[(&Update, &EmailChange)]) -> Vec<Entry> {
 /// Marks the emails of these customers as not verified, and ends the links that went to the emails before. Returns the ids of those
 /// whose emails were verified.
 fn unverify(connection: &mut DbConnection, ids: &[CustomerId]) -> DbResult<HashSet<i64>> {
-    if ids.is_empty() {
-        return Ok(HashSet::new());
-    }
     outbox::end_links(connection, ids)?;
     let verified = customers::id.eq_any(ids.iter().map(|id| id.get())).and(customers::email_verified_at.is_not_null());
     let unverified = customers::email_verified_at.eq(None::<UtcMicros>);

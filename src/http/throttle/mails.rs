@@ -17,6 +17,11 @@ impl Throttle {
         self.take_for_mail(action, recipient).map_err(|exceeded| self.refuse(&exceeded))
     }
 
+    /// Takes back a mail that was [counted](Self::mail) and is not sent.
+    pub fn take_mail_back(&self, action: Action, recipient: &str) {
+        self.mails.give_back(&self.account(action, recipient, None));
+    }
+
     /// Counts a mail that is not essential, and returns whether it may be sent.
     pub fn may_mail(&self, action: Action, recipient: &str) -> bool {
         self.take_for_mail(action, recipient).is_ok()

@@ -13,7 +13,7 @@ use super::mailbox::Letter;
 use super::ports::free_port;
 
 /// How long a mail may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A mail server on the loopback; ended when dropped.
 pub(crate) struct SmtpServer {

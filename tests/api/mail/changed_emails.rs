@@ -98,6 +98,21 @@ on_both_databases! {
         assert_eq!(mailbox.letters().len(), 60);
     }
 
+    async fn changes_at_the_same_time_flood_no_mailbox(app: App) {
+        let mailbox = Mailbox::new();
+        let app = mailbox.instance(&app, &[]);
+        let john = app.john();
+        let bodies: Vec<_> = (0..50)
+            .map(|number| if number % 2 == 0 { "victim@example.com".to_owned() } else { format!("{number}@example.com") })
+            .map(|email| json!({"email": email}))
+            .collect();
+        join_all(bodies.iter().map(|body| app.patch(&john, body))).await;
+        mailbox.settle(&app).await;
+        let to_victim = mailbox.letters().iter().filter(|letter| letter.to == "victim@example.com").count();
+        // A few batches, at most two mails each.
+        assert!((1..=12).contains(&to_victim), "{to_victim} mails");
+    }
+
     async fn an_email_that_must_be_confirmed_is_not_changed_by_put_or_patch(app: App) {
         let mailbox = Mailbox::new();
         let app = mailbox.instance(&app, &[("CLIENTELE__AUTH__EMAIL_CHANGE", "confirmed")]);

@@ -93,6 +93,8 @@ on_both_databases! {
         let serving = Binary::on(app.database_url())
             .with(UNTHROTTLED.0, UNTHROTTLED.1)
             .with("CLIENTELE__AUTH__PASSWORD_QUEUE", "500")
+            // On a busy machine, a profile may wait for longer than a second.
+            .with("CLIENTELE__DATABASE__QUEUE_TIMEOUT_SECONDS", "30")
             .serve();
         let service = app.at(serving.address);
         let over = Cell::new(false);

@@ -97,6 +97,19 @@ on_both_databases! {
         shop.request_change(&jane, "next7@example.com", "wrong").await.fields(&[("#/current_password", "incorrect")]);
     }
 
+    async fn what_is_refused_sends_no_mail_and_does_not_count(app: App) {
+        let shop = Shop::open(&app);
+        let rosa = shop.app.member(ROSA).await;
+        for number in 0..6 {
+            shop.app.register(&registration(ROSA)).await.problem(409, "email_taken");
+            let taken = json!({"email": format!("nobody{number}@example.com"), "current_password": "wrong"});
+            let ask = shop.app.post(&format!("{}email/", rosa.path())).token(&rosa.token).json(&taken);
+            ask.send().await.fields(&[("#/current_password", "incorrect")]);
+        }
+        shop.app.delete(&rosa.path()).token(&rosa.token).send().await.expect(204);
+        shop.app.register(&registration(ROSA)).await.expect(201);
+    }
+
     async fn throttling_can_be_turned_off(app: App) {
         let shop = Shop::with(&app, &[("CLIENTELE__THROTTLE__ENABLED", "false")]);
         for _ in 0..10 {
