@@ -11,6 +11,7 @@ use super::destination::{OVERVIEW, SIGN_IN};
 use super::fields::Fields;
 use super::form::Form;
 use super::visit::{Shown, Visit};
+use crate::http::respond::log_cause;
 use crate::http::{Action, Body, Problem, ValidJson};
 use crate::recovery::body::{PasswordReset, UsedLink};
 use crate::recovery::routes as recovery;
@@ -71,7 +72,12 @@ async fn set_password(visit: &Visit, token: &str, fields: &Fields, form: &Form) 
 pub(super) async fn verify(mut visit: Visit, form: Form) -> Result<HttpResponse, Problem> {
     let link = link(&visit, form)?;
     recovery::verify(visit.app.clone(), visit.request.clone(), ValidJson(link)).await?;
-    Ok(if visit.is_signed_in().await? { visit.done(OVERVIEW, "verified") } else { visit.done(SIGN_IN, "verified") })
+    // The link is used up, so trying again would not help: an error only leads to the page for signing in.
+    let is_signed_in = visit.is_signed_in().await.unwrap_or_else(|problem| {
+        log_cause(&problem, &visit.request_id());
+        false
+    });
+    Ok(visit.done(if is_signed_in { OVERVIEW } else { SIGN_IN }, "verified"))
 }
 
 /// Returns to the email before a change. All sessions end, also that of this browser.
