@@ -4,7 +4,7 @@
 
 use actix_web::HttpResponse;
 use minijinja::{Value, context};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use url::form_urlencoded::parse;
 
 use super::destination::{OVERVIEW, SIGN_IN};
@@ -61,9 +61,9 @@ pub(super) async fn reset(mut visit: Visit, mut form: Form) -> Result<HttpRespon
 async fn set_password(visit: &Visit, token: &str, fields: &Fields, form: &Form) -> Result<(), Problem> {
     form.check_empty()?;
     visit.count(Action::Link)?;
-    let mut json = fields.json();
-    json.insert("token".into(), token.into());
-    let body = PasswordReset::from_json(Json::Object(json).to_string().as_bytes())?;
+    let body: PasswordReset = fields.body_with(|json| {
+        json.insert("token".into(), token.into());
+    })?;
     recovery::reset(visit.app.clone(), visit.request.clone(), ValidJson(body)).await?;
     Ok(())
 }
