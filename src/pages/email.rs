@@ -67,7 +67,7 @@ async fn act(visit: &Visit, action: &str, fields: &Fields, form: &Form) -> Resul
         }
         "resend" => recovery::send_verification(app, request, customer).await.map(|_| "verification_sent"),
         "cancel" => recovery::forget_change(app, customer).await.map(|_| "email_cancelled"),
-        _ => Err(Problem::MalformedJson("The form lacks what to do.".into())),
+        _ => Err(Problem::MalformedForm),
     }
 }
 
