@@ -10,7 +10,7 @@ use super::fields::slug;
 use super::model::Versioned;
 use super::read::{find_owned, find_unowned};
 use super::stored::{AddressRow, CustomerRow};
-use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
+use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros, in_transaction};
 use crate::events::Event;
 use crate::history::{self, Caller};
 use crate::http::{Denied, Operator, OwnedCustomer};
@@ -210,7 +210,7 @@ pub(super) fn erase(
 /// # Errors
 /// See [`DbError`].
 pub fn erase_by_id(connection: &mut DbConnection, _: Operator, id: CustomerId, caller: &Caller) -> DbResult<bool> {
-    connection.transaction(|connection| {
+    in_transaction(connection, |connection| {
         let own = diesel::delete(customers::table.find(id.get()));
         match own.returning(LAST_SEEN).get_results::<LastSeen>(connection)?.pop() {
             Some(last_seen) => notify_erased(connection, caller, last_seen).map(|()| true),
