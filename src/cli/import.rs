@@ -50,6 +50,14 @@ impl Import {
         let mut rows = self.rows(reader)?;
         let mut connection = connect(settings)?;
         let mut report = Report::new(progress, rows.noun());
+        let end = self.add_all(&mut connection, rows.as_mut(), &mut report);
+        // Even if the import ended early, the sums tell what was added.
+        let finished = report.finish(rows.count(), self.dry_run);
+        end.and(finished)
+    }
+
+    /// Adds the customers of all rows, in chunks.
+    fn add_all(&self, connection: &mut DbConnection, rows: &mut dyn Rows, report: &mut Report) -> Result<(), Failure> {
         let mut earlier = self.dry_run.then(ImportedSoFar::default);
         let mut chunk: Vec<(u64, ImportLine)> = Vec::with_capacity(CHUNK);
         let end = loop {
@@ -63,13 +71,12 @@ impl Import {
                 Err(failure) => break Err(failure),
             }
             if chunk.len() == CHUNK {
-                add(&mut connection, &mut chunk, earlier.as_mut(), rows.as_ref(), &mut report)?;
+                add(connection, &mut chunk, earlier.as_mut(), rows, report)?;
                 report.show_progress(rows.count());
             }
         };
-        add(&mut connection, &mut chunk, earlier.as_mut(), rows.as_ref(), &mut report)?;
-        let finished = report.finish(rows.count(), self.dry_run);
-        end.and(finished)
+        add(connection, &mut chunk, earlier.as_mut(), rows, report)?;
+        end
     }
 
     /// Opens the file, with a progress bar that shows how much of it was read.
