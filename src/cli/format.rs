@@ -43,9 +43,8 @@ impl Format {
         }
     }
 
-    /// Returns the format of a file that begins like this.
+    /// Returns the format of a file that begins like this. The separator of CSV is told by its header.
     pub(super) fn of_content(start: &[u8]) -> Self {
-        let start = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start);
         match start.trim_ascii_start().first() {
             None | Some(b'{') => Self::Jsonl,
             Some(_) => Self::Csv,

@@ -6,6 +6,7 @@ mod csv_rows;
 mod json_lines;
 mod report;
 mod row;
+mod start;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -18,6 +19,7 @@ use indicatif::ProgressBar;
 use json_lines::JsonLines;
 use report::{Report, progress_bar};
 use row::Rows;
+use start::Started;
 
 use super::format::Format;
 use super::{Failure, connect};
@@ -92,20 +94,18 @@ impl Import {
     }
 
     /// Chooses the format. Reads the header of CSV and says what becomes of each column.
-    fn rows(&self, mut reader: Box<dyn BufRead>) -> Result<Box<dyn Rows>, Failure> {
-        let format = match self.format.or_else(|| Format::of_name(&self.file)) {
-            Some(format) => format,
-            None => Format::of_content(reader.fill_buf()?),
-        };
-        match format {
+    fn rows(&self, reader: Box<dyn BufRead>) -> Result<Box<dyn Rows>, Failure> {
+        let started = Started::read(reader)?;
+        let told = self.format.or_else(|| Format::of_name(&self.file));
+        match told.unwrap_or_else(|| Format::of_content(&started.start)) {
             Format::Csv => {
                 let columns = |header: &_| Columns::new(header, &self.mappings, self.ignore_unknown);
-                Ok(Box::new(CsvRows::open(reader, columns)?))
+                Ok(Box::new(CsvRows::open(started, columns)?))
             }
             Format::Jsonl if self.ignore_unknown || !self.mappings.is_empty() => {
                 Err(Failure::Usage("--map and --ignore-unknown are for CSV; this is JSON Lines".into()))
             }
-            Format::Jsonl => Ok(Box::new(JsonLines::new(reader))),
+            Format::Jsonl => Ok(Box::new(JsonLines::new(started.reader))),
         }
     }
 }

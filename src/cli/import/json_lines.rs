@@ -40,9 +40,8 @@ impl<R: BufRead> JsonLines<R> {
 impl<R: BufRead> Rows for JsonLines<R> {
     fn next_row(&mut self) -> Result<Option<Row>, Failure> {
         while let Some(line) = self.next_line()? {
-            let line = if self.count == 1 { without_mark(&line) } else { &line };
             if !line.trim_ascii().is_empty() {
-                return Ok(Some(Row { line: self.count, parsed: parse_line(line) }));
+                return Ok(Some(Row { line: self.count, parsed: parse_line(&line) }));
             }
         }
         Ok(None)
@@ -59,11 +58,6 @@ impl<R: BufRead> Rows for JsonLines<R> {
     fn noun(&self) -> &'static str {
         "lines"
     }
-}
-
-/// Removes the byte order mark that some editors put at the start of a file.
-fn without_mark(line: &[u8]) -> &[u8] {
-    line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line)
 }
 
 fn parse_line(line: &[u8]) -> Result<ImportLine, String> {
