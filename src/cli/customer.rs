@@ -55,9 +55,9 @@ pub(super) enum Customer {
         #[arg(value_parser = Who::parse)]
         who: Who,
     },
-    /// Add customers from JSON Lines; lines whose customer exists change nothing, so an import can be repeated
+    /// Add customers from JSON Lines or CSV; lines whose customer exists change nothing, so an import can be repeated
     Import(super::import::Import),
-    /// Write all customers as JSON Lines, or all data about one customer as a JSON document
+    /// Write all customers as JSON Lines, CSV or TSV, or all data about one customer as a JSON document
     Export(super::export::Export),
 }
 

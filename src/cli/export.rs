@@ -1,4 +1,4 @@
-//! `clientele customer export`: writes JSON Lines or CSV in chunks.
+//! `clientele customer export`: writes JSON Lines, CSV or TSV in chunks.
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -74,8 +74,9 @@ impl Export {
                 serde_json::to_writer(&mut *out, line).map_err(std::io::Error::from)?;
                 Ok(writeln!(out)?)
             }),
-            Format::Csv => {
-                let mut out = csv::Writer::from_writer(out);
+            format @ (Format::Csv | Format::Tsv) => {
+                let delimiter = if format == Format::Tsv { b'\t' } else { b',' };
+                let mut out = csv::WriterBuilder::new().delimiter(delimiter).from_writer(out);
                 let width = if self.with_passwords { COLUMNS.len() } else { COLUMNS.len() - 1 };
                 let mut write = |record: [&str; COLUMNS.len()]| {
                     out.write_record(record.into_iter().take(width)).map_err(|error| Failure::Failed(error.to_string()))

@@ -11,6 +11,8 @@ pub(super) enum Format {
     Jsonl,
     /// Comma-separated values (RFC 4180) with a header
     Csv,
+    /// The same, separated by tabs
+    Tsv,
 }
 
 /// The columns of a CSV export, in this order. `password_hash` is written only on request.
@@ -37,7 +39,8 @@ impl Format {
     pub(super) fn of_name(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         match extension.as_str() {
-            "csv" | "tsv" => Some(Self::Csv),
+            "csv" => Some(Self::Csv),
+            "tsv" => Some(Self::Tsv),
             "json" | "jsonl" | "ndjson" => Some(Self::Jsonl),
             _ => None,
         }

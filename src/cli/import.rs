@@ -98,7 +98,7 @@ impl Import {
         let started = Started::read(reader)?;
         let told = self.format.or_else(|| Format::of_name(&self.file));
         match told.unwrap_or_else(|| Format::of_content(&started.start)) {
-            Format::Csv => {
+            Format::Csv | Format::Tsv => {
                 let columns = |header: &_| Columns::new(header, &self.mappings, self.ignore_unknown);
                 Ok(Box::new(CsvRows::open(started, columns)?))
             }
