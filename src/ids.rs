@@ -101,7 +101,7 @@ impl EntryId {
         Self(moment.timestamp_micros().clamp(1, i64::MAX >> ENTRY_BITS) << ENTRY_BITS)
     }
 
-    /// Returns when this happened, in microseconds.
+    /// Returns when this happened, to the microsecond.
     pub(crate) fn moment(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0 >> ENTRY_BITS).unwrap_or_default()
     }

@@ -105,7 +105,7 @@ pub fn import(
     Err(DbError::Internal("a line collides with another process again and again".into()))
 }
 
-/// Does the same once. Also returns the indices of the lines that were not added, although their outcome says so: an id, an
+/// Makes one attempt at [`import`]. Also returns the indices of the lines that were not added, although their outcome says so: an id, an
 /// email or a slug was taken meanwhile.
 fn import_once(
     connection: &mut DbConnection,

@@ -150,7 +150,7 @@ impl Templates {
     }
 }
 
-/// Keeps the direction of a name from changing the text around it.
+/// Keeps the direction of a name from changing the text around it, in HTML. In plain text, the name stays as it is.
 fn isolated(name: &str, form: Form) -> Value {
     match form {
         Form::Plain => Value::from(name),

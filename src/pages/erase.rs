@@ -70,7 +70,7 @@ async fn erase(visit: &Visit, fields: &Fields, form: &Form) -> Result<(), Proble
     customers::remove(&visit.app, &visit.request, customer, None).await
 }
 
-/// Says that the account is erased. It knows nobody any more.
+/// Says that the account is erased. There is no customer left to show.
 pub(super) async fn erased(visit: Visit) -> Result<HttpResponse, Problem> {
     visit.page("erased.html", Shown::to_anybody(), context! {})
 }

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-/// The highest costs of an imported hash. A check at all of them takes a core a few seconds.
+/// The highest costs of an imported hash. Checking one at any of these limits takes a core a few seconds.
 const MOST_ROUNDS: u32 = 5_000_000;
 const MOST_BCRYPT_COST: u32 = 15;
 const MOST_SCRYPT_BYTES: u64 = 256 * 1024 * 1024;
