@@ -18,7 +18,8 @@ use crate::settings::Settings;
 
 #[derive(Args)]
 pub(super) struct Export {
-    /// The file to write, with mode 0600; an existing one is replaced when the export is complete (default: standard output)
+    /// The file to write, with mode 0600; an existing one is replaced when the export is complete (default: standard
+    /// output)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The format to write (default: told by the name of FILE, else jsonl)

@@ -70,8 +70,8 @@ impl AddressInsert {
     }
 }
 
-/// Adds a customer for the operator, with the given id. The first holder of a name gets the plain slug, later holders get
-/// a random suffix: usually one more attempt, however many holders there are.
+/// Adds a customer for the operator, with the given id. The first holder of a name gets the plain slug, later holders
+/// get a random suffix: usually one more attempt, however many holders there are.
 ///
 /// # Errors
 /// [`DbError::Unique`] when the email or the id is taken.
@@ -160,7 +160,8 @@ fn create_and<T>(
     outcome
 }
 
-/// Adds a customer who can sign in. All in one transaction: if reading fails, nothing was added, and the same may be tried again.
+/// Adds a customer who can sign in. All in one transaction: if reading fails, nothing was added, and the same may be
+/// tried again.
 pub(super) fn register(
     connection: &mut DbConnection,
     new: &NewCustomer,
@@ -179,7 +180,8 @@ pub(super) fn register(
     }
 }
 
-/// Erases the customer with address, password and sessions, if the version is one of the expected ones. A notice is mailed.
+/// Erases the customer with address, password and sessions, if the version is one of the expected ones. A notice is
+/// mailed.
 pub(super) fn erase(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,

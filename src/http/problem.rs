@@ -1,7 +1,7 @@
 //! The outcomes of a request besides success, and their replies: problem details (RFC 9457).
 //!
-//! A handler returns a [`Problem`] as its error. `http::respond` writes the body, so the framework's own errors look the
-//! same and every body has the request id. It logs the cause of a 5xx once; clients never see it.
+//! A handler returns a [`Problem`] as its error. `http::respond` writes the body, so the framework's own errors look
+//! the same and every body has the request id. It logs the cause of a 5xx once; clients never see it.
 
 use std::borrow::Cow;
 use std::fmt;

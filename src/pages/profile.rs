@@ -101,8 +101,8 @@ fn tag(customer: CustomerId, version: i64) -> String {
     format!("{customer}.{version}")
 }
 
-/// Shows what was typed again. If the customer changed meanwhile, the page shows both, and the form is made from the newest
-/// version.
+/// Shows what was typed again. If the customer changed meanwhile, the page shows both, and the form is made from the
+/// newest version.
 async fn refused(
     mut visit: Visit,
     version: String,

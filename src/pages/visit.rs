@@ -69,8 +69,8 @@ impl Visit {
         self.owner.as_ref().map(|(customer, _)| customer.clone()).ok_or(Problem::TokenMissing)
     }
 
-    /// Reads the customer who has signed in, and marks the session as used if that was long ago. A session that cannot be
-    /// marked is marked at the next visit.
+    /// Reads the customer who has signed in, and marks the session as used if that was long ago. A session that cannot
+    /// be marked is marked at the next visit.
     ///
     /// # Errors
     /// [`Problem::TokenMissing`] and [`Problem::SessionEnded`], which lead to the page for signing in, and those of the

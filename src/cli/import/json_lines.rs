@@ -19,8 +19,8 @@ impl<R: BufRead> JsonLines<R> {
         Self { reader, count: 0 }
     }
 
-    /// Reads the next line, without its end. A line longer than a request body is cut to one byte more than is allowed, so
-    /// [`parse_line`] refuses it.
+    /// Reads the next line, without its end. A line longer than a request body is cut to one byte more than is allowed,
+    /// so [`parse_line`] refuses it.
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         let mut line = Vec::new();
         let most = LONGEST_BODY as u64 + 1;

@@ -9,8 +9,8 @@ const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A file whose start was read ahead.
 pub(super) struct Started {
-    /// The first line with text, and empty lines before it, without a byte order mark. A line that is too long for a row is
-    /// not read to its end.
+    /// The first line with text, and empty lines before it, without a byte order mark. A line that is too long for a
+    /// row is not read to its end.
     pub(super) start: Vec<u8>,
     /// The whole file, without a byte order mark.
     pub(super) reader: Box<dyn BufRead>,

@@ -1,5 +1,5 @@
-//! What else changes with an email, in the transaction of its change: it is unverified, links end, mails go to the new and
-//! the old address, and the history has a row. Changes that leave the email alone cost nothing.
+//! What else changes with an email, in the transaction of its change: it is unverified, links end, mails go to the new
+//! and the old address, and the history has a row. Changes that leave the email alone cost nothing.
 
 use std::collections::HashSet;
 
@@ -52,8 +52,8 @@ fn entries(changed: &[(&Update, &EmailChange)]) -> Vec<Entry> {
     changed.iter().enumerate().map(entry).collect()
 }
 
-/// Marks the emails of these customers as not verified, and ends the links that went to the emails before. Returns the ids of those
-/// whose emails were verified.
+/// Marks the emails of these customers as not verified, and ends the links that went to the emails before. Returns the
+/// ids of those whose emails were verified.
 fn unverify(connection: &mut DbConnection, ids: &[CustomerId]) -> DbResult<HashSet<i64>> {
     if ids.is_empty() {
         return Ok(HashSet::new());
