@@ -73,7 +73,8 @@ impl Event {
         }
     }
 
-    /// The most rows of one account in an hour, for events that a client can repeat without limit and could fill the disk with.
+    /// The most rows of one account in an hour, for events that a client can repeat without limit and could fill the
+    /// disk with.
     pub(crate) fn most_an_hour(self) -> Option<i64> {
         matches!(self, Self::SignInFailed | Self::RefreshRepeated | Self::Export).then_some(MOST_AN_HOUR)
     }

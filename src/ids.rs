@@ -84,8 +84,8 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// The id of a row in the history or in the outbox, and of a link: microseconds since 1970 and random low bits, so that ids sort by time. JavaScript does
-/// not read it exactly; it is shown as text.
+/// The id of a row in the history or in the outbox, and of a link: microseconds since 1970 and random low bits, so that
+/// ids sort by time. JavaScript does not read it exactly; it is shown as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EntryId(i64);
 
@@ -101,7 +101,7 @@ impl EntryId {
         Self(moment.timestamp_micros().clamp(1, i64::MAX >> ENTRY_BITS) << ENTRY_BITS)
     }
 
-    /// Returns when this happened, in microseconds.
+    /// Returns when this happened, to the microsecond.
     pub(crate) fn moment(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0 >> ENTRY_BITS).unwrap_or_default()
     }
@@ -121,7 +121,8 @@ impl EntryId {
         ((later.0 >> ENTRY_BITS) - (self.0 >> ENTRY_BITS)) / 1_000_000
     }
 
-    /// Parses the canonical decimal form: no sign, no leading zero, at most 19 digits. An id beyond all others stays one.
+    /// Parses the canonical decimal form: no sign, no leading zero, at most 19 digits. An id beyond all others stays
+    /// one.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0') && text.len() <= 19;
         let number = text.parse::<u64>().ok().filter(|_| digits)?;

@@ -57,8 +57,8 @@ pub(crate) struct Prepared {
     pub(crate) mailer: Option<Mailer>,
 }
 
-/// Loads the secret, the keys and the templates of mails, connects to the database once, so that an unreachable database is one clear error, and
-/// applies migrations if configured.
+/// Loads the secret, the keys and the templates of mails, connects to the database once, so that an unreachable
+/// database is one clear error, and applies migrations if configured.
 ///
 /// # Errors
 /// One line that names what is wrong.

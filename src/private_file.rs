@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-/// A file with mode 0600 that is written under a temporary name and renamed when it is complete. Until then, an existing
-/// file does not change. Dropping an unfinished file removes it.
+/// A file with mode 0600 that is written under a temporary name and renamed when it is complete. Until then, an
+/// existing file does not change. Dropping an unfinished file removes it.
 pub(crate) struct PrivateFile {
     path: PathBuf,
     output: Output,
@@ -77,18 +77,18 @@ impl Write for PrivateFile {
 /// Creates a file with mode 0600 and these contents.
 ///
 /// # Errors
-/// [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) if there is a file already, even if another process creates it at
-/// the same time. Other errors of the operating system.
+/// [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) if there is a file already, even if another process creates it
+/// at the same time. Other errors of the operating system.
 pub(crate) fn make(path: &Path, contents: &[u8]) -> Result<()> {
     make_with(path, false, |draft| std::fs::write(draft, contents).map_err(|error| at(path, &error)))
 }
 
-/// Creates a file by `write`, which fills an empty temporary file at the path that it gets. The file takes its place when it is
-/// complete. It replaces another file only if `replace` is set.
+/// Creates a file by `write`, which fills an empty temporary file at the path that it gets. The file takes its place
+/// when it is complete. It replaces another file only if `replace` is set.
 ///
 /// # Errors
-/// Those of `write` and of the operating system; [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) if there is a file that
-/// must not be replaced, or something that is not a file.
+/// Those of `write` and of the operating system; [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) if there is a
+/// file that must not be replaced, or something that is not a file.
 pub(crate) fn make_with<E: From<Error>>(
     path: &Path,
     replace: bool,

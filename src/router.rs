@@ -236,7 +236,8 @@ async fn show_document() -> Result<HttpResponse, Problem> {
         .body(json.as_str()))
 }
 
-/// Registers the endpoints, without mail only those that need none. Unknown paths get 404, and unknown methods of known paths get 405.
+/// Registers the endpoints, without mail only those that need none. Unknown paths get 404, and unknown methods of known
+/// paths get 405.
 pub(crate) fn configure(app: &App, config: &mut web::ServiceConfig) {
     let mut endpoints = endpoints();
     endpoints.retain(|endpoint| app.sends_mail || !endpoint.needs_mail);

@@ -33,8 +33,8 @@ use crate::{router, threads};
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long before the shutdown time-out the requests in flight get 503.
 const REPLY_TIME: Duration = Duration::from_secs(1);
-/// How long the server stops accepting before it stops. actix-server counts a connection shortly after a worker got it, and
-/// a worker without counted connections ends at once. The pause lets it count all of them.
+/// How long the server stops accepting before it stops. actix-server counts a connection shortly after a worker got it,
+/// and a worker without counted connections ends at once. The pause lets it count all of them.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A started service. Its threads end when it is dropped.
@@ -99,8 +99,8 @@ impl Stopper {
     }
 }
 
-/// Checks the database, applies migrations if configured, binds the address and starts the service. Must be called in an
-/// actix system.
+/// Checks the database, applies migrations if configured, binds the address and starts the service. Must be called in
+/// an actix system.
 ///
 /// # Errors
 /// One line that names what is wrong.
@@ -133,7 +133,8 @@ pub fn start(settings: &Settings) -> Result<Running, StartError> {
     Ok(Running { address, database, metrics_address, server, metrics, stopper, _delivery: delivery, _app: app })
 }
 
-/// Starts the delivery of mails. Their links lead to the address on which the service listens, if the settings name no URL.
+/// Starts the delivery of mails. Their links lead to the address on which the service listens, if the settings name no
+/// URL.
 fn deliver(settings: &Settings, app: &App, mailer: Mailer, address: SocketAddr) -> Result<Delivery, StartError> {
     log::info!("mails go to {}", mailer.destination());
     let parts = Parts {
@@ -150,7 +151,8 @@ fn deliver(settings: &Settings, app: &App, mailer: Mailer, address: SocketAddr) 
 /// How often [`clean_up`] runs.
 const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Periodically deletes sessions and links that have ended, old rows of the history, and throttle buckets that are full again.
+/// Periodically deletes sessions and links that have ended, old rows of the history, and throttle buckets that are full
+/// again.
 async fn clean_up(
     database: Database,
     throttle: Arc<Throttle>,
@@ -169,7 +171,8 @@ async fn clean_up(
     }
 }
 
-/// Deletes rows by `sweep`, which deletes a bounded number at a time so that requests do not wait for long. Returns how many.
+/// Deletes rows by `sweep`, which deletes a bounded number at a time so that requests do not wait for long. Returns how
+/// many.
 async fn delete_all<W>(database: &Database, what: &str, sweep: W) -> usize
 where
     W: Fn(&mut DbConnection) -> DbResult<usize> + Copy + Send + 'static,
@@ -224,8 +227,8 @@ fn http_server(
     stop: Arc<Stop>,
 ) -> std::io::Result<Server> {
     let server = &settings.server;
-    // Leaves one core to the database's threads. On two cores under overload, two workers that refuse requests would take
-    // the processor time that is needed to serve the others.
+    // Leaves one core to the database's threads. On two cores under overload, two workers that refuse requests would
+    // take the processor time that is needed to serve the others.
     let workers = match server.workers {
         0 => (threads::cores() - 1).max(1),
         given => given,

@@ -1,8 +1,8 @@
 //! Typed settings: the defaults in `config/default.toml`, then a file, then environment variables. Validated once.
 //!
-//! The compiled-in defaults are also the list of known keys and types, so every key has a documented default. An unknown key
-//! is an error that suggests a similar key, or lists those of its section. No error repeats a value, which may be a secret
-//! in the wrong place.
+//! The compiled-in defaults are also the list of known keys and types, so every key has a documented default. An
+//! unknown key is an error that suggests a similar key, or lists those of its section. No error repeats a value, which
+//! may be a secret in the wrong place.
 
 mod base_url;
 mod database_url;
@@ -105,8 +105,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Returns where customers reach the service, with a slash at the end: `server.public_url`, or else the address on which
-    /// it listens.
+    /// Returns where customers reach the service, with a slash at the end: `server.public_url`, or else the address on
+    /// which it listens.
     pub fn public_url(&self, listening: SocketAddr) -> String {
         let loopback: IpAddr = match listening {
             SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
@@ -315,11 +315,12 @@ pub enum LogFormat {
 }
 
 impl Settings {
-    /// Loads the defaults, then overrides them by `file` and by `variables` (`CLIENTELE__…` and `DATABASE_URL`; others are
-    /// ignored).
+    /// Loads the defaults, then overrides them by `file` and by `variables` (`CLIENTELE__…` and `DATABASE_URL`; others
+    /// are ignored).
     ///
     /// # Errors
-    /// The file cannot be read or parsed, a key is unknown, two variables set one key differently, or a value is out of range.
+    /// The file cannot be read or parsed, a key is unknown, two variables set one key differently, or a value is out of
+    /// range.
     pub fn load(
         file: Option<&Path>,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -363,8 +364,8 @@ impl Settings {
         self.mail.transport != Transport::None
     }
 
-    /// Returns where the links in mails lead, with a slash at the end: `mail.links`, or else the account pages. `listening` is the
-    /// address on which the service listens.
+    /// Returns where the links in mails lead, with a slash at the end: `mail.links`, or else the account pages.
+    /// `listening` is the address on which the service listens.
     pub fn links(&self, listening: SocketAddr) -> String {
         let pages = || format!("{}account/", self.server.public_url(listening));
         self.mail.links.as_ref().map_or_else(pages, |links| links.as_str().to_owned())

@@ -55,9 +55,9 @@ pub(super) enum Customer {
         #[arg(value_parser = Who::parse)]
         who: Who,
     },
-    /// Add customers from JSON Lines; lines whose customer exists change nothing, so an import can be repeated
+    /// Add customers from JSON Lines or CSV; lines whose customer exists change nothing, so an import can be repeated
     Import(super::import::Import),
-    /// Write all customers as JSON Lines, or all data about one customer as a JSON document
+    /// Write all customers as JSON Lines, CSV or TSV, or all data about one customer as a JSON document
     Export(super::export::Export),
 }
 
@@ -97,21 +97,27 @@ impl Customer {
             Self::Enable(account) => account.set_disabled(settings, false),
             Self::EndSessions(account) => account.end_sessions(settings),
             Self::History(command) => command.run(settings),
-            Self::Erase { who } => {
-                let mut connection = connect_existing(settings)?;
-                let id = who.id(&mut connection)?;
-                let caller = By::default().caller_with_mail(settings);
-                if !customers::erase_by_id(&mut connection, Operator::of_command_line(), id, &caller)? {
-                    return Err(who::missing(id));
-                }
-                settings.mail.files().map_or(Ok(()), |folder| mail::file::remove_of(folder, id))?;
-                Event::Erasure.record(Some(id), None);
-                Ok(())
-            }
+            Self::Erase { who } => erase(&who, settings),
             Self::Import(command) => command.run(settings),
             Self::Export(command) => command.run(settings),
         }
     }
+}
+
+/// Erases a customer, and then the mails about the customer if they are files.
+fn erase(who: &Who, settings: &Settings) -> Result<(), Failure> {
+    let mut connection = connect_existing(settings)?;
+    let id = who.id(&mut connection)?;
+    let caller = By::default().caller_with_mail(settings);
+    if !customers::erase_by_id(&mut connection, Operator::of_command_line(), id, &caller)? {
+        return Err(who::missing(id));
+    }
+    Event::Erasure.record(Some(id), None);
+    let Some(folder) = settings.mail.files() else { return Ok(()) };
+    mail::file::remove_of(folder, id).map_err(|error| {
+        let folder = folder.display();
+        Failure::Failed(format!("customer {id} was erased, but the mails in {folder} were not removed: {error}"))
+    })
 }
 
 impl Create {

@@ -1,4 +1,4 @@
-//! `clientele customer export`: writes JSON Lines or CSV in chunks.
+//! `clientele customer export`: writes JSON Lines, CSV or TSV in chunks.
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -18,7 +18,8 @@ use crate::settings::Settings;
 
 #[derive(Args)]
 pub(super) struct Export {
-    /// The file to write, with mode 0600; an existing one is replaced when the export is complete (default: standard output)
+    /// The file to write, with mode 0600; an existing one is replaced when the export is complete (default: standard
+    /// output)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The format to write (default: told by the name of FILE, else jsonl)
@@ -74,8 +75,9 @@ impl Export {
                 serde_json::to_writer(&mut *out, line).map_err(std::io::Error::from)?;
                 Ok(writeln!(out)?)
             }),
-            Format::Csv => {
-                let mut out = csv::Writer::from_writer(out);
+            format @ (Format::Csv | Format::Tsv) => {
+                let delimiter = if format == Format::Tsv { b'\t' } else { b',' };
+                let mut out = csv::WriterBuilder::new().delimiter(delimiter).from_writer(out);
                 let width = if self.with_passwords { COLUMNS.len() } else { COLUMNS.len() - 1 };
                 let mut write = |record: [&str; COLUMNS.len()]| {
                     out.write_record(record.into_iter().take(width)).map_err(|error| Failure::Failed(error.to_string()))

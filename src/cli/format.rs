@@ -11,6 +11,8 @@ pub(super) enum Format {
     Jsonl,
     /// Comma-separated values (RFC 4180) with a header
     Csv,
+    /// The same, separated by tabs
+    Tsv,
 }
 
 /// The columns of a CSV export, in this order. `password_hash` is written only on request.
@@ -37,15 +39,15 @@ impl Format {
     pub(super) fn of_name(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         match extension.as_str() {
-            "csv" | "tsv" => Some(Self::Csv),
+            "csv" => Some(Self::Csv),
+            "tsv" => Some(Self::Tsv),
             "json" | "jsonl" | "ndjson" => Some(Self::Jsonl),
             _ => None,
         }
     }
 
-    /// Returns the format of a file that begins like this.
+    /// Returns the format of a file that begins like this. The separator of CSV is told by its header.
     pub(super) fn of_content(start: &[u8]) -> Self {
-        let start = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start);
         match start.trim_ascii_start().first() {
             None | Some(b'{') => Self::Jsonl,
             Some(_) => Self::Csv,

@@ -6,6 +6,7 @@ mod csv_rows;
 mod json_lines;
 mod report;
 mod row;
+mod start;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -18,6 +19,7 @@ use indicatif::ProgressBar;
 use json_lines::JsonLines;
 use report::{Report, progress_bar};
 use row::Rows;
+use start::Started;
 
 use super::format::Format;
 use super::{Failure, connect};
@@ -50,6 +52,14 @@ impl Import {
         let mut rows = self.rows(reader)?;
         let mut connection = connect(settings)?;
         let mut report = Report::new(progress, rows.noun());
+        let end = self.add_all(&mut connection, rows.as_mut(), &mut report);
+        // Even if the import ended early, the sums tell what was added.
+        let finished = report.finish(rows.count(), self.dry_run);
+        end.and(finished)
+    }
+
+    /// Adds the customers of all rows, in chunks.
+    fn add_all(&self, connection: &mut DbConnection, rows: &mut dyn Rows, report: &mut Report) -> Result<(), Failure> {
         let mut earlier = self.dry_run.then(ImportedSoFar::default);
         let mut chunk: Vec<(u64, ImportLine)> = Vec::with_capacity(CHUNK);
         let end = loop {
@@ -63,13 +73,12 @@ impl Import {
                 Err(failure) => break Err(failure),
             }
             if chunk.len() == CHUNK {
-                add(&mut connection, &mut chunk, earlier.as_mut(), rows.as_ref(), &mut report)?;
+                add(connection, &mut chunk, earlier.as_mut(), rows, report)?;
                 report.show_progress(rows.count());
             }
         };
-        add(&mut connection, &mut chunk, earlier.as_mut(), rows.as_ref(), &mut report)?;
-        let finished = report.finish(rows.count(), self.dry_run);
-        end.and(finished)
+        add(connection, &mut chunk, earlier.as_mut(), rows, report)?;
+        end
     }
 
     /// Opens the file, with a progress bar that shows how much of it was read.
@@ -85,20 +94,18 @@ impl Import {
     }
 
     /// Chooses the format. Reads the header of CSV and says what becomes of each column.
-    fn rows(&self, mut reader: Box<dyn BufRead>) -> Result<Box<dyn Rows>, Failure> {
-        let format = match self.format.or_else(|| Format::of_name(&self.file)) {
-            Some(format) => format,
-            None => Format::of_content(reader.fill_buf()?),
-        };
-        match format {
-            Format::Csv => {
+    fn rows(&self, reader: Box<dyn BufRead>) -> Result<Box<dyn Rows>, Failure> {
+        let started = Started::read(reader)?;
+        let told = self.format.or_else(|| Format::of_name(&self.file));
+        match told.unwrap_or_else(|| Format::of_content(&started.start)) {
+            Format::Csv | Format::Tsv => {
                 let columns = |header: &_| Columns::new(header, &self.mappings, self.ignore_unknown);
-                Ok(Box::new(CsvRows::open(reader, columns)?))
+                Ok(Box::new(CsvRows::open(started, columns)?))
             }
             Format::Jsonl if self.ignore_unknown || !self.mappings.is_empty() => {
                 Err(Failure::Usage("--map and --ignore-unknown are for CSV; this is JSON Lines".into()))
             }
-            Format::Jsonl => Ok(Box::new(JsonLines::new(reader))),
+            Format::Jsonl => Ok(Box::new(JsonLines::new(started.reader))),
         }
     }
 }

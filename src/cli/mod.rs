@@ -155,8 +155,8 @@ fn print(text: impl std::fmt::Display) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout(), "{text}")?)
 }
 
-/// Connects for a command that adds data. Creates a missing SQLite database and applies pending migrations if configured.
-/// Fails if migrations are still pending.
+/// Connects for a command that adds data. Creates a missing SQLite database and applies pending migrations if
+/// configured. Fails if migrations are still pending.
 fn connect(settings: &Settings) -> Result<DbConnection, Failure> {
     let mut connection = open(settings, &settings.target().map_err(StartError::from)?)?;
     if settings.database.migrate_at_start {

@@ -31,8 +31,8 @@ enum Report {
 }
 
 impl Signals {
-    /// Starts the signal thread. From now on, these signals no longer end the process by themselves. Requests in flight get
-    /// `shutdown_timeout` to finish.
+    /// Starts the signal thread. From now on, these signals no longer end the process by themselves. Requests in flight
+    /// get `shutdown_timeout` to finish.
     ///
     /// # Errors
     /// The operating system refused a thread or a handler.

@@ -23,8 +23,8 @@ impl<'a> EmailThrottle<'a> {
         self.client.network()
     }
 
-    /// Admits an update unless it changes the email and the quota is used up. An update that sends back the stored email
-    /// is always admitted.
+    /// Admits an update unless it changes the email and the quota is used up. An update that sends back the stored
+    /// email is always admitted.
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].

@@ -15,8 +15,8 @@ pub(super) struct NewNames {
     pub(super) slugs: Vec<String>,
 }
 
-/// The known holders, by canonical email and by slug. An email or a slug that is missing here counts as free; the unique
-/// indexes decide in the end.
+/// The known holders, by canonical email and by slug. An email or a slug that is missing here counts as free; the
+/// unique indexes decide in the end.
 #[derive(Default)]
 pub(super) struct Holders {
     pub(super) emails: HashMap<String, CustomerId>,

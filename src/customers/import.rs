@@ -52,8 +52,8 @@ impl Holder {
     }
 }
 
-/// The ids and emails of earlier lines of a dry run, in a few bytes per line. Later lines are compared with them, because
-/// a dry run adds nothing to the database.
+/// The ids and emails of earlier lines of a dry run, in a few bytes per line. Later lines are compared with them,
+/// because a dry run adds nothing to the database.
 #[derive(Default)]
 pub struct ImportedSoFar {
     hasher: RandomState,
@@ -75,8 +75,8 @@ impl ImportedSoFar {
 /// How often a line is tried whose customer collides with one that another process adds.
 const ATTEMPTS: u32 = 8;
 
-/// Adds the customers of a chunk of lines and returns one outcome per line, in order. With `earlier`, this is a dry run and
-/// adds nothing.
+/// Adds the customers of a chunk of lines and returns one outcome per line, in order. With `earlier`, this is a dry run
+/// and adds nothing.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -105,8 +105,8 @@ pub fn import(
     Err(DbError::Internal("a line collides with another process again and again".into()))
 }
 
-/// Does the same once. Also returns the indices of the lines that were not added, although their outcome says so: an id, an
-/// email or a slug was taken meanwhile.
+/// Makes one attempt at [`import`]. Also returns the indices of the lines that were not added, although their outcome
+/// says so: an id, an email or a slug was taken meanwhile.
 fn import_once(
     connection: &mut DbConnection,
     operator: Operator,

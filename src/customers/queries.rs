@@ -10,7 +10,7 @@ use super::fields::{Email, slug};
 use super::model::Versioned;
 use super::read::{find_owned, find_unowned};
 use super::stored::{AddressRow, CustomerRow};
-use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros};
+use crate::db::{Constraint, DbConnection, DbError, DbResult, UtcMicros, in_transaction};
 use crate::events::Event;
 use crate::history::{self, Caller};
 use crate::http::{Denied, Operator, OwnedCustomer};
@@ -70,8 +70,8 @@ impl AddressInsert {
     }
 }
 
-/// Adds a customer for the operator, with the given id. The first holder of a name gets the plain slug, later holders get
-/// a random suffix: usually one more attempt, however many holders there are.
+/// Adds a customer for the operator, with the given id. The first holder of a name gets the plain slug, later holders
+/// get a random suffix: usually one more attempt, however many holders there are.
 ///
 /// # Errors
 /// [`DbError::Unique`] when the email or the id is taken.
@@ -160,7 +160,8 @@ fn create_and<T>(
     outcome
 }
 
-/// Adds a customer who can sign in. All in one transaction: if reading fails, nothing was added, and the same may be tried again.
+/// Adds a customer who can sign in. All in one transaction: if reading fails, nothing was added, and the same may be
+/// tried again.
 pub(super) fn register(
     connection: &mut DbConnection,
     new: &NewCustomer,
@@ -179,7 +180,8 @@ pub(super) fn register(
     }
 }
 
-/// Erases the customer with address, password and sessions, if the version is one of the expected ones. A notice is mailed.
+/// Erases the customer with address, password and sessions, if the version is one of the expected ones. A notice is
+/// mailed.
 pub(super) fn erase(
     connection: &mut DbConnection,
     customer: &OwnedCustomer,
@@ -210,7 +212,7 @@ pub(super) fn erase(
 /// # Errors
 /// See [`DbError`].
 pub fn erase_by_id(connection: &mut DbConnection, _: Operator, id: CustomerId, caller: &Caller) -> DbResult<bool> {
-    connection.transaction(|connection| {
+    in_transaction(connection, |connection| {
         let own = diesel::delete(customers::table.find(id.get()));
         match own.returning(LAST_SEEN).get_results::<LastSeen>(connection)?.pop() {
             Some(last_seen) => notify_erased(connection, caller, last_seen).map(|()| true),

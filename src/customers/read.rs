@@ -1,7 +1,7 @@
 //! Reads customers: one statement for one request or for a batch, with or without locking the rows.
 //!
-//! The statement also checks that the token's session is alive and the account is enabled, so ending a session and disabling
-//! an account take effect at once without an extra round trip.
+//! The statement also checks that the token's session is alive and the account is enabled, so ending a session and
+//! disabling an account take effect at once without an extra round trip.
 
 use std::collections::HashSet;
 
@@ -183,8 +183,9 @@ impl<const LOCK: bool> Query for Select<'_, LOCK> {
 prepared!(Select, LOCK);
 
 impl<const LOCK: bool> QueryFragment<Pg> for Select<'_, LOCK> {
-    /// If another transaction changed the row after this statement's snapshot, PostgreSQL locks and returns the new row of
-    /// `c`, but the old rows of the tables joined to it. Comparing `c` with `before`, the same row joined again, detects this.
+    /// If another transaction changed the row after this statement's snapshot, PostgreSQL locks and returns the new row
+    /// of `c`, but the old rows of the tables joined to it. Comparing `c` with `before`, the same row joined again,
+    /// detects this.
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         push_input(&mut out);
         out.push_sql("* FROM unnest(");
@@ -214,8 +215,8 @@ fn push_input<DB: Backend>(out: &mut AstPass<'_, '_, DB>) {
     out.push_sql(") AS (SELECT ");
 }
 
-/// The session is looked up in a subquery. For a join, PostgreSQL might scan the whole table, using a query plan that it
-/// made while the table was empty.
+/// The session is looked up in a subquery. For a join, PostgreSQL might scan the whole table, using a query plan that
+/// it made while the table was empty.
 fn push_select<DB: Backend>(out: &mut AstPass<'_, '_, DB>, is_current: &str) {
     out.push_sql(
         " SELECT i.ord, i.session_id IS NULL OR (SELECT s.id FROM sessions s

@@ -66,8 +66,8 @@ impl CustomerRow {
         }
     }
 
-    /// Returns the row after a change. An unchanged name or email keeps its stored slug or canonical form, which a newer
-    /// version of the rules might derive differently.
+    /// Returns the row after a change. An unchanged name or email keeps its stored slug or canonical form, which a
+    /// newer version of the rules might derive differently.
     pub(super) fn merged(&self, change: &Change) -> Self {
         let mut next = self.clone();
         if let Some(email) = change.email.as_ref().filter(|email| email.typed() != self.email) {

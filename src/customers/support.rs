@@ -55,8 +55,8 @@ pub fn find_by_email(connection: &mut DbConnection, _: Operator, email: &Email) 
     Ok(ids.first().copied().and_then(CustomerId::new))
 }
 
-/// Returns customers whose email, name or slug contains a text, ordered by id, from the first id above `after`. Case does not
-/// matter, nor do accents, because slugs have none.
+/// Returns customers whose email, name or slug contains a text, ordered by id, from the first id above `after`. Case
+/// does not matter, nor do accents, because slugs have none.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -173,8 +173,8 @@ pub fn set_password(
     })
 }
 
-/// Disables an account and ends its sessions, or enables it. Returns whether that was a change, or `None` if there is no
-/// such customer.
+/// Disables an account and ends its sessions, or enables it. Returns whether that was a change, or `None` if there is
+/// no such customer.
 ///
 /// # Errors
 /// See [`DbError`].

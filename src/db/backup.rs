@@ -9,8 +9,8 @@ use diesel::sql_types::Text;
 use super::connection::DbConnection;
 use super::error::{DbError, DbResult};
 
-/// Writes everything that is committed to an empty file, and checks the copy. Other connections can write meanwhile. The
-/// copy is a consistent snapshot, and unlike SQLite's online backup it does not restart at each change
+/// Writes everything that is committed to an empty file, and checks the copy. Other connections can write meanwhile.
+/// The copy is a consistent snapshot, and unlike SQLite's online backup it does not restart at each change
 /// (sqlite.org/lang_vacuum.html).
 ///
 /// # Errors

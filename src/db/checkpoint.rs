@@ -1,17 +1,17 @@
 //! A thread that checkpoints SQLite's write-ahead log and watches the database file.
 //!
-//! By default, SQLite checkpoints in the connection that commits, so that one request is slow for every 1,000 pages. This
-//! thread copies pages back while the writer continues, and blocks the writer only for the last few, after which the writer
-//! restarts the log from its beginning. The log file keeps its size, because overwriting blocks is cheaper than appending
-//! them. When writing pauses, or fails because the disk is full, the log is truncated. That removes erased data from the log,
-//! and frees the disk space.
+//! By default, SQLite checkpoints in the connection that commits, so that one request is slow for every 1,000 pages.
+//! This thread copies pages back while the writer continues, and blocks the writer only for the last few, after which
+//! the writer restarts the log from its beginning. The log file keeps its size, because overwriting blocks is cheaper
+//! than appending them. When writing pauses, or fails because the disk is full, the log is truncated. That removes
+//! erased data from the log, and frees the disk space.
 //!
-//! SQLite syncs the database file when it has copied the whole log. With a busy writer, that happens while the writer is
-//! blocked, and takes 200 ms with a million customers. This thread syncs the file beforehand, in rounds, so that little is
-//! left to sync. Durability does not depend on it, because SQLite still does its own sync.
+//! SQLite syncs the database file when it has copied the whole log. With a busy writer, that happens while the writer
+//! is blocked, and takes 200 ms with a million customers. This thread syncs the file beforehand, in rounds, so that
+//! little is left to sync. Durability does not depend on it, because SQLite still does its own sync.
 //!
-//! Checkpoints continue after the file was deleted or replaced, when no request uses it any more. This empties the log, so
-//! that a restart does not apply it to another file.
+//! Checkpoints continue after the file was deleted or replaced, when no request uses it any more. This empties the log,
+//! so that a restart does not apply it to another file.
 
 use std::fs::File;
 use std::path::Path;
@@ -43,8 +43,8 @@ const FINAL_PAGES: i32 = 256;
 /// The number of rounds after which the writer is blocked, however many pages it adds.
 const MAX_ROUNDS: u32 = 6;
 
-/// Opens the file, and starts the thread that checkpoints and watches it. The thread ends when its queue is closed. Nothing
-/// is ever sent to that queue.
+/// Opens the file, and starts the thread that checkpoints and watches it. The thread ends when its queue is closed.
+/// Nothing is ever sent to that queue.
 ///
 /// # Errors
 /// Returns an error if the file cannot be opened or the operating system cannot create a thread.
@@ -65,9 +65,9 @@ pub(super) fn start(
     ))
 }
 
-/// Opens the thread's own connection. It stays open while the service runs: if all connections closed after an error, SQLite
-/// would have to create the log again, which fails on a full disk. It never waits for locks, so that no writer waits for a
-/// reader.
+/// Opens the thread's own connection. It stays open while the service runs: if all connections closed after an error,
+/// SQLite would have to create the log again, which fails on a full disk. It never waits for locks, so that no writer
+/// waits for a reader.
 fn connect(path: &Path, settings: &settings::Database) -> Result<DbConnection, String> {
     let target = Target::Sqlite(path.to_owned());
     let connection = target.connect(settings.connect_timeout(), settings.statement_timeout());
@@ -78,8 +78,8 @@ fn connect(path: &Path, settings: &settings::Database) -> Result<DbConnection, S
     Ok(connection)
 }
 
-/// The connection must be dropped before the file, so it is the first field: closing any descriptor of the file releases all
-/// locks that this process has on it (sqlite.org/howtocorrupt.html §2.2).
+/// The connection must be dropped before the file, so it is the first field: closing any descriptor of the file
+/// releases all locks that this process has on it (sqlite.org/howtocorrupt.html §2.2).
 struct Checkpointer {
     connection: Mutex<DbConnection>,
     write_lock: WriteLock,
@@ -118,7 +118,8 @@ impl Checkpointer {
         Ok(pages)
     }
 
-    /// Copies the pages that were added meanwhile, in ever smaller rounds, and the last ones while the writer is blocked.
+    /// Copies the pages that were added meanwhile, in ever smaller rounds, and the last ones while the writer is
+    /// blocked.
     fn shorten(&self, connection: &mut DbConnection, mut copied: i32) -> DbResult<()> {
         for _ in 0..MAX_ROUNDS {
             self.file.sync_data().map_err(|error| DbError::Unavailable(error.to_string()))?;
@@ -133,8 +134,8 @@ impl Checkpointer {
     }
 }
 
-/// Runs a checkpoint and returns the number of pages that were in the log. Stops at once if a reader, or a writer of another
-/// process, blocks it.
+/// Runs a checkpoint and returns the number of pages that were in the log. Stops at once if a reader, or a writer of
+/// another process, blocks it.
 fn checkpoint(connection: &mut DbConnection, mode: &str) -> DbResult<i32> {
     let checkpoint = sql::<(Integer, Integer, Integer)>(&format!("PRAGMA wal_checkpoint({mode})"));
     // The number is -1 if there is no log yet.

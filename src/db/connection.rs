@@ -65,8 +65,8 @@ fn open_sqlite(path: &Path, busy_timeout: Duration) -> ConnectionResult<SqliteCo
     Ok(connection)
 }
 
-/// Switches the file to WAL mode, and retries if another process does the same. SQLite does not apply the busy timeout here,
-/// because two processes that wait for each other would deadlock.
+/// Switches the file to WAL mode, and retries if another process does the same. SQLite does not apply the busy timeout
+/// here, because two processes that wait for each other would deadlock.
 fn switch_to_wal(connection: &mut SqliteConnection, timeout: Duration) -> QueryResult<()> {
     let started = Instant::now();
     loop {
@@ -108,8 +108,8 @@ pub(super) fn establish(url: &PostgresUrl, connect: Duration, statement: Duratio
     ]))
 }
 
-/// Asks for English messages, because errors are recognized by their messages. A role that may not set them gets an error,
-/// which is caught here so that it does not appear in PostgreSQL's log.
+/// Asks for English messages, because errors are recognized by their messages. A role that may not set them gets an
+/// error, which is caught here so that it does not appear in PostgreSQL's log.
 const IN_ENGLISH: &str = "DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
 
 /// Applies the settings of every connection in a direct session.

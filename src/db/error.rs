@@ -26,8 +26,8 @@ pub enum DbError {
     CommitLost(String),
     /// The database took too long. Becomes 503 `database_unavailable`.
     TimedOut(String),
-    /// A prepared statement no longer matches its tables, because they were altered. The transaction has changed nothing, and
-    /// the work succeeds on a new connection.
+    /// A prepared statement no longer matches its tables, because they were altered. The transaction has changed
+    /// nothing, and the work succeeds on a new connection.
     StaleStatement(String),
     /// The queue is full, or the work did not begin in time. Becomes 503 `overloaded`.
     Overloaded,
@@ -85,8 +85,8 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
     }
 }
 
-/// Recognizes by their messages the errors that Diesel has no kind for. Other external causes, such as a shutdown (57P01),
-/// close the connection, and for that Diesel has a kind. The rest are defects in this service.
+/// Recognizes by their messages the errors that Diesel has no kind for. Other external causes, such as a shutdown
+/// (57P01), close the connection, and for that Diesel has a kind. The rest are defects in this service.
 fn from_message(message: &str) -> DbError {
     match messages::condition(message) {
         Some(Condition::LockTimeout) => DbError::Busy,

@@ -1,5 +1,5 @@
-//! Runs database work that is not batched, on threads that each keep a connection, with bounded queues. Reads and writes
-//! have separate threads, so that no read waits behind a writer that waits for a lock.
+//! Runs database work that is not batched, on threads that each keep a connection, with bounded queues. Reads and
+//! writes have separate threads, so that no read waits behind a writer that waits for a lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,8 +115,8 @@ impl Database {
         }
     }
 
-    /// Runs work that only reads, and may therefore be retried after the connection broke. With a `customer`, it counts towards
-    /// that customer's share of the queue.
+    /// Runs work that only reads, and may therefore be retried after the connection broke. With a `customer`, it counts
+    /// towards that customer's share of the queue.
     ///
     /// # Errors
     /// See [`crate::db::DbError`].

@@ -1,7 +1,8 @@
 //! Natural batching: one thread takes all queued items, applies them together, and replies to each request.
 //!
-//! The thread never waits for a batch to fill. Under low load a batch has one item. Under high load, items collect while the
-//! database works on the previous batch, so batches grow. `docs/decisions/0015-the-write-path.md` has the numbers.
+//! The thread never waits for a batch to fill. Under low load a batch has one item. Under high load, items collect
+//! while the database works on the previous batch, so batches grow. `docs/decisions/0015-the-write-path.md` has the
+//! numbers.
 
 use std::collections::HashSet;
 use std::slice;
@@ -39,16 +40,16 @@ pub trait Batch: Send + Sync + 'static {
     /// Whether the items are changes, so that the batch runs in a transaction.
     const WRITES: bool;
 
-    /// Returns the customer that an item belongs to. A customer gets at most a share of the queue, and its items are applied in
-    /// order of arrival.
+    /// Returns the customer that an item belongs to. A customer gets at most a share of the queue, and its items are
+    /// applied in order of arrival.
     fn customer(item: &Self::Item) -> i64;
 
-    /// Applies all items and returns their outcomes, in order. An item whose outcome is [`DbError::Busy`] was not applied, and
-    /// is retried.
+    /// Applies all items and returns their outcomes, in order. An item whose outcome is [`DbError::Busy`] was not
+    /// applied, and is retried.
     ///
     /// # Errors
-    /// Returns an error if the whole batch failed and nothing was applied. If a single item may be the cause, the items are
-    /// retried one by one.
+    /// Returns an error if the whole batch failed and nothing was applied. If a single item may be the cause, the items
+    /// are retried one by one.
     fn apply(connection: &mut DbConnection, items: &[Self::Item]) -> DbResult<Vec<DbResult<Self::Output>>>;
 }
 
@@ -98,8 +99,8 @@ impl<B: Batch> Lane<B> {
     /// Queues an item and waits for its outcome. All items of a customer go to the same thread.
     ///
     /// # Errors
-    /// Returns [`DbError::Overloaded`] at once if the queue is full, [`DbError::ShareTaken`] if the customer's share of it is
-    /// full, or the error of the item.
+    /// Returns [`DbError::Overloaded`] at once if the queue is full, [`DbError::ShareTaken`] if the customer's share of
+    /// it is full, or the error of the item.
     pub async fn submit(&self, item: B::Item) -> DbResult<B::Output> {
         let customer = B::customer(&item);
         let number = usize::try_from(customer).unwrap_or_default() % self.threads.len().max(1);
@@ -113,7 +114,8 @@ impl<B: Batch> Lane<B> {
 /// One thread of a lane.
 struct Thread<B: Batch> {
     connection: ThreadConnection,
-    /// Items to run next: new ones, and those that another transaction blocked. Those of one customer are in order of arrival.
+    /// Items to run next: new ones, and those that another transaction blocked. Those of one customer are in order of
+    /// arrival.
     held: Vec<Entry<B>>,
     /// Customers whose items were held over from the previous batch.
     held_customers: HashSet<i64>,
@@ -187,8 +189,8 @@ impl<B: Batch> Thread<B> {
         }
     }
 
-    /// Applies each item in its own commit, until this has delayed other items for too long. If an item has to be retried, the
-    /// later items of the same customer wait too.
+    /// Applies each item in its own commit, until this has delayed other items for too long. If an item has to be
+    /// retried, the later items of the same customer wait too.
     fn apply_one_by_one(&mut self, batch: Vec<Entry<B>>, progress: &Progress) {
         let started = Instant::now();
         let mut blocked = HashSet::new();

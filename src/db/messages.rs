@@ -1,7 +1,7 @@
 //! Recognizes PostgreSQL's errors by their messages, in each language that it is translated into.
 //!
-//! Diesel does not expose the SQLSTATE and has an error kind only for some conditions. The language of the messages depends
-//! on `lc_messages`, which not every role may set (docs/decisions/0016).
+//! Diesel does not expose the SQLSTATE and has an error kind only for some conditions. The language of the messages
+//! depends on `lc_messages`, which not every role may set (docs/decisions/0016).
 
 /// A condition for which Diesel has no error kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,8 @@ pub(super) enum Condition {
     Cancelled,
     /// 40P01
     Deadlock,
-    /// 0A000, 26000 and 42P05: a prepared statement no longer matches the tables, or the server process behind a pooler.
+    /// 0A000, 26000 and 42P05: a prepared statement no longer matches the tables, or the server process behind a
+    /// pooler.
     StaleStatement,
     /// 53100
     DiskFull,

@@ -83,8 +83,8 @@ pub fn revert_last(connection: &mut DbConnection) -> DbResult<String> {
     })
 }
 
-/// Runs `work` in one transaction while no other instance migrates. The transaction of each migration becomes a savepoint.
-/// PostgreSQL's advisory lock is released with the transaction, so this also works through a pooler.
+/// Runs `work` in one transaction while no other instance migrates. The transaction of each migration becomes a
+/// savepoint. PostgreSQL's advisory lock is released with the transaction, so this also works through a pooler.
 fn locked<T>(connection: &mut DbConnection, work: impl FnOnce(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
     let (begin, lock) = match connection {
         DbConnection::Sqlite(_) => (Begin::immediate(), None),
@@ -123,8 +123,8 @@ pub fn statuses(connection: &mut DbConnection) -> DbResult<Vec<MigrationStatus>>
     Ok(statuses)
 }
 
-/// Returns the versions that the database has, in order. Diesel's own query creates its table if it is missing. A command
-/// that only reads must create nothing, because its role may not be allowed to.
+/// Returns the versions that the database has, in order. Diesel's own query creates its table if it is missing. A
+/// command that only reads must create nothing, because its role may not be allowed to.
 fn applied(connection: &mut DbConnection) -> DbResult<BTreeSet<String>> {
     let is_there = match connection {
         DbConnection::Postgres(_) => "to_regclass('__diesel_schema_migrations') IS NOT NULL",

@@ -1,8 +1,8 @@
 //! Access to SQLite and PostgreSQL.
 //!
 //! `connection` opens a connection, `pool` limits how many are open, and `thread_connection` keeps one for each thread.
-//! `executor` runs single jobs off the event loop, and `lane` runs batches. `error` classifies database errors, with the
-//! translated messages in `messages`.
+//! `executor` runs single jobs off the event loop, and `lane` runs batches. `error` classifies database errors, with
+//! the translated messages in `messages`.
 
 mod backup;
 mod checkpoint;

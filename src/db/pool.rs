@@ -1,7 +1,7 @@
 //! The connection pool, with an r2d2 manager that opens connections by URL scheme.
 //!
-//! Diesel's own manager calls `establish()` on the derived connection, which tries one database after the other and hides
-//! why each failed. This manager knows which database to open.
+//! Diesel's own manager calls `establish()` on the derived connection, which tries one database after the other and
+//! hides why each failed. This manager knows which database to open.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,8 @@ use crate::settings::{self, Session, Target};
 
 /// How long the pool keeps a connection that no thread uses.
 const IDLE_FOR: Duration = Duration::from_secs(60);
-/// How long the service is not ready after the database failed to store a change. Most readiness probes come more often.
+/// How long the service is not ready after the database failed to store a change. Most readiness probes come more
+/// often.
 const UNWRITABLE_FOR: Duration = Duration::from_secs(10);
 
 /// The connections to one database. The pool opens them, and threads keep them until another thread needs one.
@@ -41,7 +42,8 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Opens a connection, or takes one that another thread handed over. Without a `timeout`, the configured one applies.
+    /// Opens a connection, or takes one that another thread handed over. Without a `timeout`, the configured one
+    /// applies.
     ///
     /// # Errors
     /// No connection was available in time.
@@ -134,7 +136,8 @@ impl r2d2::ManageConnection for Manager {
 
     fn connect(&self) -> Result<Managed, Self::Error> {
         let (connect_timeout, statement_timeout) = (self.settings.connect_timeout(), self.settings.statement_timeout());
-        // Check before, because SQLite would create a missing file. Check after, because the file may be replaced in between.
+        // Check before, because SQLite would create a missing file. Check after, because the file may be replaced in
+        // between.
         self.check_in_place()?;
         let mut connection = self.target.connect(connect_timeout, statement_timeout)?;
         self.check_in_place()?;
@@ -185,9 +188,9 @@ pub(super) fn build(
     file: Option<Arc<SqliteFile>>,
     metrics: &metrics::Database,
 ) -> Pool {
-    // Each thread keeps its connection (see `thread_connection`). The pool holds only connections that were handed over, or
-    // that were opened after the thread had stopped waiting. It pings them before use, and closes unused ones soon.
-    // No error handler: the request that needs the connection logs the failure once, with its request id.
+    // Each thread keeps its connection (see `thread_connection`). The pool holds only connections that were handed
+    // over, or that were opened after the thread had stopped waiting. It pings them before use, and closes unused ones
+    // soon. No error handler: the request that needs the connection logs the failure once, with its request id.
     let begin = Arc::new(Begin::of(&target, settings.statement_timeout()));
     let connections = r2d2::Pool::builder()
         .max_size(size)

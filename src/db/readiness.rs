@@ -10,8 +10,8 @@ use super::executor::Database;
 use super::migrations::pending_migrations;
 
 impl Database {
-    /// Checks that the database responds, has all migrations and accepts changes. Health checks call it often, so it writes
-    /// nothing.
+    /// Checks that the database responds, has all migrations and accepts changes. Health checks call it often, so it
+    /// writes nothing.
     ///
     /// # Errors
     /// Returns the reason if the service is not ready.
@@ -29,8 +29,8 @@ impl Database {
     }
 }
 
-/// Checks that the session is not read-only, as it is on a standby or if an administrator configured it so. The error makes
-/// the thread try a new session, because a session keeps the default that was in effect when it began.
+/// Checks that the session is not read-only, as it is on a standby or if an administrator configured it so. The error
+/// makes the thread try a new session, because a session keeps the default that was in effect when it began.
 fn check_session_writable(connection: &mut DbConnection) -> DbResult<()> {
     let DbConnection::Postgres(connection) = connection else { return Ok(()) };
     let is_read_only = sql::<Bool>("current_setting('transaction_read_only')::boolean");

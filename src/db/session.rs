@@ -14,8 +14,8 @@ use crate::settings::{PostgresUrl, Session, Target};
 use crate::threads::Progress;
 
 impl Target {
-    /// Opens a connection as [`Self::connect`] does, but first checks that sessions are as `database.session` says. The check
-    /// comes before any setting is left in a session.
+    /// Opens a connection as [`Self::connect`] does, but first checks that sessions are as `database.session` says. The
+    /// check comes before any setting is left in a session.
     ///
     /// # Errors
     /// Returns the database's error, or a line that says which setting to change.
@@ -49,13 +49,14 @@ fn check_transactions(connection: &mut DbConnection, begin: &Begin) -> DbResult<
     write_transaction(connection, begin, &Progress::default(), |_| Ok(()))
 }
 
-/// Returns whether two connections share a server process, or one connection switches between two. Leaves nothing behind in
-/// the sessions.
+/// Returns whether two connections share a server process, or one connection switches between two. Leaves nothing
+/// behind in the sessions.
 fn is_pooled(first: &mut PgConnection, url: &PostgresUrl, timeout: Duration) -> bool {
     let Ok(before) = server_process(first) else { return false };
     let (sender, receiver) = mpsc::channel();
     let url = url.clone();
-    // A pooler in session mode, or a server without free connections, may block this connection. Then it proves nothing.
+    // A pooler in session mode, or a server without free connections, may block this connection. Then it proves
+    // nothing.
     std::thread::spawn(move || {
         let second = establish(&url, timeout, timeout).map(|mut second| (server_process(&mut second), second));
         // The receiver may have timed out already.

@@ -1,8 +1,8 @@
-//! Checks of SQLite's files: whether they are still at their paths, whether they can be written, and whether the disk has
-//! room.
+//! Checks of SQLite's files: whether they are still at their paths, whether they can be written, and whether the disk
+//! has room.
 //!
-//! SQLite does not notice these problems in time. It keeps writing to a file that was deleted or replaced, and those changes
-//! are lost at a restart.
+//! SQLite does not notice these problems in time. It keeps writing to a file that was deleted or replaced, and those
+//! changes are lost at a restart.
 
 use std::fs::Metadata;
 use std::io::{Error, ErrorKind};
@@ -16,8 +16,8 @@ use super::error::{DbError, DbResult};
 /// The free space that is required, in bytes. A commit of a full batch writes less.
 const MIN_FREE_BYTES: u64 = 1024 * 1024;
 
-/// The database file, its write-ahead log and the log's index. A connection must stay open while this is in use. It keeps
-/// SQLite from replacing the log, and the system from reusing the inode numbers.
+/// The database file, its write-ahead log and the log's index. A connection must stay open while this is in use. It
+/// keeps SQLite from replacing the log, and the system from reusing the inode numbers.
 pub(super) struct SqliteFile {
     path: PathBuf,
     parts: Vec<Part>,
@@ -95,8 +95,8 @@ fn companions(path: &Path) -> std::io::Result<[PathBuf; 2]> {
     Ok([beside("-wal"), beside("-shm")])
 }
 
-/// Checks that an existing database can be written: its file, its folder, in which SQLite creates the log, and the log's
-/// files if they exist. Creates nothing.
+/// Checks that an existing database can be written: its file, its folder, in which SQLite creates the log, and the
+/// log's files if they exist. Creates nothing.
 ///
 /// # Errors
 /// Returns the path that cannot be written, and the reason.

@@ -1,8 +1,8 @@
 //! Statements that take rows as input: one row on SQLite, a whole batch on PostgreSQL.
 //!
-//! These are custom query types, because Diesel never caches `sql_query`, `UPDATE` and upserts as prepared statements, and
-//! preparing one each time costs more than running it. PostgreSQL takes each column as an array (`unnest`). SQLite takes the
-//! columns of a single row as parameters. The rest of the SQL is the same.
+//! These are custom query types, because Diesel never caches `sql_query`, `UPDATE` and upserts as prepared statements,
+//! and preparing one each time costs more than running it. PostgreSQL takes each column as an array (`unnest`). SQLite
+//! takes the columns of a single row as parameters. The rest of the SQL is the same.
 
 use diesel::QueryResult;
 use diesel::backend::Backend;

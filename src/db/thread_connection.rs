@@ -1,5 +1,5 @@
-//! A thread's connection. The thread opens it when needed and keeps it. It checks the connection after a pause, drops it
-//! when it is broken, and hands it over to another thread if the database accepts no more connections.
+//! A thread's connection. The thread opens it when needed and keeps it. It checks the connection after a pause, drops
+//! it when it is broken, and hands it over to another thread if the database accepts no more connections.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -67,9 +67,9 @@ impl ThreadConnection {
         Arc::clone(&self.pool.begin)
     }
 
-    /// Runs `work`, and retries it for up to [`RETRY_FOR`] while it conflicts with another transaction. If the connection
-    /// breaks, `on_loss` decides whether `work` runs once more on a new one.
-    /// A panic in `work` becomes [`DbError::Internal`], and the connection is dropped.
+    /// Runs `work`, and retries it for up to [`RETRY_FOR`] while it conflicts with another transaction. If the
+    /// connection breaks, `on_loss` decides whether `work` runs once more on a new one. A panic in `work` becomes
+    /// [`DbError::Internal`], and the connection is dropped.
     pub(super) fn run<T>(
         &mut self,
         on_loss: OnLoss,
@@ -104,8 +104,8 @@ impl ThreadConnection {
         }
     }
 
-    /// Runs `work`, and retries it on a new connection if a prepared statement no longer matches the tables. Such a failure
-    /// has changed nothing. There are several retries because the tables may be altered again in between.
+    /// Runs `work`, and retries it on a new connection if a prepared statement no longer matches the tables. Such a
+    /// failure has changed nothing. There are several retries because the tables may be altered again in between.
     fn retry_if_stale<T>(&mut self, mut work: impl FnMut(&mut DbConnection) -> DbResult<T>) -> DbResult<T> {
         let mut outcome = self.attempt(&mut work);
         for _ in 0..STALE_RETRIES {

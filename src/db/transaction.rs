@@ -29,14 +29,14 @@ impl Begin {
         Self { sql: "BEGIN".to_owned(), always: false }
     }
 
-    /// Takes SQLite's write lock at once. Otherwise a transaction that reads first would fail at its first write if another
-    /// connection has written in between.
+    /// Takes SQLite's write lock at once. Otherwise a transaction that reads first would fail at its first write if
+    /// another connection has written in between.
     pub(super) fn immediate() -> Self {
         Self { sql: "BEGIN IMMEDIATE".to_owned(), always: false }
     }
 
-    /// Returns how the service's transactions begin on this database. If a pooler lends the session, the time-outs are set for
-    /// the transaction, in the same message as `BEGIN`, which needs no extra round trip.
+    /// Returns how the service's transactions begin on this database. If a pooler lends the session, the time-outs are
+    /// set for the transaction, in the same message as `BEGIN`, which needs no extra round trip.
     pub(super) fn of(target: &Target, statement_timeout: Duration) -> Self {
         match target {
             Target::Sqlite(_) => Self::immediate(),
@@ -54,7 +54,8 @@ impl Begin {
     }
 }
 
-/// Runs work that is a single statement or begins its own transaction. If the time-outs need a transaction, it runs in one.
+/// Runs work that is a single statement or begins its own transaction. If the time-outs need a transaction, it runs in
+/// one.
 ///
 /// # Errors
 /// Returns the error of `work`. See also [`write_transaction`].
@@ -69,8 +70,9 @@ pub(super) fn limited<T>(
 /// Runs `work` in a transaction that can write, and commits it.
 ///
 /// # Errors
-/// Rolls back and returns the error of `work`. Returns [`DbError::CommitLost`] if the connection breaks during the commit, and
-/// [`DbError::TimedOut`] if the thread was replaced meanwhile: its replacement may already have served the same customer.
+/// Rolls back and returns the error of `work`. Returns [`DbError::CommitLost`] if the connection breaks during the
+/// commit, and [`DbError::TimedOut`] if the thread was replaced meanwhile: its replacement may already have served the
+/// same customer.
 pub(super) fn write_transaction<T>(
     connection: &mut DbConnection,
     begin: &Begin,
@@ -91,8 +93,8 @@ pub(super) fn write_transaction<T>(
     worked
 }
 
-/// Runs the work of a command in a transaction that can write. While another transaction is in the way, it tries again for a
-/// few seconds.
+/// Runs the work of a command in a transaction that can write. While another transaction is in the way, it tries again
+/// for a few seconds.
 ///
 /// # Errors
 /// What `work` says, and see [`write_transaction`].

@@ -10,8 +10,8 @@ use crate::events::Event;
 use crate::ids::{CustomerId, EntryId, SessionId};
 use crate::schema::{customers, history};
 
-/// Adds a row for a customer who exists. Where [`Event::most_an_hour`] sets a limit, it adds none beyond that, and none for a
-/// customer who was erased in the meantime.
+/// Adds a row for a customer who exists. Where [`Event::most_an_hour`] sets a limit, it adds none beyond that, and none
+/// for a customer who was erased in the meantime.
 pub(crate) fn add(
     connection: &mut DbConnection,
     event: Event,
@@ -59,8 +59,8 @@ fn is_full(connection: &mut DbConnection, event: Event, customer: CustomerId, mo
     Ok(i64::try_from(rows.len()).is_ok_and(|count| count >= most))
 }
 
-/// Locks the customer's row, so that transactions that count the customer's rows run one after the other and the customer is
-/// not erased in between. Returns whether there is such a customer. SQLite has one writer anyway.
+/// Locks the customer's row, so that transactions that count the customer's rows run one after the other and the
+/// customer is not erased in between. Returns whether there is such a customer. SQLite has one writer anyway.
 fn lock(connection: &mut DbConnection, customer: CustomerId) -> DbResult<bool> {
     let row = customers::table.find(customer.get()).select(customers::id);
     let found = match connection {

@@ -1,7 +1,7 @@
 //! Parses and validates request bodies before the handler runs, so a handler never sees an unchecked value.
 //!
-//! A body is read member by member from the raw JSON text of each value. So numbers keep their digits, duplicate members
-//! are detected, and one reply lists all field errors.
+//! A body is read member by member from the raw JSON text of each value. So numbers keep their digits, duplicate
+//! members are detected, and one reply lists all field errors.
 
 use std::io::ErrorKind;
 
@@ -40,8 +40,8 @@ pub trait Body: Sized + 'static {
     /// Returns the members that the body may have.
     fn members() -> &'static [Member<Self::Draft>];
 
-    /// Builds the body after all members were read. `errors` has the errors of single members; rules about several members
-    /// add theirs.
+    /// Builds the body after all members were read. `errors` has the errors of single members; rules about several
+    /// members add theirs.
     fn finish(draft: Self::Draft, errors: &mut FieldErrors) -> Option<Self>;
 
     /// Describes the body.

@@ -108,8 +108,8 @@ impl Connection {
         }
     }
 
-    /// Waits until most of the earlier replies are sent. This bounds the memory for a client that sends requests without
-    /// reading replies.
+    /// Waits until most of the earlier replies are sent. This bounds the memory for a client that sends requests
+    /// without reading replies.
     pub async fn wait_for_room(&self) {
         poll_fn(|context| {
             if self.unsent.get() <= MOST_UNSENT {
@@ -164,8 +164,8 @@ impl Connection {
         self.expected.get().is_none() && !self.handling.get()
     }
 
-    /// Returns whether the last received byte seems to end the last request. Without parsing, it checks for an empty line and
-    /// for the last byte of the body.
+    /// Returns whether the last received byte seems to end the last request. Without parsing, it checks for an empty
+    /// line and for the last byte of the body.
     fn ends_with_request(&self) -> bool {
         let tail = self.tail.get();
         tail.ends_with(b"\n\r\n") || tail.ends_with(b"\n\n") || self.end_of_body.get() == Some(tail[3])

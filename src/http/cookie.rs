@@ -1,5 +1,5 @@
-//! The cookie of the account pages (RFC 6265bis). Its name begins with `__Host-`, so that no other host and no page without
-//! TLS can set it. Browsers refuse such a name without TLS, so at `http://localhost` it is a plain one.
+//! The cookie of the account pages (RFC 6265bis). Its name begins with `__Host-`, so that no other host and no page
+//! without TLS can set it. Browsers refuse such a name without TLS, so at `http://localhost` it is a plain one.
 
 use std::net::IpAddr;
 

@@ -1,7 +1,7 @@
 //! Cross-origin requests (Fetch standard, "HTTP CORS protocol"): which web pages may use the API.
 //!
-//! actix-cors makes the decision. It runs just inside the outermost middleware, so that errors have its headers too, and
-//! rejected preflights get a request id and a problem body.
+//! actix-cors makes the decision. It runs just inside the outermost middleware, so that errors have its headers too,
+//! and rejected preflights get a request id and a problem body.
 
 use actix_cors::{Cors, CorsError};
 use actix_web::Error;
@@ -32,8 +32,8 @@ pub fn cors(origins: &[Origin]) -> Cors {
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin.as_str()))
 }
 
-/// Completes the replies of [`cors`]: turns a rejected preflight into a problem, and removes the CORS headers from replies to
-/// other origins.
+/// Completes the replies of [`cors`]: turns a rejected preflight into a problem, and removes the CORS headers from
+/// replies to other origins.
 ///
 /// # Errors
 /// Returns only the errors of the inner service.

@@ -19,8 +19,8 @@ use crate::metrics::{Open, Route};
 
 /// The longest head of a request, in bytes. After each piece, the framework parses the head from its start.
 const LONGEST_HEAD: usize = 16 * 1024;
-/// The most bytes that the framework gets in one read, and the bytes after which it gets no more until it has handled some.
-/// So it buffers at most twice as much of requests that have not begun.
+/// The most bytes that the framework gets in one read, and the bytes after which it gets no more until it has handled
+/// some. So it buffers at most twice as much of requests that have not begun.
 const PIECE: usize = 8 * 1024;
 
 /// When the service stops. Requests that have no reply by then get 503.

@@ -1,8 +1,8 @@
 //! All ownership rules. A query on a customer's data requires an [`OwnedCustomer`] or an [`Operator`], and only this
 //! module creates them.
 //!
-//! Ownership is decided from the token (or the cookie of the account pages) and the path alone: before the body is read, without the database, and with the same
-//! result whether or not the other customer exists.
+//! Ownership is decided from the token (or the cookie of the account pages) and the path alone: before the body is
+//! read, without the database, and with the same result whether or not the other customer exists.
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -68,10 +68,11 @@ impl Operator {
 
 type Outcome = Ready<Result<ServiceRequest, (Error, ServiceRequest)>>;
 
-/// Returns the middleware of a route that only the customer may use: 401 without a valid token, 403 or 404 for another id.
+/// Returns the middleware of a route that only the customer may use: 401 without a valid token, 403 or 404 for another
+/// id.
 ///
-/// It does not use the crate's extractor, which matches the scheme's name case-sensitively and replies to a missing token
-/// without a body.
+/// It does not use the crate's extractor, which matches the scheme's name case-sensitively and replies to a missing
+/// token without a body.
 pub(crate) fn owner(
     tokens: Arc<AccessTokens>,
 ) -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Outcome + Clone> {
@@ -105,8 +106,8 @@ fn decide(principal: &Principal, id: &str) -> Result<OwnedCustomer, Problem> {
     }
 }
 
-/// Returns the customer whom the cookie of the account pages names, and the cookie. Only the pages call this: the API takes no
-/// cookie, so that no other site can make a browser use it.
+/// Returns the customer whom the cookie of the account pages names, and the cookie. Only the pages call this: the API
+/// takes no cookie, so that no other site can make a browser use it.
 pub(crate) fn of_cookie(request: &HttpRequest, cookies: &SessionCookies) -> Option<(OwnedCustomer, SessionCookie)> {
     let found = of_cookie_value(cookie::value(request)?, cookies)?;
     request.extensions_mut().insert(Principal { customer: found.0.id, session: found.0.session });

@@ -44,7 +44,8 @@ impl Language {
         Self::preferred(header.unwrap_or_default())
     }
 
-    /// Returns the language with the highest quality in the value of `Accept-Language`, the first of them if several have it.
+    /// Returns the language with the highest quality in the value of `Accept-Language`, the first of them if several
+    /// have it.
     fn preferred(header: &str) -> Self {
         let mut best = (0.0, Self::default());
         for range in header.split(',') {

@@ -1,7 +1,7 @@
 //! The last reply on a connection, written without the framework: a problem for a failure that no middleware sees.
 //!
-//! The framework replies to a head that is not HTTP by itself, with an empty body (400). The stream below it notices a head
-//! that is late (408) or too long (431), and a request that has no reply when the service must stop (503).
+//! The framework replies to a head that is not HTTP by itself, with an empty body (400). The stream below it notices a
+//! head that is late (408) or too long (431), and a request that has no reply when the service must stop (503).
 
 use std::io;
 use std::pin::Pin;
@@ -16,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::problem::Problem;
 use super::respond::request_id;
 
-/// How long the client may take to read the reply. Meanwhile, what it still sends is read and dropped: if a socket closes
-/// with unread bytes, the client may lose the reply (RFC 9112 §9.6).
+/// How long the client may take to read the reply. Meanwhile, what it still sends is read and dropped: if a socket
+/// closes with unread bytes, the client may lose the reply (RFC 9112 §9.6).
 const LINGER: Duration = Duration::from_secs(2);
 
 /// A reply after which the connection closes.
@@ -102,8 +102,8 @@ fn rendered(problem: &Problem, request_id: &str) -> Vec<u8> {
     reply
 }
 
-/// Finds an error reply that the framework made by itself, which has no body and none of our headers. Returns its offset
-/// and status. It can only be the last reply in `sent`.
+/// Finds an error reply that the framework made by itself, which has no body and none of our headers. Returns its
+/// offset and status. It can only be the last reply in `sent`.
 pub(super) fn bare_error(sent: &[u8]) -> Option<(usize, StatusCode)> {
     const BEGIN: &[u8] = b"HTTP/1.1 4";
     if !sent.ends_with(b"\r\n\r\n") {

@@ -88,8 +88,8 @@ impl<D: 'static> Member<D> {
         Self { name, is_required: false, schema, read }
     }
 
-    /// Declares a member that appears in replies and cannot be set. It is accepted and ignored, so that clients can edit
-    /// a reply and send it back.
+    /// Declares a member that appears in replies and cannot be set. It is accepted and ignored, so that clients can
+    /// edit a reply and send it back.
     pub fn read_only(name: &'static str) -> Self {
         let schema = ObjectBuilder::new().schema_type(SchemaType::AnyValue).read_only(true).build().into();
         Self { name, is_required: false, schema, read: Box::new(|_, _, _, _| Ok(())) }

@@ -1,5 +1,5 @@
-//! `GET /metrics`, on a separate listener and thread. It responds even while the API is overloaded, and only clients that can
-//! reach its address can read the metrics.
+//! `GET /metrics`, on a separate listener and thread. It responds even while the API is overloaded, and only clients
+//! that can reach its address can read the metrics.
 
 use std::cell::Cell;
 use std::net::TcpListener;
@@ -17,8 +17,8 @@ use crate::metrics::Metrics;
 
 /// The maximum number of open connections. Beyond it, a scrape waits until the oldest ones end.
 const MAX_CONNECTIONS: usize = 256;
-/// How long a connection lasts, and how many bytes of requests it takes. It serves one request, so clients that send or read
-/// nothing soon make room for others, before Prometheus gives a scrape up.
+/// How long a connection lasts, and how many bytes of requests it takes. It serves one request, so clients that send or
+/// read nothing soon make room for others, before Prometheus gives a scrape up.
 const BOUNDS: Bounds = Bounds { time: Duration::from_secs(5), bytes: 4096 };
 /// How long a client may take to close its side after the reply.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -51,7 +51,8 @@ pub(crate) fn server(listener: TcpListener, metrics: &Metrics) -> std::io::Resul
     Ok(builder.run())
 }
 
-/// Whether a connection got the metrics. Without keep-alive, the framework still replies to requests that were sent at once.
+/// Whether a connection got the metrics. Without keep-alive, the framework still replies to requests that were sent at
+/// once.
 struct Served(Cell<bool>);
 
 async fn show(request: HttpRequest, metrics: web::Data<Metrics>) -> HttpResponse {

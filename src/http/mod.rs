@@ -1,9 +1,9 @@
 //! HTTP concerns that all endpoints share.
 //!
-//! From the socket up: `deadlines` bounds each connection in time and memory, `respond` gives every reply its
-//! request id, headers and log line, and every error its `problem` body. `cors` admits pages of other origins,
-//! `guard` lets an account's owner through (by a bearer token, or on the account pages by a `cookie`), `throttle` slows guessing
-//! and floods, `body` reads and validates JSON, `conditional` reads preconditions.
+//! From the socket up: `deadlines` bounds each connection in time and memory, `respond` gives every reply its request
+//! id, headers and log line, and every error its `problem` body. `cors` admits pages of other origins, `guard` lets an
+//! account's owner through (by a bearer token, or on the account pages by a `cookie`), `throttle` slows guessing and
+//! floods, `body` reads and validates JSON, `conditional` reads preconditions.
 
 pub(crate) mod auth;
 pub(crate) mod body;

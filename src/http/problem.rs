@@ -1,7 +1,7 @@
 //! The outcomes of a request besides success, and their replies: problem details (RFC 9457).
 //!
-//! A handler returns a [`Problem`] as its error. `http::respond` writes the body, so the framework's own errors look the
-//! same and every body has the request id. It logs the cause of a 5xx once; clients never see it.
+//! A handler returns a [`Problem`] as its error. `http::respond` writes the body, so the framework's own errors look
+//! the same and every body has the request id. It logs the cause of a 5xx once; clients never see it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,6 +26,8 @@ const EMAIL_TAKEN: &str = "Another account uses this email address.";
 pub enum Problem {
     /// 400: the body is not JSON, or has a duplicate member.
     MalformedJson(Cow<'static, str>),
+    /// 400: a form of the account pages is not UTF-8, repeats a field, or has no known action.
+    MalformedForm,
     /// 400: a header has invalid syntax.
     MalformedHeader(&'static str),
     /// 400: the link was used, has ended, or never was one. Clients do not learn which.
@@ -104,6 +106,7 @@ impl Problem {
     pub fn code(&self) -> &'static str {
         match self {
             Self::MalformedJson(_) => "malformed_json",
+            Self::MalformedForm => "bad_request",
             Self::MalformedHeader(_) => "malformed_header",
             Self::LinkInvalid => "link_invalid",
             Self::TokenMissing => "token_missing",
@@ -135,6 +138,7 @@ impl Problem {
     fn detail(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
             Self::MalformedJson(detail) => detail,
+            Self::MalformedForm => "The form cannot be read.",
             Self::MalformedHeader(name) => {
                 return Cow::Owned(format!("The header {name} has invalid syntax."));
             }
@@ -268,7 +272,9 @@ impl fmt::Display for Problem {
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::MalformedJson(_) | Self::MalformedHeader(_) | Self::LinkInvalid => StatusCode::BAD_REQUEST,
+            Self::MalformedJson(_) | Self::MalformedForm | Self::MalformedHeader(_) | Self::LinkInvalid => {
+                StatusCode::BAD_REQUEST
+            }
             Self::TokenMissing
             | Self::TokenInvalid
             | Self::TokenExpired

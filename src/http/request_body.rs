@@ -1,8 +1,8 @@
 //! Reads request bodies, including the rest that a handler left unread.
 //!
-//! Many requests are refused before the body is read. The framework closes a connection with an unread body. Most bodies
-//! have arrived together with the head, so reading them lets the client keep its connection. Otherwise an overloaded
-//! service would spend more on new connections than on refusing requests.
+//! Many requests are refused before the body is read. The framework closes a connection with an unread body. Most
+//! bodies have arrived together with the head, so reading them lets the client keep its connection. Otherwise an
+//! overloaded service would spend more on new connections than on refusing requests.
 
 use std::cell::RefCell;
 use std::io;

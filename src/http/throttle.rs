@@ -1,8 +1,9 @@
-//! Throttles actions that attract guessing and floods: sign-in, registration, refresh, recovery, changes of password and email.
+//! Throttles actions that attract guessing and floods: sign-in, registration, refresh, recovery, changes of password
+//! and email.
 //!
-//! Every attempt counts for the client's address, before the body is read. Password guesses that fail count for the account
-//! too. They do not lock the owner out: each network that has signed in to the account before has its own bucket, and only
-//! the others share the account's bucket ([`Throttle::guess`]).
+//! Every attempt counts for the client's address, before the body is read. Password guesses that fail count for the
+//! account too. They do not lock the owner out: each network that has signed in to the account before has its own
+//! bucket, and only the others share the account's bucket ([`Throttle::guess`]).
 
 mod buckets;
 mod client;
@@ -175,8 +176,8 @@ impl Throttle {
         }
     }
 
-    /// Counts a guess for the pair of account and network, and for the account unless the network is `known`, which means
-    /// that it has signed in to the account before. The guess stays counted unless it is taken back.
+    /// Counts a guess for the pair of account and network, and for the account unless the network is `known`, which
+    /// means that it has signed in to the account before. The guess stays counted unless it is taken back.
     ///
     /// # Errors
     /// [`Problem::TooManyRequests`].
@@ -261,8 +262,8 @@ impl Exceeded {
     }
 }
 
-/// The middleware of a throttled route. Counts the request for the client's address before the body is read, and replies
-/// 429 if there were too many.
+/// The middleware of a throttled route. Counts the request for the client's address before the body is read, and
+/// replies 429 if there were too many.
 ///
 /// # Errors
 /// The handler's.

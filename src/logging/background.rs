@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 /// The most bytes of lines that wait to be written. Further lines are dropped and counted.
 const MOST_WAITING: usize = 4 * 1024 * 1024;
-/// How long lines are collected after the first one. The writing thread sleeps meanwhile, because waking it for each line
-/// costs more than the line itself.
+/// How long lines are collected after the first one. The writing thread sleeps meanwhile, because waking it for each
+/// line costs more than the line itself.
 const COLLECTING: Duration = Duration::from_millis(10);
 
 /// The queue of lines for standard error.

@@ -45,7 +45,8 @@ pub fn install(settings: &Log) {
     }
 }
 
-/// Returns the writing thread, or `None` if the operating system cannot create it. Then each thread writes its own lines.
+/// Returns the writing thread, or `None` if the operating system cannot create it. Then each thread writes its own
+/// lines.
 fn background(format: LogFormat) -> Option<Arc<Background>> {
     if BACKGROUND.get().is_none() {
         let lines = Background::start(move |dropped| dropped_lines(format, dropped)).ok()?;

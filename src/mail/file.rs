@@ -1,4 +1,5 @@
-//! Mails as files, so that everything can be tried without a mail server: `<customer>-<row>.eml`, with 0 for no customer.
+//! Mails as files, so that everything can be tried without a mail server: `<customer>-<row>.eml`, with 0 for no
+//! customer.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Result, Write};
@@ -56,8 +57,8 @@ pub(crate) fn remove_of(folder: &Path, customer: CustomerId) -> Result<()> {
     by_customer(folder)?.remove(&customer.get()).into_iter().flatten().try_for_each(remove)
 }
 
-/// Removes the mails about a customer who was erased, without blocking the event loop. A failure is logged: the delivery's
-/// upkeep tries again.
+/// Removes the mails about a customer who was erased, without blocking the event loop. A failure is logged: the
+/// delivery's upkeep tries again.
 pub(crate) async fn forget(folder: Option<PathBuf>, customer: CustomerId) {
     let Some(folder) = folder else { return };
     let removed = actix_web::web::block(move || remove_of(&folder, customer)).await;

@@ -62,6 +62,12 @@ impl Mailer {
             Transport::File => Way::File(mail.folder.clone()),
             Transport::Smtp => Way::Smtp(Box::new(Smtp::new(mail)?)),
         };
+        if !settings.pages.enabled && mail.links.is_none() {
+            return Err(
+                "pages.enabled = false needs mail.links, where the links in mails lead, or mail.transport = \"none\""
+                    .into(),
+            );
+        }
         if matches!(way, Way::Smtp(_)) && settings.server.public_url.is_none() && mail.links.is_none() {
             return Err("mail.transport = \"smtp\" needs server.public_url, where the links in mails lead".into());
         }

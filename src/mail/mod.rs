@@ -1,8 +1,8 @@
 //! Mails: their kinds and texts, the messages made from them, and the ways they are sent.
 //!
-//! A mail's texts are in `templates/`: one file for each language, and a layout each for plain text and HTML. An operator can
-//! replace each of these files. All kinds in all languages are rendered once at the start, so that a template with a mistake
-//! stops the start.
+//! A mail's texts are in `templates/`: one file for each language, and a layout each for plain text and HTML. An
+//! operator can replace each of these files. All kinds in all languages are rendered once at the start, so that a
+//! template with a mistake stops the start.
 
 mod address;
 pub(crate) mod file;

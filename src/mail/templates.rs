@@ -55,7 +55,8 @@ enum Form {
 }
 
 impl Templates {
-    /// Loads the built-in files, or those in `folder` that replace them, and renders every kind of mail in every language.
+    /// Loads the built-in files, or those in `folder` that replace them, and renders every kind of mail in every
+    /// language.
     ///
     /// # Errors
     /// One line with the file, the line and the mistake.
@@ -150,7 +151,7 @@ impl Templates {
     }
 }
 
-/// Keeps the direction of a name from changing the text around it.
+/// Keeps the direction of a name from changing the text around it, in HTML. In plain text, the name stays as it is.
 fn isolated(name: &str, form: Form) -> Value {
     match form {
         Form::Plain => Value::from(name),
@@ -158,8 +159,8 @@ fn isolated(name: &str, form: Form) -> Value {
     }
 }
 
-/// Makes one line of a text: what a header or another text could take for its own end becomes a space, and marks that change
-/// the direction of text are left out.
+/// Makes one line of a text: what a header or another text could take for its own end becomes a space, and marks that
+/// change the direction of text are left out.
 fn one_line(text: &str) -> String {
     let is_mark =
         |c: char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');

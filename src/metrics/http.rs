@@ -92,13 +92,14 @@ struct Series {
 
 /// The metrics of one route.
 ///
-/// The router stores it as application data of the resource. The middleware that finishes each reply gets it from the request
-/// by its type, so it does not need to know the routes or compare templates.
+/// The router stores it as application data of the resource. The middleware that finishes each reply gets it from the
+/// request by its type, so it does not need to know the routes or compare templates.
 #[derive(Clone)]
 pub(crate) struct Route {
     template: &'static str,
     http: Http,
-    /// The time series by method and status. Each is created by its first request, because most combinations never occur.
+    /// The time series by method and status. Each is created by its first request, because most combinations never
+    /// occur.
     series: Arc<[Box<[OnceLock<Series>; STATUSES.len() + 1]>]>,
 }
 

@@ -1,8 +1,8 @@
 //! Metrics for Prometheus.
 //!
-//! [`Metrics`] is created once, at the start. Each part of the service gets the counters that it needs and keeps them, so that
-//! no request looks a metric up by name. The service always counts, even if `http::metrics` does not serve the metrics.
-//! `docs/operations/metrics.md` lists their names and what to watch.
+//! [`Metrics`] is created once, at the start. Each part of the service gets the counters that it needs and keeps them,
+//! so that no request looks a metric up by name. The service always counts, even if `http::metrics` does not serve the
+//! metrics. `docs/operations/metrics.md` lists their names and what to watch.
 //!
 //! No label contains a value that a client sent, so the number of time series is bounded.
 

@@ -5,8 +5,8 @@ use prometheus_client::registry::Registry;
 
 use super::families::Counters;
 
-/// The metrics of sessions. Sessions that end because their customer was erased, or because a newer session replaced them, are
-/// not counted: those statements do not report their number.
+/// The metrics of sessions. Sessions that end because their customer was erased, or because a newer session replaced
+/// them, are not counted: those statements do not report their number.
 #[derive(Clone)]
 pub(crate) struct Sessions {
     /// Sign-ins.

@@ -8,7 +8,8 @@ use minijinja::{Value, context};
 use crate::http::Language;
 
 /// English, German, French and Spanish names of the 249 officially assigned countries, from CLDR 48
-/// (`cldr-localenames-full`, Unicode License v3, see NOTICE). The English ones are those of `customers/fields/countries.tsv`.
+/// (`cldr-localenames-full`, Unicode License v3, see NOTICE). The English ones are those of
+/// `customers/fields/countries.tsv`.
 const NAMES: &str = include_str!("countries.tsv");
 
 /// A country: its English name and its name in another language.

@@ -2,14 +2,13 @@
 
 use actix_web::HttpResponse;
 use minijinja::{Value, context};
-use serde_json::Value as Json;
 
 use super::carried::{Carried, sign_in_first};
 use super::dates;
 use super::fields::Fields;
 use super::form::Form;
 use super::visit::{Shown, Visit};
-use crate::http::{Action, Body, Problem, ValidJson};
+use crate::http::{Action, Problem, ValidJson};
 use crate::recovery::body::EmailChange;
 use crate::recovery::email as recovery;
 use crate::recovery::email::State;
@@ -62,13 +61,13 @@ async fn act(visit: &Visit, action: &str, fields: &Fields, form: &Form) -> Resul
     match action {
         "change" => {
             visit.count(Action::PasswordChange)?;
-            let body = EmailChange::from_json(Json::Object(fields.json()).to_string().as_bytes())?;
+            let body: EmailChange = fields.body()?;
             recovery::request_change(app, request, customer, ValidJson(body)).await?;
             Ok("email_requested")
         }
         "resend" => recovery::send_verification(app, request, customer).await.map(|_| "verification_sent"),
         "cancel" => recovery::forget_change(app, customer).await.map(|_| "email_cancelled"),
-        _ => Err(Problem::MalformedJson("The form lacks what to do.".into())),
+        _ => Err(Problem::MalformedForm),
     }
 }
 

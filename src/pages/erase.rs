@@ -4,7 +4,6 @@ use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use minijinja::context;
-use serde_json::Value as Json;
 
 use super::fields::Fields;
 use super::form::Form;
@@ -63,7 +62,7 @@ async fn erase(visit: &Visit, fields: &Fields, form: &Form) -> Result<(), Proble
     let customer = visit.owner()?;
     form.check_empty()?;
     visit.count(Action::PasswordChange)?;
-    let Confirmation { current } = Confirmation::from_json(Json::Object(fields.json()).to_string().as_bytes())?;
+    let Confirmation { current } = fields.body()?;
     let mut errors = FieldErrors::default();
     let mut checked = current::check(&visit.app, &visit.request, &customer, current, &mut errors).await?;
     checked.wait().await;
@@ -71,7 +70,7 @@ async fn erase(visit: &Visit, fields: &Fields, form: &Form) -> Result<(), Proble
     customers::remove(&visit.app, &visit.request, customer, None).await
 }
 
-/// Says that the account is erased. It knows nobody any more.
+/// Says that the account is erased. There is no customer left to show.
 pub(super) async fn erased(visit: Visit) -> Result<HttpResponse, Problem> {
     visit.page("erased.html", Shown::to_anybody(), context! {})
 }

@@ -7,7 +7,7 @@ use serde_json::Map;
 
 use super::form::Form;
 use super::messages::Messages;
-use crate::http::Problem;
+use crate::http::{Body, Problem};
 
 /// The fields of a page's form. Names are those of the API's members; `address.city` is a member of a member.
 pub(super) struct Fields {
@@ -63,8 +63,28 @@ impl Fields {
         self.hidden.push((name.into(), value.into()));
     }
 
-    /// Returns the JSON that the API takes. Fields that the form did not have are not in it.
-    pub(super) fn json(&self) -> Map<String, serde_json::Value> {
+    /// Returns the body that the API takes. Fields that the form did not have are not in it.
+    ///
+    /// # Errors
+    /// Those of [`Body::from_json`].
+    pub(super) fn body<B: Body>(&self) -> Result<B, Problem> {
+        self.body_with(|_| ())
+    }
+
+    /// Returns the body after a change of its members.
+    ///
+    /// # Errors
+    /// Those of [`Body::from_json`].
+    pub(super) fn body_with<B: Body>(
+        &self,
+        change: impl FnOnce(&mut Map<String, serde_json::Value>),
+    ) -> Result<B, Problem> {
+        let mut json = self.json();
+        change(&mut json);
+        B::from_json(serde_json::Value::Object(json).to_string().as_bytes())
+    }
+
+    fn json(&self) -> Map<String, serde_json::Value> {
         let mut object = Map::new();
         for (name, text) in &self.typed {
             match name.split_once('.') {

@@ -2,12 +2,11 @@
 
 use actix_web::HttpResponse;
 use minijinja::context;
-use serde_json::Value as Json;
 
 use super::fields::Fields;
 use super::form::Form;
 use super::visit::{Shown, Visit};
-use crate::http::{Action, Body, Problem, ValidJson};
+use crate::http::{Action, Problem, ValidJson};
 use crate::recovery::body::ForgottenPassword;
 use crate::recovery::routes as recovery;
 
@@ -32,7 +31,7 @@ pub(super) async fn submit(visit: Visit, mut form: Form) -> Result<HttpResponse,
 async fn send(visit: &Visit, fields: &Fields, form: &Form) -> Result<(), Problem> {
     form.check_empty()?;
     visit.count(Action::Recovery)?;
-    let body = ForgottenPassword::from_json(Json::Object(fields.json()).to_string().as_bytes())?;
+    let body: ForgottenPassword = fields.body()?;
     recovery::forgot(visit.app.clone(), visit.request.clone(), ValidJson(body)).await?;
     Ok(())
 }

@@ -9,24 +9,23 @@ use percent_encoding::percent_decode_str;
 use crate::http::body::read;
 use crate::http::{FieldCode, Problem, Violation, pointer};
 
-/// The names and values of a form, in their order, of which each name stands once.
+/// The names and values of a form, in their order. No name occurs twice.
 #[derive(Debug, Default)]
 pub(super) struct Form(Vec<(String, String)>);
 
 impl Form {
     fn parse(body: &[u8]) -> Result<Self, Problem> {
-        let malformed = |detail: &'static str| Problem::MalformedJson(detail.into());
-        let text = std::str::from_utf8(body).map_err(|_| malformed("The form is not UTF-8."))?;
+        let text = std::str::from_utf8(body).map_err(|_| Problem::MalformedForm)?;
         let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = decoded(name).zip(decoded(value)).ok_or_else(|| malformed("The form is not UTF-8."))?;
+            let (name, value) = decoded(name).zip(decoded(value)).ok_or(Problem::MalformedForm)?;
             pairs.push((name, value));
         }
         let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(malformed("A field stands there twice."));
+            return Err(Problem::MalformedForm);
         }
         Ok(Self(pairs))
     }
@@ -101,9 +100,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utf_8_or_stands_there_twice_is_malformed() {
+    fn a_form_that_is_not_utf_8_or_repeats_a_field_is_malformed() {
         for body in [&b"a=%ff"[..], b"a=\xff", b"%ff=a", b"a=1&a=1", b"a=1&%61=2"] {
-            assert!(matches!(Form::parse(body), Err(Problem::MalformedJson(_))), "{body:?}");
+            assert!(matches!(Form::parse(body), Err(Problem::MalformedForm)), "{body:?}");
         }
     }
 }

@@ -53,8 +53,9 @@ fn insert_missing(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue)
     }
 }
 
-/// Whether a browser says that a page of another site sent the request: neither of the request's host nor of `own_origin`. What
-/// says nothing is no browser, because each sends at least `Origin` with a form; see docs/decisions/0020.
+/// Whether a browser says that a page of another site sent the request: neither of the request's host nor of
+/// `own_origin`. A request that says neither is not from a browser, because every browser sends at least `Origin` with
+/// a form; see docs/decisions/0020.
 fn is_of_another_site(request: &HttpRequest, own_origin: Option<&str>) -> bool {
     let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
     match (header(SITE), header(ORIGIN.as_str())) {

@@ -21,7 +21,7 @@ pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Problem> {
     let own = customer.session();
     let before = parse(visit.request.query_string().as_bytes()).find(|(name, _)| name == "before");
     let before = before.and_then(|(_, id)| EntryId::parse(&id));
-    // One more tells whether there are older ones.
+    // One entry more than fits shows whether there are older ones.
     let page = Page { limit: i64::try_from(MOST + 1).unwrap_or(i64::MAX), before };
     let mut entries = history::entries(&visit.app, customer, page).await?;
     let has_older = entries.len() > MOST;

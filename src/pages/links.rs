@@ -4,13 +4,14 @@
 
 use actix_web::HttpResponse;
 use minijinja::{Value, context};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use url::form_urlencoded::parse;
 
 use super::destination::{OVERVIEW, SIGN_IN};
 use super::fields::Fields;
 use super::form::Form;
 use super::visit::{Shown, Visit};
+use crate::http::respond::log_cause;
 use crate::http::{Action, Body, Problem, ValidJson};
 use crate::recovery::body::{PasswordReset, UsedLink};
 use crate::recovery::routes as recovery;
@@ -60,9 +61,9 @@ pub(super) async fn reset(mut visit: Visit, mut form: Form) -> Result<HttpRespon
 async fn set_password(visit: &Visit, token: &str, fields: &Fields, form: &Form) -> Result<(), Problem> {
     form.check_empty()?;
     visit.count(Action::Link)?;
-    let mut json = fields.json();
-    json.insert("token".into(), token.into());
-    let body = PasswordReset::from_json(Json::Object(json).to_string().as_bytes())?;
+    let body: PasswordReset = fields.body_with(|json| {
+        json.insert("token".into(), token.into());
+    })?;
     recovery::reset(visit.app.clone(), visit.request.clone(), ValidJson(body)).await?;
     Ok(())
 }
@@ -71,7 +72,12 @@ async fn set_password(visit: &Visit, token: &str, fields: &Fields, form: &Form) 
 pub(super) async fn verify(mut visit: Visit, form: Form) -> Result<HttpResponse, Problem> {
     let link = link(&visit, form)?;
     recovery::verify(visit.app.clone(), visit.request.clone(), ValidJson(link)).await?;
-    Ok(if visit.is_signed_in().await? { visit.done(OVERVIEW, "verified") } else { visit.done(SIGN_IN, "verified") })
+    // The link is used up, so trying again would not help: an error only leads to the page for signing in.
+    let is_signed_in = visit.is_signed_in().await.unwrap_or_else(|problem| {
+        log_cause(&problem, &visit.request_id());
+        false
+    });
+    Ok(visit.done(if is_signed_in { OVERVIEW } else { SIGN_IN }, "verified"))
 }
 
 /// Returns to the email before a change. All sessions end, also that of this browser.

@@ -1,10 +1,11 @@
 //! The account pages: what customers need to manage their accounts, without a storefront.
 //!
-//! A page is a template that is rendered here; every flow works without scripts. A form takes the way of the API: its fields
-//! become the JSON of a [`crate::http::Body`], and the same functions do the work. Errors are shown beside the fields.
+//! A page is a template that is rendered here; every flow works without scripts. Forms are handled like requests to the
+//! API: the fields become the JSON of a [`crate::http::Body`], and the same functions do the work. Errors are shown
+//! beside the fields.
 //!
-//! The customer is known by a cookie, which `http::guard` turns into an [`crate::http::OwnedCustomer`]. The API takes no
-//! cookie, and `frame` refuses forms that another site sends.
+//! The customer is known by a cookie, which `http::guard` turns into an [`crate::http::OwnedCustomer`]. The API takes
+//! no cookie, and `frame` refuses forms that another site sends.
 
 mod assets;
 mod carried;

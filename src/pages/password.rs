@@ -2,13 +2,12 @@
 
 use actix_web::HttpResponse;
 use minijinja::context;
-use serde_json::Value as Json;
 
 use super::destination::OVERVIEW;
 use super::fields::Fields;
 use super::form::Form;
 use super::visit::{Shown, Visit};
-use crate::http::{Action, Body, Problem, ValidJson};
+use crate::http::{Action, Problem, ValidJson};
 use crate::passwords::change::{PasswordChange, change_password};
 
 const TEMPLATE: &str = "password.html";
@@ -37,7 +36,7 @@ async fn change(visit: &Visit, fields: &Fields, form: &Form) -> Result<(), Probl
     let customer = visit.owner()?;
     form.check_empty()?;
     visit.count(Action::PasswordChange)?;
-    let body = PasswordChange::from_json(Json::Object(fields.json()).to_string().as_bytes())?;
+    let body: PasswordChange = fields.body()?;
     change_password(visit.app.clone(), visit.request.clone(), customer, ValidJson(body)).await?;
     Ok(())
 }

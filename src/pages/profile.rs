@@ -15,7 +15,7 @@ use super::{countries, dates};
 use crate::customers::routes as customers;
 use crate::customers::{Customer, PutCustomer, Versioned};
 use crate::http::conditional::Conditions;
-use crate::http::{Body, OwnedCustomer, Problem};
+use crate::http::{OwnedCustomer, Problem};
 use crate::ids::CustomerId;
 
 const TEMPLATE: &str = "profile.html";
@@ -54,11 +54,11 @@ impl Typed {
 
     /// Returns the body that the API takes. An address of which nothing is typed is none.
     fn body(&self) -> Result<PutCustomer, Problem> {
-        let mut json = self.fields.json();
-        if self.has_no_address() && (self.removing || json.contains_key("address")) {
-            json.insert("address".into(), Json::Null);
-        }
-        PutCustomer::from_json(Json::Object(json).to_string().as_bytes())
+        self.fields.body_with(|json| {
+            if self.has_no_address() && (self.removing || json.contains_key("address")) {
+                json.insert("address".into(), Json::Null);
+            }
+        })
     }
 
     fn has_no_address(&self) -> bool {
@@ -101,8 +101,8 @@ fn tag(customer: CustomerId, version: i64) -> String {
     format!("{customer}.{version}")
 }
 
-/// Shows what was typed again. If the customer changed meanwhile, the page shows both, and the form is made from the newest
-/// version.
+/// Shows what was typed again. If the customer changed meanwhile, the page shows both, and the form is made from the
+/// newest version.
 async fn refused(
     mut visit: Visit,
     version: String,

@@ -2,7 +2,6 @@
 
 use actix_web::HttpResponse;
 use minijinja::context;
-use serde_json::Value as Json;
 
 use super::destination::{Destination, OVERVIEW, SIGN_IN, with_query};
 use super::fields::Fields;
@@ -11,7 +10,7 @@ use super::sign_in;
 use super::visit::{Shown, Visit};
 use crate::customers::Registration;
 use crate::customers::routes as customers;
-use crate::http::{Action, Body, Problem};
+use crate::http::{Action, Problem};
 use crate::sessions::routes::Begun;
 use crate::tokens::SessionCookie;
 
@@ -48,7 +47,7 @@ pub(super) async fn submit(mut visit: Visit, mut form: Form) -> Result<HttpRespo
 async fn register(visit: &Visit, fields: &Fields, form: &Form) -> Result<(), Problem> {
     form.check_empty()?;
     visit.count(Action::Registration)?;
-    let registration = Registration::from_json(Json::Object(fields.json()).to_string().as_bytes())?;
+    let registration: Registration = fields.body()?;
     customers::add(&visit.app, &visit.request, registration).await?;
     Ok(())
 }

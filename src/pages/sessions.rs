@@ -45,7 +45,7 @@ pub(super) async fn submit(mut visit: Visit, mut form: Form) -> Result<HttpRespo
         ("end", Some(session)) => Ending::One(session),
         ("end_others", _) => Ending::Others,
         ("end_all", _) => Ending::All,
-        _ => return Err(Problem::MalformedJson("The form lacks what to do.".into())),
+        _ => return Err(Problem::MalformedForm),
     };
     // It is no error that a session had ended before.
     sessions::end(&visit.app, &visit.request, customer.clone(), ending).await?;

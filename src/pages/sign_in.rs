@@ -2,7 +2,6 @@
 
 use actix_web::HttpResponse;
 use minijinja::context;
-use serde_json::Value as Json;
 
 use super::carried::{Carried, NAMES, TEMPLATE};
 use super::destination::{Destination, OVERVIEW};
@@ -10,7 +9,7 @@ use super::fields::Fields;
 use super::form::Form;
 use super::visit::{Shown, Visit};
 use super::{email, profile};
-use crate::http::{Action, Body, Problem};
+use crate::http::{Action, Problem};
 use crate::sessions::body::SignIn;
 use crate::sessions::routes::{self as sessions, Begun};
 use crate::tokens::SessionCookie;
@@ -52,9 +51,7 @@ async fn check(visit: &Visit, fields: &Fields, form: &Form) -> Result<Begun, Pro
 
 /// Begins a session with the email and the password in a form.
 pub(super) async fn begin(visit: &Visit, fields: &Fields) -> Result<Begun, Problem> {
-    let mut json = fields.json();
-    json.retain(|name, _| NAMES.contains(&name.as_str()));
-    let body = SignIn::from_json(Json::Object(json).to_string().as_bytes())?;
+    let body: SignIn = fields.body_with(|json| json.retain(|name, _| NAMES.contains(&name.as_str())))?;
     sessions::begin(&visit.app, &visit.request, body).await
 }
 

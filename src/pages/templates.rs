@@ -117,8 +117,8 @@ pub(super) fn in_one_line(folder: Option<&Path>, error: &Error) -> String {
     format!("{file}{line}: {}{detail}", error.kind())
 }
 
-/// Replaces each `{name}` in a text by a value. Text and values are escaped, unless they are markup already, and the values
-/// are isolated, so that a name from right to left does not change the order of the words around it.
+/// Replaces each `{name}` in a text by a value. Text and values are escaped, unless they are markup already, and the
+/// values are isolated, so that a name from right to left does not change the order of the words around it.
 fn fill(text: &str, values: Kwargs) -> Result<Value, Error> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;

@@ -69,7 +69,8 @@ impl Visit {
         self.owner.as_ref().map(|(customer, _)| customer.clone()).ok_or(Problem::TokenMissing)
     }
 
-    /// Reads the customer who has signed in, and marks the session as used if that was long ago.
+    /// Reads the customer who has signed in, and marks the session as used if that was long ago. A session that cannot
+    /// be marked is marked at the next visit.
     ///
     /// # Errors
     /// [`Problem::TokenMissing`] and [`Problem::SessionEnded`], which lead to the page for signing in, and those of the
@@ -82,8 +83,10 @@ impl Visit {
             && cookie.age(Utc::now()) >= interval.max(1)
         {
             let id = customer.id();
-            self.app.database.write(Some(id), move |connection| touch(connection, &customer)).await?;
-            self.sign_in(SessionCookie::used_now(cookie.customer, cookie.session));
+            match self.app.database.write(Some(id), move |connection| touch(connection, &customer)).await {
+                Ok(()) => self.sign_in(SessionCookie::used_now(cookie.customer, cookie.session)),
+                Err(error) => log_cause(&error.into(), &self.request_id()),
+            }
         }
         Ok(versioned)
     }

@@ -26,8 +26,8 @@ pub(crate) struct Checked {
     wrong: Option<Wrong>,
 }
 
-/// Checks the current password of a customer whose session is alive. A wrong one is a field error (422), like an error in another
-/// member, and not a 401; it counts as a guess.
+/// Checks the current password of a customer whose session is alive. A wrong one is a field error (422), like an error
+/// in another member, and not a 401; it counts as a guess.
 ///
 /// # Errors
 /// 401 or 404 without such a customer, 429 after too many guesses, 503 if too many passwords are waiting.

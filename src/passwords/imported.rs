@@ -2,14 +2,12 @@
 
 use std::str::FromStr;
 
-use argon2::password_hash::{PasswordHash, Salt};
+use argon2::password_hash::{Output, PasswordHash, Salt};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::Hmac;
-use hmac::digest::CtOutput;
 use sha2::{Digest, Sha256};
 
-/// The highest costs of an imported hash. A check at all of them takes a core a few seconds.
+/// The highest costs of an imported hash. Checking one at any of these limits takes a core a few seconds.
 const MOST_ROUNDS: u32 = 5_000_000;
 const MOST_BCRYPT_COST: u32 = 15;
 const MOST_SCRYPT_BYTES: u64 = 256 * 1024 * 1024;
@@ -24,13 +22,13 @@ pub(super) const TOO_EXPENSIVE: &str = "This hash takes too much time or memory 
 /// A hash that can be verified at a bounded cost.
 pub(super) enum Imported<'a> {
     /// PBKDF2 with HMAC-SHA-256.
-    Pbkdf2 { rounds: u32, salt: &'a str, digest: [u8; 32] },
+    Pbkdf2 { rounds: u32, salt: &'a str, digest: Output },
     /// bcrypt, beginning with `$2a$`, `$2b$` or `$2y$`.
     Bcrypt(&'a str),
     /// bcrypt of the hexadecimal digits of the password's SHA-256, so that all of a long password counts.
     BcryptOfSha256(&'a str),
     /// scrypt.
-    Scrypt { params: scrypt::Params, salt: Vec<u8>, digest: Vec<u8> },
+    Scrypt { params: scrypt::Params, salt: Vec<u8>, digest: Output },
 }
 
 impl<'a> Imported<'a> {
@@ -52,12 +50,12 @@ impl<'a> Imported<'a> {
         })
     }
 
-    /// Checks a password. The digests are compared in constant time.
+    /// Checks a password. [`Output`] compares digests in constant time.
     pub(super) fn matches(&self, password: &str) -> bool {
         match self {
             Self::Pbkdf2 { rounds, salt, digest } => {
                 let derived = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), salt.as_bytes(), *rounds);
-                equal(&derived, digest)
+                Output::new(&derived).is_ok_and(|derived| derived == *digest)
             }
             // Like the systems that made the hash, this ignores what follows the first 72 bytes of a password.
             Self::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
@@ -66,23 +64,18 @@ impl<'a> Imported<'a> {
             }
             Self::Scrypt { params, salt, digest } => {
                 let mut derived = vec![0; digest.len()];
-                scrypt::scrypt(password.as_bytes(), salt, params, &mut derived).is_ok() && equal(&derived, digest)
+                scrypt::scrypt(password.as_bytes(), salt, params, &mut derived).is_ok()
+                    && Output::new(&derived).is_ok_and(|derived| derived == *digest)
             }
         }
     }
-}
-
-fn equal(one: &[u8], other: &[u8]) -> bool {
-    // Digests of equal length, so their own digests may be compared instead.
-    let digest = |bytes: &[u8]| CtOutput::<Hmac<Sha256>>::new(Sha256::digest(bytes));
-    digest(one) == digest(other)
 }
 
 /// Parses what follows `pbkdf2_sha256$` in Django: `<rounds>$<salt>$<base64 of 32 bytes>`.
 fn django_pbkdf2(rest: &str) -> Result<Imported<'_>, &'static str> {
     let [rounds, salt, digest] = parts(rest)?;
     let rounds: u32 = number(rounds)?;
-    let digest = STANDARD.decode(digest).ok().and_then(|digest| digest.try_into().ok()).ok_or(MALFORMED)?;
+    let digest = output(digest).filter(|digest| digest.len() == 32).ok_or(MALFORMED)?;
     match rounds {
         0 => Err(MALFORMED),
         1..=MOST_ROUNDS => Ok(Imported::Pbkdf2 { rounds, salt, digest }),
@@ -109,7 +102,7 @@ fn bcrypt_hash(hash: &str) -> Result<&str, &'static str> {
 fn django_scrypt(rest: &str) -> Result<Imported<'_>, &'static str> {
     let [n, salt, r, p, digest] = parts(rest)?;
     let n: u64 = number(n)?;
-    let digest = STANDARD.decode(digest).map_err(|_| MALFORMED)?;
+    let digest = output(digest).ok_or(MALFORMED)?;
     if !n.is_power_of_two() {
         return Err(MALFORMED);
     }
@@ -122,7 +115,7 @@ fn phc_scrypt(stored: &str) -> Result<Imported<'static>, &'static str> {
     let parameter = |name| parsed.params.get_decimal(name).ok_or(MALFORMED);
     let mut salt = [0; Salt::MAX_LENGTH];
     let salt = parsed.salt.and_then(|text| text.decode_b64(&mut salt).ok()).ok_or(MALFORMED)?;
-    let digest = parsed.hash.filter(|digest| digest.len() >= SHORTEST_DIGEST).ok_or(MALFORMED)?.as_bytes().to_vec();
+    let digest = parsed.hash.filter(|digest| digest.len() >= SHORTEST_DIGEST).ok_or(MALFORMED)?;
     bounded_scrypt(parameter("ln")?, parameter("r")?, parameter("p")?, salt.to_vec(), digest)
 }
 
@@ -131,7 +124,7 @@ fn bounded_scrypt(
     r: u32,
     p: u32,
     salt: Vec<u8>,
-    digest: Vec<u8>,
+    digest: Output,
 ) -> Result<Imported<'static>, &'static str> {
     let n = 1_u64.checked_shl(log_n).ok_or(TOO_EXPENSIVE)?;
     let block = 128 * u64::from(r);
@@ -148,6 +141,11 @@ fn bounded_scrypt(
 /// Splits a hash into exactly `N` parts.
 fn parts<const N: usize>(text: &str) -> Result<[&str; N], &'static str> {
     text.split('$').collect::<Vec<_>>().try_into().map_err(|_| MALFORMED)
+}
+
+/// Decodes a digest in Base64.
+fn output(text: &str) -> Option<Output> {
+    Output::new(&STANDARD.decode(text).ok()?).ok()
 }
 
 fn number<T: FromStr>(text: &str) -> Result<T, &'static str> {

@@ -1,8 +1,8 @@
 //! Estimates how easily somebody who knows the customer guesses a password.
 //!
-//! The cost of an estimate grows with the length of the text and can be provoked: 24 characters usually take 1 ms and at
-//! most 20 ms, as much as a hash, but 72 characters can take 400 ms. So only windows of a long text are estimated, and the
-//! strongest window counts.
+//! The cost of an estimate grows with the length of the text and can be provoked: 24 characters usually take 1 ms and
+//! at most 20 ms, as much as a hash, but 72 characters can take 400 ms. So only windows of a long text are estimated,
+//! and the strongest window counts.
 
 use std::collections::HashSet;
 
@@ -69,8 +69,8 @@ fn windows(text: &str) -> Vec<String> {
     windows
 }
 
-/// Returns the period of a text that only repeats itself (the last repetition may be incomplete), or else the whole text.
-/// A window as short as the period would not show the repetition to the estimator.
+/// Returns the period of a text that only repeats itself (the last repetition may be incomplete), or else the whole
+/// text. A window as short as the period would not show the repetition to the estimator.
 fn unrepeated(chars: &[char]) -> &[char] {
     let is_period = |period: &usize| chars[*period..] == chars[..chars.len() - period];
     &chars[..(1..=chars.len() / 2).find(is_period).unwrap_or(chars.len())]

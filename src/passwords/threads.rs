@@ -26,8 +26,8 @@ pub struct Verified {
     pub fresh: Option<String>,
 }
 
-/// The result for a wrong password. The reply must wait until a configured time after the check began. Otherwise the time
-/// of the check would reveal an imported hash, which is slower to check than the hash used for an unknown email.
+/// The result for a wrong password. The reply must wait until a configured time after the check began. Otherwise the
+/// time of the check would reveal an imported hash, which is slower to check than the hash used for an unknown email.
 #[derive(Debug)]
 #[must_use = "the reply to a wrong password must be delayed"]
 pub struct Wrong {
@@ -35,7 +35,8 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    /// Waits until the reply may be sent. Callers record the failure before, because the client may disconnect meanwhile.
+    /// Waits until the reply may be sent. Callers record the failure before, because the client may disconnect
+    /// meanwhile.
     pub async fn wait(self) {
         actix_rt::time::sleep_until(self.reply_at.into()).await;
     }

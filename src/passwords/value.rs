@@ -89,7 +89,8 @@ impl Password {
         strength::check(&self.normal, known)
     }
 
-    /// Checks the normalised password, then the password as it was sent. A hash that only the latter matches is outdated.
+    /// Checks the normalised password, then the password as it was sent. A hash that only the latter matches is
+    /// outdated.
     pub(super) fn verify(&self, argon2: &Argon2<'_>, stored: &str) -> Verification {
         match verify(argon2, &self.normal, stored) {
             Verification::Wrong

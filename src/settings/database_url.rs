@@ -66,7 +66,8 @@ impl Target {
     /// Parses a URL like the diesel CLI: `sqlite://PATH`, `postgres://…` or `postgresql://…`.
     ///
     /// # Errors
-    /// The scheme is unknown, the path is missing, or the password is not percent-encoded. The reason never repeats the URL.
+    /// The scheme is unknown, the path is missing, or the password is not percent-encoded. The reason never repeats the
+    /// URL.
     pub fn parse(url: &str) -> Result<Self, &'static str> {
         match url.split_once("://") {
             Some(("sqlite", path)) if path.is_empty() || path == ":memory:" => {

@@ -29,8 +29,8 @@ pub(super) fn overlay_file(merged: &mut Table, path: &Path) -> Result<(), Settin
     Ok(())
 }
 
-/// Parses TOML. The parser's error quotes the line, which may contain a secret, so this error names the line and the key
-/// only.
+/// Parses TOML. The parser's error quotes the line, which may contain a secret, so this error names the line and the
+/// key only.
 fn parse(known: &Table, source: &str, file: &Secret) -> Result<Table, SettingsError> {
     let text = file.expose();
     text.parse().map_err(|error: toml::de::Error| {

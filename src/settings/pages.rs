@@ -44,8 +44,8 @@ impl ReturnUrl {
         self.0.as_str()
     }
 
-    /// Returns whether an address begins like this one. Both are in the form in which browsers write them, and this one has a
-    /// path, so the hosts are the same.
+    /// Returns whether an address begins like this one. Both are in the form in which browsers write them, and this one
+    /// has a path, so the hosts are the same.
     pub fn begins(&self, address: &Url) -> bool {
         address.origin() == self.0.origin() && address.as_str().starts_with(self.0.as_str())
     }

@@ -1,7 +1,8 @@
 //! Parses PostgreSQL URLs, so that a password is neither misread nor shown.
 //!
-//! The errors of libpq quote the text that it cannot parse, which may include the password. So libpq never gets a URL, but
-//! the quoted parts of one. A URL in which the end of the password is ambiguous is refused, and the error quotes nothing.
+//! The errors of libpq quote the text that it cannot parse, which may include the password. So libpq never gets a URL,
+//! but the quoted parts of one. A URL in which the end of the password is ambiguous is refused, and the error quotes
+//! nothing.
 
 const UNREADABLE: &str = "the URL cannot be parsed: percent-encode what is neither a letter nor a digit in the user and the \
                           password (% as %25, / as %2F, : as %3A, @ as %40)";
@@ -69,8 +70,8 @@ pub struct PostgresUrl {
 }
 
 impl PostgresUrl {
-    /// Parses the part after `postgres://` like libpq: the first `@` before any `/` ends the password, so the password may
-    /// contain an unescaped `?` or `#`.
+    /// Parses the part after `postgres://` like libpq: the first `@` before any `/` ends the password, so the password
+    /// may contain an unescaped `?` or `#`.
     ///
     /// # Errors
     /// One line that does not repeat the URL. A second `@` is an error, because it may be the real end of the password.
@@ -97,8 +98,8 @@ impl PostgresUrl {
         Ok(parts)
     }
 
-    /// Returns the connection string for libpq, which includes the password. `defaults` are for parameters that the URL does
-    /// not set.
+    /// Returns the connection string for libpq, which includes the password. `defaults` are for parameters that the URL
+    /// does not set.
     pub(crate) fn connection_string(&self, defaults: &[(&str, String)]) -> String {
         let set = |name: &str| self.parameters.iter().any(|(known, _)| *known == name);
         let own = self.parameters.iter().map(|(name, value)| (*name, value));

@@ -13,8 +13,8 @@ pub fn trimmed(secret: &[u8]) -> &[u8] {
     secret.strip_prefix(BYTE_ORDER_MARK).unwrap_or(secret).trim_ascii_end()
 }
 
-/// Text that never appears in logs, errors or `config show`. It has no `Display`, its `Debug` and `Serialize` are redacted,
-/// and only [`Secret::expose`] returns it.
+/// Text that never appears in logs, errors or `config show`. It has no `Display`, its `Debug` and `Serialize` are
+/// redacted, and only [`Secret::expose`] returns it.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub struct Secret(String);

@@ -1,7 +1,7 @@
 //! Threads for blocking work, with bounded queues.
 //!
-//! `places` limits how many requests a queue holds, `queue` limits how long they wait, and `workers` runs the threads. Only
-//! [`Workers::submit`] checks whether the queue is full.
+//! `places` limits how many requests a queue holds, `queue` limits how long they wait, and `workers` runs the threads.
+//! Only [`Workers::submit`] checks whether the queue is full.
 
 mod places;
 mod queue;

@@ -60,8 +60,8 @@ pub(crate) struct Ticket<T> {
 }
 
 impl<T> Ticket<T> {
-    /// Returns the work, its arrival time and its place, or `None` if it was cancelled. The place stays taken until it is
-    /// dropped.
+    /// Returns the work, its arrival time and its place, or `None` if it was cancelled. The place stays taken until it
+    /// is dropped.
     pub(crate) fn begin(self) -> Option<(T, Instant, Place)> {
         self.claim.try_claim().then(|| {
             self.waiting.ends_after(self.arrived.elapsed());
@@ -70,7 +70,8 @@ impl<T> Ticket<T> {
     }
 }
 
-/// Decides once whether work begins or is cancelled. The thread and the request both try to claim it, and the first wins.
+/// Decides once whether work begins or is cancelled. The thread and the request both try to claim it, and the first
+/// wins.
 #[derive(Default)]
 struct Claim(AtomicBool);
 

@@ -21,8 +21,8 @@ const POLL: Duration = Duration::from_millis(2);
 
 type Serve<T> = dyn Fn(&Receiver<Ticket<T>>, &Progress) + Send + Sync;
 
-/// A bounded queue and the threads that serve it. Dropping it waits for the threads to finish their work, up to the time
-/// limit of work.
+/// A bounded queue and the threads that serve it. Dropping it waits for the threads to finish their work, up to the
+/// time limit of work.
 pub(crate) struct Workers<T: Send + 'static> {
     name: &'static str,
     sender: Option<Sender<Ticket<T>>>,

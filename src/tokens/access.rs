@@ -14,7 +14,8 @@ use crate::settings;
 
 /// The `typ` of the tokens issued here (RFC 9068 §2.1).
 const ISSUED_TYPE: &str = "at+jwt";
-/// The accepted values of `typ`, in any case and with or without `application/` (RFC 7515 §4.1.9). It may also be absent.
+/// The accepted values of `typ`, in any case and with or without `application/` (RFC 7515 §4.1.9). It may also be
+/// absent.
 const ACCEPTED_TYPES: [&str; 2] = [ISSUED_TYPE, "jwt"];
 /// The longest token that is verified, in bytes.
 const LONGEST: usize = 4096;

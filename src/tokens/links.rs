@@ -1,5 +1,5 @@
-//! Tokens of the links in mails: `<id>.<secret>`. The secret is derived from the id with a key, so a mail that is sent again
-//! holds the same link, and neither the outbox nor a copy of the database holds a secret.
+//! Tokens of the links in mails: `<id>.<secret>`. The secret is derived from the id with a key, so a mail that is sent
+//! again holds the same link, and neither the outbox nor a copy of the database holds a secret.
 
 use std::time::Duration;
 

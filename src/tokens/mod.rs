@@ -1,4 +1,5 @@
-//! Access tokens, refresh tokens, the tokens of links in mails, the cookie of the account pages, and the keys and the secret behind them.
+//! Access tokens, refresh tokens, the tokens of links in mails, the cookie of the account pages, and the keys and the
+//! secret behind them.
 
 mod access;
 mod cookies;

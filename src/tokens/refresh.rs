@@ -1,7 +1,7 @@
 //! Refresh tokens: `<session>.<counter>.<HMAC>`. They are derived from the session and never stored.
 //!
-//! The service can derive the token of any counter again, so a lost reply can be repeated. Without the key, a copy of the
-//! database signs nobody in.
+//! The service can derive the token of any counter again, so a lost reply can be repeated. Without the key, a copy of
+//! the database signs nobody in.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

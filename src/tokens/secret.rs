@@ -52,8 +52,8 @@ fn long_enough(secret: Vec<u8>, source: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Generates a secret and stores it. Of two processes that start at the same time, one creates the file and the other uses
-/// that secret too.
+/// Generates a secret and stores it. Of two processes that start at the same time, one creates the file and the other
+/// uses that secret too.
 fn make(path: &Path) -> std::io::Result<Vec<u8>> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
         create_private_folder(folder)?;

@@ -18,8 +18,8 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Installs these algorithms in `jsonwebtoken`. Must be called before the first token is signed or verified; further calls
-/// have no effect.
+/// Installs these algorithms in `jsonwebtoken`. Must be called before the first token is signed or verified; further
+/// calls have no effect.
 pub(super) fn install() {
     if PROVIDER.install_default().is_err() {
         log::trace!("the signatures are installed already");

@@ -69,8 +69,8 @@ impl By {
         Caller::operator(self.by.clone())
     }
 
-    /// Returns the operator as the cause of a change. The mails about it are in English, because the command does not know the
-    /// customer's language.
+    /// Returns the operator as the cause of a change. The mails about it are in English, because the command does not
+    /// know the customer's language.
     pub(in crate::cli) fn caller_with_mail(&self, settings: &Settings) -> Caller {
         let caller = self.caller();
         if settings.sends_mail() { caller.with_mail(Language::En) } else { caller }

@@ -57,7 +57,8 @@ impl Columns {
     /// Decides what becomes of the columns of a header, and says so on standard error.
     ///
     /// # Errors
-    /// A required column is missing, two columns have the same meaning, a mapping has no column, or a column is unknown.
+    /// A required column is missing, two columns have the same meaning, a mapping has no column, or a column is
+    /// unknown.
     pub(super) fn new(header: &StringRecord, mappings: &[Mapping], ignore_unknown: bool) -> Result<Self, Failure> {
         let column = |name: &str| Column { name: name.trim().to_owned(), fate: fate(name, mappings) };
         let columns = Self(header.iter().map(column).collect());

@@ -4,8 +4,8 @@ use std::io::{Error, ErrorKind, Read};
 
 use crate::http::LONGEST_BODY;
 
-/// A reader that keeps what it read until the record's end is known. It fails if a record is longer than a request body, so
-/// a quotation mark that is never closed does not cost the memory of the whole file.
+/// A reader that keeps what it read until the record's end is known. It fails if a record is longer than a request
+/// body, so a quotation mark that is never closed does not cost the memory of the whole file.
 pub(super) struct Counted<R> {
     reader: R,
     /// What was read and not yet taken.

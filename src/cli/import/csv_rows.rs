@@ -1,6 +1,6 @@
 //! CSV (RFC 4180) with a header, separated by commas, semicolons or tabs, in UTF-8.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 use csv::{ByteRecord, ErrorKind, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
@@ -8,41 +8,37 @@ use serde_json::{Map, Value};
 use super::columns::Columns;
 use super::counted::Counted;
 use super::row::{Row, Rows, parse};
+use super::start::Started;
 use crate::cli::Failure;
 use crate::customers::ImportLine;
 
-/// The byte order mark that some editors put at the start of a file.
-const MARK: &[u8] = "\u{feff}".as_bytes();
 /// Columns whose empty text is a value, or is refused as one.
 const NEVER_ABSENT: [&str; 3] = ["email", "first_name", "last_name"];
 /// The only column that may have line breaks, which become spaces.
 const STREET: &str = "address.street_address";
 
 /// A CSV file.
-pub(super) struct CsvRows<R> {
-    reader: csv::Reader<Counted<R>>,
+pub(super) struct CsvRows {
+    reader: csv::Reader<Counted<Box<dyn BufRead>>>,
     columns: Columns,
     record: ByteRecord,
     /// The rows that were read.
     count: u64,
 }
 
-impl<R: BufRead> CsvRows<R> {
+impl CsvRows {
     /// Reads the header and gives it to `columns`.
     ///
     /// # Errors
     /// There is no header, or it cannot be read, or the failure of `columns`.
     pub(super) fn open(
-        mut reader: R,
+        started: Started,
         columns: impl FnOnce(&StringRecord) -> Result<Columns, Failure>,
     ) -> Result<Self, Failure> {
-        if reader.fill_buf()?.starts_with(MARK) {
-            reader.consume(MARK.len());
-        }
         let mut builder = ReaderBuilder::new();
         // The first record is read like the others, and their lengths are compared in `parse_record`.
-        builder.has_headers(false).flexible(true).delimiter(delimiter(reader.fill_buf()?));
-        let mut reader = builder.from_reader(Counted::new(reader));
+        builder.has_headers(false).flexible(true).delimiter(delimiter(&started.start));
+        let mut reader = builder.from_reader(Counted::new(started.reader));
         let mut record = ByteRecord::new();
         if read(&mut reader, &mut record)?.is_none() {
             return Err(Failure::Failed("the file is empty; its first line must name the columns".into()));
@@ -85,7 +81,7 @@ impl<R: BufRead> CsvRows<R> {
     }
 }
 
-impl<R: BufRead> Rows for CsvRows<R> {
+impl Rows for CsvRows {
     fn next_row(&mut self) -> Result<Option<Row>, Failure> {
         let Some((line, last)) = read(&mut self.reader, &mut self.record)? else {
             return Ok(None);
@@ -114,19 +110,15 @@ fn value(member: &str, text: &str) -> Value {
     }
 }
 
-/// Returns the separator that the first line has most of.
-fn delimiter(start: &[u8]) -> u8 {
-    let header = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+/// Returns the separator that the header has most of.
+fn delimiter(header: &[u8]) -> u8 {
     let count = |delimiter: &u8| header.iter().filter(|byte| *byte == delimiter).count();
     // The last of equal ones counts.
     [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
 }
 
 /// Reads a record. Returns its first and its last line, or `None` at the end.
-fn read<R: BufRead>(
-    reader: &mut csv::Reader<Counted<R>>,
-    record: &mut ByteRecord,
-) -> Result<Option<(u64, u64)>, Failure> {
+fn read<R: Read>(reader: &mut csv::Reader<Counted<R>>, record: &mut ByteRecord) -> Result<Option<(u64, u64)>, Failure> {
     let found = reader.read_byte_record(record);
     let end = reader.position().byte();
     let (first, last) = reader.get_mut().take(end);

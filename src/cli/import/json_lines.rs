@@ -19,8 +19,8 @@ impl<R: BufRead> JsonLines<R> {
         Self { reader, count: 0 }
     }
 
-    /// Reads the next line, without its end. A line longer than a request body is cut to one byte more than is allowed, so
-    /// [`parse_line`] refuses it.
+    /// Reads the next line, without its end. A line longer than a request body is cut to one byte more than is allowed,
+    /// so [`parse_line`] refuses it.
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         let mut line = Vec::new();
         let most = LONGEST_BODY as u64 + 1;
@@ -40,9 +40,8 @@ impl<R: BufRead> JsonLines<R> {
 impl<R: BufRead> Rows for JsonLines<R> {
     fn next_row(&mut self) -> Result<Option<Row>, Failure> {
         while let Some(line) = self.next_line()? {
-            let line = if self.count == 1 { without_mark(&line) } else { &line };
             if !line.trim_ascii().is_empty() {
-                return Ok(Some(Row { line: self.count, parsed: parse_line(line) }));
+                return Ok(Some(Row { line: self.count, parsed: parse_line(&line) }));
             }
         }
         Ok(None)
@@ -59,11 +58,6 @@ impl<R: BufRead> Rows for JsonLines<R> {
     fn noun(&self) -> &'static str {
         "lines"
     }
-}
-
-/// Removes the byte order mark that some editors put at the start of a file.
-fn without_mark(line: &[u8]) -> &[u8] {
-    line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line)
 }
 
 fn parse_line(line: &[u8]) -> Result<ImportLine, String> {

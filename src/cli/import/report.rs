@@ -23,7 +23,8 @@ pub(super) struct Report {
     ignored: BTreeMap<&'static str, (u64, u64)>,
 }
 
-/// Returns a progress bar, which is shown only on a terminal. The length is the number of bytes to read, if it is known.
+/// Returns a progress bar, which is shown only on a terminal. The length is the number of bytes to read, if it is
+/// known.
 pub(super) fn progress_bar(length: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
     let template = if length.is_some() { KNOWN_LENGTH } else { UNKNOWN_LENGTH };

@@ -24,7 +24,8 @@ fn schema() -> Schema {
 /// The longest address, in bytes (RFC 5321 §4.5.3.1.3 less the angle brackets).
 const LONGEST: usize = 254;
 
-/// An address in the syntax of HTML's `input type=email`, with its canonical form. Neither contains invisible characters.
+/// An address in the syntax of HTML's `input type=email`, with its canonical form. Neither contains invisible
+/// characters.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email {
     typed: String,

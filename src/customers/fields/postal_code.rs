@@ -1,4 +1,5 @@
-//! Postal codes. They are stored as text, which keeps leading zeros, and serialised as a number where that is equivalent.
+//! Postal codes. They are stored as text, which keeps leading zeros, and serialised as a number where that is
+//! equivalent.
 
 use serde::{Serialize, Serializer};
 
@@ -70,7 +71,8 @@ impl PostalCode {
     }
 }
 
-/// Returns whether the text is the plain decimal form of a number of at most [`NUMBER_DIGITS`] digits: no sign, no leading zero.
+/// Returns whether the text is the plain decimal form of a number of at most [`NUMBER_DIGITS`] digits: no sign, no
+/// leading zero.
 fn is_number(text: &str) -> bool {
     (1..=NUMBER_DIGITS).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_digit())

@@ -37,8 +37,8 @@ pub(crate) fn part(name: &str) -> String {
     slug
 }
 
-/// Appends a letter. A letter is never a word boundary, even if its ASCII form has punctuation: ʿayn becomes a backquote.
-/// The exception is the space after the syllable of a Han character. A combining mark belongs to its letter.
+/// Appends a letter. A letter is never a word boundary, even if its ASCII form has punctuation: ʿayn becomes a
+/// backquote. The exception is the space after the syllable of a Han character. A combining mark belongs to its letter.
 fn push_letter(slug: &mut String, ascii: &str, letter: char) {
     let ends_syllable = |c: char| c == ' ' && !is_combining_mark(letter);
     ascii.chars().filter(|c| c.is_ascii_alphanumeric() || ends_syllable(*c)).for_each(|c| push(slug, c));

@@ -80,8 +80,8 @@ fn clean(text: &str) -> Result<String, Violation> {
     })
 }
 
-/// Returns whether a character is refused: control characters that are not white space, and the bidirectional embeddings,
-/// overrides and isolates, which can disguise text (Unicode TR36 §3.2, UAX #9 §2).
+/// Returns whether a character is refused: control characters that are not white space, and the bidirectional
+/// embeddings, overrides and isolates, which can disguise text (Unicode TR36 §3.2, UAX #9 §2).
 fn is_refused(c: char) -> bool {
     (c.is_control() && !c.is_whitespace()) || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

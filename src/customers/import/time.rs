@@ -4,8 +4,8 @@ use chrono::{DateTime, Datelike, NaiveDateTime};
 
 use crate::db::UtcMicros;
 
-/// Parses a time of RFC 3339, of PostgreSQL or of MySQL. One without an offset is in UTC. Returns `None` if it is in the
-/// future, or before the year 1.
+/// Parses a time of RFC 3339, of PostgreSQL or of MySQL. One without an offset is in UTC. Returns `None` if it is in
+/// the future, or before the year 1.
 pub(super) fn parse_time(text: &str) -> Option<UtcMicros> {
     let text = text.trim();
     let with_offset = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z"];

@@ -1,5 +1,5 @@
-//! What else changes with an email, in the transaction of its change: it is unverified, links end, mails go to the new and
-//! the old address, and the history has a row. Changes that leave the email alone cost nothing.
+//! What else changes with an email, in the transaction of its change: it is unverified, links end, mails go to the new
+//! and the old address, and the history has a row. Changes that leave the email alone cost nothing.
 
 use std::collections::HashSet;
 
@@ -63,8 +63,8 @@ fn entries(changed: &[(&Update, &EmailChange)]) -> Vec<Entry> {
     changed.iter().enumerate().map(entry).collect()
 }
 
-/// Marks the emails of these customers as not verified, and ends the links that went to the emails before. Returns the ids of those
-/// whose emails were verified.
+/// Marks the emails of these customers as not verified, and ends the links that went to the emails before. Returns the
+/// ids of those whose emails were verified.
 fn unverify(connection: &mut DbConnection, ids: &[CustomerId]) -> DbResult<HashSet<i64>> {
     outbox::end_links(connection, ids)?;
     let verified = customers::id.eq_any(ids.iter().map(|id| id.get())).and(customers::email_verified_at.is_not_null());

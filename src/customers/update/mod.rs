@@ -1,7 +1,8 @@
 //! Applies a batch of changes in one transaction.
 //!
 //! A batch reads and locks the rows, merges the changes with them in memory ([`merge`]) and writes what differs
-//! ([`mod@write`]). Several changes of one customer are merged one after the other, each with its own version and reply.
+//! ([`mod@write`]). Several changes of one customer are merged one after the other, each with its own version and
+//! reply.
 
 mod changed_emails;
 mod merge;

@@ -76,8 +76,9 @@ impl Proxies {
         self.trusted.iter().any(|network| network.0.contains(address))
     }
 
-    /// Returns the address nearest to the peer that is not a trusted proxy. Each proxy appends the address of its own client,
-    /// so this walks the entries from the right while the hops are trusted. An entry that is not an address ends the walk.
+    /// Returns the address nearest to the peer that is not a trusted proxy. Each proxy appends the address of its own
+    /// client, so this walks the entries from the right while the hops are trusted. An entry that is not an address
+    /// ends the walk.
     fn nearest(&self, peer: IpAddr, forwarded: &[&[u8]]) -> IpAddr {
         if !forwarded.is_empty() && !self.trusts(&peer) {
             self.warn();

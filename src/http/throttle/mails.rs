@@ -1,8 +1,8 @@
 //! The quota of mails that clients can cause: a small one, so that nobody can flood a mailbox.
 //!
-//! It is counted for the account or the email that gets the mail, whoever asks. So others can use it up, but each request that
-//! counted has sent a mail with a link that works for longer than the bucket takes to get its next token. See
-//! `docs/decisions/0019-recovery.md`.
+//! It is counted for the account or the email that gets the mail, whoever asks. So others can use it up, but each
+//! request that counted has sent a mail with a link that works for longer than the bucket takes to get its next token.
+//! See `docs/decisions/0019-recovery.md`.
 
 use std::time::Instant;
 

@@ -231,6 +231,20 @@ column "updated_at" is ignored: the database does not store it
         assert_eq!(binary.run(&["customer", "export", "--format", "csv", "--customer", "123"]).code, Some(2));
     }
 
+    async fn an_export_as_tsv_is_separated_by_tabs_and_can_be_imported(app: App) {
+        app.customer(201, "ada@example.com", "Ada, \"B\"", "Love,lace");
+        let binary = Binary::on(app.database_url());
+        binary.run(&["customer", "export", "--out", "all.tsv"]).done();
+        let file = std::fs::read_to_string(binary.folder().join("all.tsv")).expect("the export");
+        assert!(file.starts_with("id\temail\tfirst_name\t"), "{file}");
+        assert!(file.contains("201\tada@example.com\t\"Ada, \"\"B\"\"\"\tLove,lace\t"), "{file}");
+        assert_eq!(binary.run(&["customer", "export", "--format", "tsv"]).out, file);
+        let exported_before = exported(app.database_url());
+        binary.run(&["customer", "erase", "201"]).done();
+        assert_eq!(binary.run(&["customer", "import", "all.tsv"]).done(), "1 rows: 1 added, 0 were there, 0 refused");
+        assert_eq!(exported(app.database_url()), exported_before);
+    }
+
     async fn what_is_verified_or_disabled_elsewhere_is_so_here(app: App) {
         let file = "email,first_name,last_name,email_verified,disabled_at\n\
             a@example.com,A,Doe,true,False\n\

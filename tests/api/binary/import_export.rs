@@ -83,6 +83,21 @@ on_both_databases! {
             ["a@example.com", "john@example.com", "z@example.com"]);
     }
 
+    async fn the_sums_are_told_even_if_the_database_fails_in_the_middle(app: App) {
+        app.execute("CREATE UNIQUE INDEX one_address_a_city ON addresses (city)");
+        let in_lima = |number: u32| {
+            let mut line = named(&format!("c{number}@example.com"), "C");
+            line["address"] = json!({"street_address": "1 Road", "city": "Lima", "country": "Peru"});
+            line
+        };
+        let first = (0..1_000).map(|number| named(&format!("c{number}@example.com"), "C"));
+        let finished = import(&app, &lines(&first.chain((1_000..1_500).map(in_lima)).collect::<Vec<_>>()));
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert_eq!(finished.out, "1500 lines: 1000 added, 0 were there, 0 refused\n");
+        assert!(finished.err.contains("clientele: ") && !finished.err.contains("were refused"), "{finished:?}");
+        assert_eq!(app.rows("customers"), 1_000);
+    }
+
     async fn what_a_refusal_says_is_not_what_the_line_said(app: App) {
         let personal = json!({"email": "xenophon@mail.example", "first_name": "", "last_name": "Quillfeather", "phone": "5550123"});
         let finished = import(&app, &lines(&[personal]));

@@ -1,6 +1,10 @@
 //! The operator makes customers who can sign in, and erases them.
 
-use crate::harness::{Binary, PASSWORD, on_both_databases};
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+
+use crate::harness::{Binary, Finished, PASSWORD, on_both_databases};
 
 const CREATE: [&str; 8] =
     ["customer", "create", "--email", "rosa@example.com", "--first-name", "Rosa", "--last-name", "Delgado"];
@@ -40,6 +44,17 @@ on_both_databases! {
             let finished = binary.run_with(&create, &format!("{password}\n"));
             finished.refused(2, &[reason]);
         }
+        assert_eq!(app.rows("customers"), 0);
+    }
+
+    async fn an_erasure_waits_for_a_transaction_that_is_in_the_way(app: App) {
+        app.john();
+        let mut other = app.connection();
+        other.batch_execute("BEGIN; UPDATE customers SET version = version WHERE id = 123").expect("a transaction");
+        let erasing = Binary::on(app.database_url()).start(&["customer", "erase", "123"]);
+        actix_rt::time::sleep(Duration::from_secs(1)).await;
+        other.batch_execute("COMMIT").expect("a commit");
+        Finished::from(erasing.wait_with_output().expect("its end")).done();
         assert_eq!(app.rows("customers"), 0);
     }
 

@@ -1,5 +1,5 @@
-//! An administrator alters the tables beside the running service: what had been prepared for them no longer fits, and no
-//! client hears of it.
+//! An administrator alters the tables beside the running service: what had been prepared for them no longer fits, and
+//! no client hears of it.
 
 use std::time::Duration;
 

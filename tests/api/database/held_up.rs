@@ -143,7 +143,8 @@ async fn an_email_that_an_open_transaction_claims_holds_up_whoever_wants_it_alon
     .await;
 }
 
-/// Sends changes in an order, lets go of a lock while they wait, and sends more: the last one that was sent is what stays.
+/// Sends changes in an order, lets go of a lock while they wait, and sends more: the last one that was sent is what
+/// stays.
 async fn the_last_one_stays(app: &App, john: &Person, mut lock: DbConnection, first: Value) {
     let mut bodies = vec![first];
     bodies.extend((1..=20).map(|number| json!({"last_name": format!("Number {number}")})));

@@ -68,8 +68,8 @@ async fn a_frozen_server_is_503_in_time_and_over_when_it_thaws() {
 
 /// The server process behind the connection that writes John's changes.
 async fn writer_of(service: &App, john: &Person) -> i64 {
-    // The one that committed last: others did when John was added. On a busy machine, the thread may have lent its connection
-    // for another statement by now.
+    // The one that committed last: others did when John was added. On a busy machine, the thread may have lent its
+    // connection for another statement by now.
     let writer = "SELECT CAST(pid AS TEXT) AS value FROM pg_stat_activity WHERE query = 'COMMIT'
         AND datname = current_database() AND pid <> pg_backend_pid() ORDER BY query_start DESC LIMIT 1";
     for day in 1..28 {
@@ -169,8 +169,8 @@ async fn the_round_trips_of_a_change_are_few_and_those_of_many_changes_are_no_mo
             json!({"date_of_birth": "1990-01-15", "address": address})
         };
         let mut one = u64::MAX;
-        // The first prepares the statements, and what a new service does by itself counts too. Two customers with ids in a row
-        // are served by two threads.
+        // The first prepares the statements, and what a new service does by itself counts too. Two customers with ids
+        // in a row are served by two threads.
         for number in 0..10 {
             let before = proxy.round_trips();
             service.change(&crowd[number % 2], &body(number)).await.expect(200);
@@ -184,7 +184,8 @@ async fn the_round_trips_of_a_change_are_few_and_those_of_many_changes_are_no_mo
         for reply in join_all(crowd[1..].iter().map(|person| service.change(person, &body))).await {
             reply.expect(200);
         }
-        // On each of two threads the first changes that come make a batch of their own, those that come meanwhile the next.
+        // On each of two threads the first changes that come make a batch of their own, those that come meanwhile the
+        // next.
         let many = proxy.round_trips() - before;
         assert!(many <= 6 * one, "{many} round trips for 64 changes, {one} for one");
     })

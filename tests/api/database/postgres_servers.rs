@@ -1,5 +1,5 @@
-//! PostgreSQL as it comes: of another version, in another language, with a role that may not choose the language. What it
-//! says is sorted into the same answers.
+//! PostgreSQL as it comes: of another version, in another language, with a role that may not choose the language. What
+//! it says is sorted into the same answers.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! SQLite's file is deleted, replaced or moved away under a running service, which then answers nothing that would be lost.
+//! SQLite's file is deleted, replaced or moved away under a running service, which then answers nothing that would be
+//! lost.
 
 use std::fs;
 use std::path::{Path, PathBuf};

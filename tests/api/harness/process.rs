@@ -66,8 +66,8 @@ impl Binary {
         self
     }
 
-    /// As a user whom the modes of files bind, and who may use the folder that it runs in: `nobody`, where the tests run as
-    /// root.
+    /// As a user whom the modes of files bind, and who may use the folder that it runs in: `nobody`, where the tests
+    /// run as root.
     pub(crate) fn unprivileged(mut self) -> Self {
         if self.folder().metadata().expect("the folder").uid() != 0 {
             return self;

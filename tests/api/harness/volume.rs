@@ -26,14 +26,14 @@ pub(crate) struct Volume {
 }
 
 impl Volume {
-    /// Mounts a file system of `size` bytes in its own namespace, so that only programs that run in it see it. Needs root, or
-    /// a system that allows user namespaces.
+    /// Mounts a file system of `size` bytes in its own namespace, so that only programs that run in it see it. Needs
+    /// root, or a system that allows user namespaces.
     pub(crate) fn of(size: u64) -> Self {
         Self::mount(&["unshare", "--map-root-user", "--mount", "sh"], size, (0, 0), true)
     }
 
-    /// Mounts a file system of `size` bytes that every process sees and that the user of PostgreSQL's server owns. Needs root,
-    /// or sudo without a password.
+    /// Mounts a file system of `size` bytes that every process sees and that the user of PostgreSQL's server owns.
+    /// Needs root, or sudo without a password.
     pub(crate) fn for_postgres(size: u64) -> Self {
         match super::cluster::server_user().expect("a user") {
             Some(owner) => Self::mount(&["sh"], size, owner, false),

@@ -51,6 +51,21 @@ on_both_databases! {
 }
 
 on_both_databases! {
+    async fn an_erasure_is_done_and_logged_even_if_the_folder_of_mails_cannot_be_read(app: App) {
+        let john = app.john();
+        let binary = Binary::on(app.database_url())
+            .with("CLIENTELE__MAIL__TRANSPORT", "file")
+            .with("CLIENTELE__MAIL__FOLDER", "no-folder");
+        std::fs::write(binary.folder().join("no-folder"), "").expect("a file");
+        let finished = binary.run(&["customer", "erase", "123"]);
+        finished.refused(1, &["customer 123 was erased", "no-folder"]);
+        assert!(finished.err.contains("event=erasure"), "{finished:?}");
+        assert_eq!(app.rows("customers"), 0);
+        binary.run(&["customer", "erase", &john.id.to_string()]).refused(1, &["there is no customer 123"]);
+    }
+}
+
+on_both_databases! {
     async fn a_file_about_an_erased_customer_that_was_left_is_removed_at_the_start(app: App) {
         let mailbox = Mailbox::new();
         app.john();

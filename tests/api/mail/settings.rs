@@ -24,6 +24,8 @@ fn a_wrong_setting_is_named_in_one_line() {
     assert_eq!(check(&SMTP).done(), "the settings are valid");
     let with_links = [&SMTP[..3], &[("mail.links", "https://shop.example/account")]].concat();
     assert_eq!(check(&with_links).done(), "the settings are valid");
+    let without_pages = [&with_links[..], &[("pages.enabled", "false")]].concat();
+    assert_eq!(check(&without_pages).done(), "the settings are valid");
     for (changed, words) in [
         (("mail.transport", "sendmail"), &["mail.transport", "`file`, `smtp`, `none`"][..]),
         (("mail.transport", ""), &["mail.transport", "choose smtp, file or none"]),
@@ -38,6 +40,7 @@ fn a_wrong_setting_is_named_in_one_line() {
         (("mail.links", "https://shop.example/?a=b"), &["mail.links"]),
         (("server.public_url", ""), &["server.public_url"]),
         (("server.public_url", "ftp://shop.example"), &["server.public_url", "https://shop.example/"]),
+        (("pages.enabled", "false"), &["pages.enabled = false needs mail.links"]),
         (("mail.retry_seconds", "0"), &["mail.retry_seconds takes 1 to 3600"]),
         (("mail.templates", "nowhere"), &["mail.templates", "nowhere"]),
     ] {
@@ -48,6 +51,15 @@ fn a_wrong_setting_is_named_in_one_line() {
         refused.refused(2, words);
         assert!(!refused.err.contains("hunter2"), "{refused:?}");
     }
+}
+
+#[test]
+fn without_pages_the_links_in_mails_must_lead_elsewhere() {
+    let without_pages = |more: &[(&str, &str)]| check(&[&[("pages.enabled", "false")], more].concat());
+    // By default, mails are files.
+    without_pages(&[]).refused(2, &["pages.enabled = false needs mail.links", "mail.transport = \"none\""]);
+    without_pages(&[("mail.links", "https://shop.example/account/")]).done();
+    without_pages(&[("mail.transport", "none")]).done();
 }
 
 #[test]

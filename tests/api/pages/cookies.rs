@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::visitor::{Visitor, urlencoded};
-use crate::harness::{PASSWORD, on_both_databases};
+use crate::harness::{Backend, PASSWORD, on_both_databases};
 
 on_both_databases! {
     async fn the_cookie_is_for_this_host_and_no_script(app: App) {
@@ -74,6 +74,25 @@ on_both_databases! {
         assert_eq!((visitor.cookie(), app.rows("sessions")), (None, 0));
         visitor.set_cookie(cookie);
         visitor.get("/account/").await.leads_to("/account/sign-in?notice=session_ended");
+    }
+
+    async fn a_page_is_shown_even_if_its_session_cannot_be_marked_as_used(app: App) {
+        let app = app.instance(&[("CLIENTELE__AUTH__SESSION_IDLE_SECONDS", "8")]);
+        let visitor = Visitor::registered(&app, "ada@example.com").await;
+        let cookie = visitor.cookie();
+        app.execute(match app.backend() {
+            Backend::Sqlite => "CREATE TRIGGER no BEFORE UPDATE ON sessions BEGIN SELECT RAISE(ABORT, 'no'); END",
+            Backend::Postgres => "CREATE RULE no AS ON UPDATE TO sessions DO INSTEAD SELECT 1 / 0",
+        });
+        actix_rt::time::sleep(Duration::from_millis(2100)).await;
+        visitor.page("/account/").await;
+        assert_eq!(visitor.cookie(), cookie);
+        app.execute(match app.backend() {
+            Backend::Sqlite => "DROP TRIGGER no",
+            Backend::Postgres => "DROP RULE no ON sessions",
+        });
+        visitor.page("/account/").await;
+        assert_ne!(visitor.cookie(), cookie);
     }
 
     async fn a_session_that_is_used_is_marked_as_used(app: App) {

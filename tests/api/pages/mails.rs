@@ -56,6 +56,19 @@ on_both_databases! {
         assert!(visitor.page("/account/history").await.contains("Email address confirmed"));
     }
 
+    async fn a_link_that_was_used_says_so_even_if_the_customer_cannot_be_read_then(app: App) {
+        let (app, mailbox) = shop(&app, &[]);
+        let visitor = Visitor::registered(&app, "ada@example.com").await;
+        let letter = mailbox.wait_for("ada@example.com", "confirm your email").await;
+        app.execute("ALTER TABLE addresses RENAME TO elsewhere");
+        let form = [("token", letter.token())];
+        let form = form.each_ref().map(|(name, token)| (*name, token.as_str()));
+        visitor.submit("/account/verify", &form).await.leads_to("/account/sign-in?done=verified");
+        app.execute("ALTER TABLE elsewhere RENAME TO addresses");
+        is_over(&visitor.submit("/account/verify", &form).await.expect(400).page());
+        assert_eq!(app.number("SELECT COUNT(*) AS value FROM customers WHERE email_verified_at IS NOT NULL"), 1);
+    }
+
     async fn a_forgotten_password_is_set_by_a_link(app: App) {
         let (app, mailbox) = shop(&app, &[]);
         let visitor = Visitor::registered(&app, "ada@example.com").await;
