@@ -59,6 +59,9 @@ impl Mailer {
             Transport::File if mail.folder.as_os_str().is_empty() => {
                 return Err("mail.transport = \"file\" needs mail.folder".into());
             }
+            Transport::File if mail.folder.exists() && !mail.folder.is_dir() => {
+                return Err(format!("mail.folder {}: this is not a folder", mail.folder.display()));
+            }
             Transport::File => Way::File(mail.folder.clone()),
             Transport::Smtp => Way::Smtp(Box::new(Smtp::new(mail)?)),
         };

@@ -86,22 +86,16 @@ pub(super) fn verify(
         };
         let event = match email {
             Some(email) => {
-                let email = parse(&email)?;
-                set_email(connection, customer, &email)?;
+                set_email(connection, customer, &parse(&email)?)?;
                 outbox::end_links(connection, &[customer])?;
-                claims::end_weaker(connection, customer, email.canonical())?;
-                // An old email that was never verified is no proof against the new one, so it gets no link that reverts.
-                if current.verified {
-                    let notice = Mail::EmailChanged { old_email: current.email, verified: true };
-                    outbox::add(connection, caller, Some(customer), notice)?;
-                }
+                let notice = Mail::EmailChanged { old_email: current.email, verified: current.verified };
+                outbox::add(connection, caller, Some(customer), notice)?;
                 Event::EmailChange
             }
             None => {
                 let verified = customers::email_verified_at.eq(UtcMicros::now());
                 diesel::update(customers::table.find(customer.get())).set(verified).execute(connection)?;
                 links::end_kind(connection, customer, LinkKind::Verify)?;
-                claims::end_weaker(connection, customer, &current.canonical)?;
                 Event::EmailVerified
             }
         };

@@ -113,6 +113,6 @@ fn a_test_mail_becomes_a_file_or_says_why_not() {
     let none = Binary::bare().with("CLIENTELE__MAIL__TRANSPORT", "none");
     none.run(&["mail", "test", "a@b.example"]).refused(1, &["mail.transport is \"none\""]);
     std::fs::write(binary.folder().join("blocked"), "").expect("a file");
-    let blocked = binary.with("CLIENTELE__MAIL__FOLDER", "blocked");
-    blocked.run(&["mail", "test", "a@b.example"]).refused(1, &["not sent to blocked", "mail.folder"]);
+    let blocked = binary.with("CLIENTELE__MAIL__FOLDER", "blocked/mail");
+    blocked.run(&["mail", "test", "a@b.example"]).refused(1, &["not sent to blocked/mail", "mail.folder"]);
 }

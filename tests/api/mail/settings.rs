@@ -134,3 +134,10 @@ fn a_replaced_text_is_the_one_that_is_sent() {
     let mail = std::fs::read_to_string(file.expect("an entry").path()).expect("the mail");
     assert!(mail.contains("Subject: Just testing"), "{mail}");
 }
+
+#[test]
+fn a_folder_of_mails_that_is_a_file_stops_the_start() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let name = file.path().to_str().expect("UTF-8");
+    check(&[("mail.folder", name)]).refused(2, &["mail.folder", name, "not a folder"]);
+}

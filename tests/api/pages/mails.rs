@@ -167,7 +167,7 @@ on_both_databases! {
         let letter = mailbox.wait_for("ada@example.com", "confirm your email").await;
         let sign_in = [("email", "ada@example.com"), ("password", PASSWORD)];
         let page = visitor.submit("/account/sign-in", &sign_in).await.expect(403).page();
-        assert!(page.contains("We just sent a new link to it."), "{page}");
+        assert!(page.contains("We just sent a new link to your email address."), "{page}");
         // The newer link replaces the older one.
         let newer = mailbox.wait_for("ada@example.com", "confirm your email").await;
         is_over(&visitor.submit("/account/verify", &[("token", &letter.token())]).await.expect(400).page());
