@@ -16,7 +16,8 @@ use crate::http::conditional::Conditions;
 use crate::http::{Denied, Operator, OwnedCustomer};
 use crate::ids::{CustomerId, EntryId};
 use crate::outbox::{self, Mail};
-use crate::schema::{customers, passwords, sessions};
+use crate::schema::{customers, passwords};
+use crate::sessions::end_all_of;
 use crate::settings::EmailRule;
 
 diesel::define_sql_function! {
@@ -169,7 +170,7 @@ pub fn set_password(
         outbox::end_links(connection, &[id])?;
         outbox::add(connection, caller, Some(id), Mail::PasswordChanged)?;
         note_operator(connection, operator, id, caller)?;
-        end_all(connection, id).map(Some)
+        end_all_of(connection, id).map(Some)
     })
 }
 
@@ -201,7 +202,7 @@ pub fn set_disabled(
             // Waits for a sign-in in progress, whose session ends too. Later ones find the account disabled.
             let password = passwords::table.find(id.get());
             diesel::update(password).set(passwords::hash.eq(passwords::hash)).execute(connection)?;
-            end_all(connection, id)?;
+            end_all_of(connection, id)?;
         }
         if changed > 0 {
             let event = if disabled { Event::Disabled } else { Event::Enabled };
@@ -226,7 +227,7 @@ pub fn end_sessions(
         if !exists(connection, id)? {
             return Ok(None);
         }
-        let ended = end_all(connection, id)?;
+        let ended = end_all_of(connection, id)?;
         if ended > 0 {
             history::add(connection, Event::SignOut, id, None, caller)?;
             note_operator(connection, operator, id, caller)?;
@@ -262,8 +263,4 @@ pub(crate) fn personal_data_of(
 
 fn exists(connection: &mut DbConnection, id: CustomerId) -> DbResult<bool> {
     Ok(!customers::table.find(id.get()).select(customers::id).load::<i64>(connection)?.is_empty())
-}
-
-fn end_all(connection: &mut DbConnection, id: CustomerId) -> DbResult<usize> {
-    Ok(diesel::delete(sessions::table.filter(sessions::customer_id.eq(id.get()))).execute(connection)?)
 }

@@ -11,8 +11,8 @@ use crate::history::{self, Caller};
 use crate::http::{ClientNetwork, Denied};
 use crate::ids::CustomerId;
 use crate::outbox::{self, Mail};
-use crate::schema::{customers, passwords, sessions};
-use crate::sessions::Networks;
+use crate::schema::{customers, passwords};
+use crate::sessions::{Networks, end_all_of};
 use crate::tokens::{LinkKind, LinkToken};
 
 /// The links that set a password.
@@ -40,7 +40,7 @@ pub(super) fn reset(
             return Ok(Err(Denied::LinkInvalid));
         };
         set_password(connection, customer, hash, network)?;
-        let ended = end_sessions(connection, customer)?;
+        let ended = end_all_of(connection, customer)?;
         outbox::end_links(connection, &[customer])?;
         if kind == LinkKind::Reset.name() {
             let verified = customers::email_verified_at.eq(UtcMicros::now());
@@ -120,7 +120,7 @@ pub(super) fn revert(
         set_email(connection, customer, &email)?;
         // Whoever changed the email may know it. Before the sessions: a sign-in in progress locks it, and its session ends too.
         diesel::delete(passwords::table.find(customer.get())).execute(connection)?;
-        let ended = end_sessions(connection, customer)?;
+        let ended = end_all_of(connection, customer)?;
         outbox::end_links(connection, &[customer])?;
         claims::end_after(connection, customer, email.canonical(), token.id)?;
         history::add(connection, Event::EmailReverted, customer, None, caller)?;
@@ -146,10 +146,6 @@ fn set_email(connection: &mut DbConnection, customer: CustomerId, email: &Email)
 /// Parses an email that is stored.
 fn parse(stored: &str) -> DbResult<Email> {
     Email::parse(stored).map_err(|_| DbError::Internal("a stored email is none".into()))
-}
-
-fn end_sessions(connection: &mut DbConnection, customer: CustomerId) -> DbResult<usize> {
-    Ok(diesel::delete(sessions::table.filter(sessions::customer_id.eq(customer.get()))).execute(connection)?)
 }
 
 /// Converts the error of a transaction that was rolled back because another customer has the email.

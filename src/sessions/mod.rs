@@ -9,4 +9,4 @@ pub(crate) mod routes;
 pub(crate) use self::model::SessionInfo;
 pub use self::model::{Lifetimes, SignInRules};
 pub(crate) use self::networks::Networks;
-pub(crate) use self::queries::{Ending, hold, sweep, touch};
+pub(crate) use self::queries::{Ending, end_all_of, hold, sweep, touch};

@@ -301,6 +301,11 @@ pub(crate) fn end_of_customer(
     })
 }
 
+/// Ends all sessions of a customer, whoever asks: the caller has decided that they end. Returns how many.
+pub(crate) fn end_all_of(connection: &mut DbConnection, customer: CustomerId) -> DbResult<usize> {
+    Ok(diesel::delete(sessions::table.filter(sessions::customer_id.eq(customer.get()))).execute(connection)?)
+}
+
 /// Checks that the token's session is alive and locks its row until the transaction ends. It does so by writing the row
 /// unchanged, which works on both databases. A disabled account has no session. A token without a session always passes:
 /// the statement that writes checks that the account is enabled.
